@@ -1,0 +1,150 @@
+"""A fully convolutional classifier: an image to one class map per class, trained on image-level labels only.
+
+The head is a 1x1 convolution on the last feature level, so a class map is linear in the features and an image's score is
+pooled from the very map that peaks are read from (DESIGN of Zhou et al., 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wsis import voc
+from wsis.backbone import LITE, Backbone
+
+TOP_SHARE = 0.2
+SIZES = (448, 320)
+
+
+@dataclass(frozen=True)
+class ClassMaps:
+    """What a classifier says about one photo.
+
+    Attributes:
+        maps: (C, h, w) float32 logits, one cell per stride x stride pixels, averaged over sizes and flips.
+        scores: (C,) float32 probabilities in [0, 1].
+        classes: C names.
+    """
+
+    maps: np.ndarray
+    scores: np.ndarray
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check shapes and types."""
+        if self.maps.ndim != 3 or self.maps.dtype != np.float32:
+            raise ValueError(f"maps: expected (C, h, w) float32, got {self.maps.shape} {self.maps.dtype}")
+        if self.scores.shape != (len(self.maps),) or len(self.classes) != len(self.maps):
+            raise ValueError(f"expected {len(self.maps)} scores and classes, got {self.scores.shape}, {len(self.classes)}")
+
+
+class Classifier(nn.Module):
+    """Backbone, dropout and a 1x1-convolution head."""
+
+    def __init__(
+        self,
+        backbone: str = LITE,
+        classes: Sequence[str] = voc.CLASSES,
+        *,
+        pretrained: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            backbone: a timm model name, see `wsis.backbone.Backbone`.
+            classes: names of the C classes, in the order of the class maps.
+            pretrained: download the backbone's ImageNet weights.
+            dropout: share of feature channels dropped in training, in [0, 1).
+        """
+        super().__init__()
+        self.backbone = Backbone(backbone, pretrained=pretrained)
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = nn.Conv2d(self.backbone.channels[-1], len(classes), 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.constant_(self.head.bias, -2.0)  # most classes are absent from most photos
+        self.classes = tuple(classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Class maps.
+
+        Args:
+            image: (B, 3, H, W), normalised.
+
+        Returns:
+            (B, C, H / 16, W / 16) logits.
+        """
+        return self.head(self.dropout(self.backbone(image)[-1]))
+
+    @torch.inference_mode()
+    def class_maps(self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True) -> ClassMaps:
+        """Class maps and scores of one photo, averaged over sizes and mirror images.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            sizes: long sides in pixels to run the network at; the first sets the grid of the result.
+            flip: average with the mirrored photo.
+
+        Returns:
+            Maps on the grid of the first size, probabilities.
+        """
+        total, grid, scores = None, None, []
+        for size in sizes:
+            batch = self.prepare(image, size)
+            if flip:
+                batch = torch.cat([batch, batch.flip(-1)])
+            maps = self(batch)
+            scores.append(torch.sigmoid(pool(maps)).mean(0))
+            if flip:
+                maps = torch.stack([maps[0], maps[1].flip(-1)])
+            maps = maps.mean(0, keepdim=True)
+            grid = grid or maps.shape[-2:]
+            maps = F.interpolate(maps, size=grid, mode="bilinear", align_corners=False)[0]
+            total = maps if total is None else total + maps
+        mean = (total / len(sizes)).float().cpu().numpy()
+        return ClassMaps(mean, torch.stack(scores).mean(0).float().cpu().numpy(), self.classes)
+
+    def prepare(self, image: np.ndarray, size: int) -> Tensor:
+        """Resize and normalise a photo for this network.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            size: long side in pixels; the sides are rounded to multiples of 32 (at least 64).
+
+        Returns:
+            (1, 3, h, w) float on the network's device.
+        """
+        height, width = image.shape[:2]
+        scale = size / max(height, width)
+        target = [max(64, 32 * round(side * scale / 32)) for side in (height, width)]
+        device = self.head.weight.device
+        pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
+        pixels = F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True) / 255
+        return normalise(pixels, self.backbone)
+
+
+def normalise(pixels: Tensor, backbone: Backbone) -> Tensor:
+    """RGB in [0, 1], (B, 3, H, W), to what the backbone's weights expect."""
+    shape = (1, 3, 1, 1)
+    return (pixels - pixels.new_tensor(backbone.mean).view(shape)) / pixels.new_tensor(backbone.std).view(shape)
+
+
+def pool(maps: Tensor) -> Tensor:
+    """Class maps to image logits: half the mean over all cells, half the mean over the strongest fifth.
+
+    The plain mean alone ignores small objects, the maximum alone leaves all but one spot of an object untrained.
+
+    Args:
+        maps: (B, C, h, w) logits.
+
+    Returns:
+        (B, C) logits.
+    """
+    cells = maps.flatten(2)
+    top = cells.topk(max(1, int(TOP_SHARE * cells.shape[-1])), dim=-1).values
+    return 0.5 * cells.mean(-1) + 0.5 * top.mean(-1)
