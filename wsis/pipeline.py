@@ -1,0 +1,391 @@
+"""Algorithm 1: a photo to instances. Slow once, instant after.
+
+`Pipeline.observe` looks at a photo (class maps, contours, proposals), `Pipeline.analyse` finds peaks, grows a map for each and
+measures every proposal against it, and `Analysis.instances` picks, for any weights, in well under a millisecond.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from wsis import checkpoints, icn, instances, matching, peaks, response
+from wsis.classifier import SIZES, ClassMaps
+from wsis.errors import WsisError
+from wsis.image import resized
+from wsis.instances import Instance
+from wsis.matching import PUBLISHED, Reading, Weights
+from wsis.peaks import Peaks
+from wsis.proposals import ProposalSet, contours, generate
+from wsis.spread import spread
+
+Enhancer = Literal["none", "spread", "icn-proposal", "icn-saliency"]
+Naive = Literal["class map", "response", "mixed"]
+ENHANCERS: tuple[str, ...] = get_args(Enhancer)
+WORK_SIZE = 448
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that shapes an analysis besides the matching weights.
+
+    Attributes:
+        enhancer: what grows the naive maps.
+        steps: T, how often an ICN is applied to its own output, 0..8.
+        naive: the map an enhancer starts from: the peak's class map, its response (Eq. 2), or
+            sqrt(response of the peak) + sqrt(response of the class) + class map, each min-max normalised.
+        mode: how responses are back-propagated, `excitation` or `gradient`.
+        class_threshold: least probability of a class whose peaks are followed.
+        classes: names of the classes to follow whatever their probability; None leaves it to the threshold.
+        sigma: of the Gaussian in Eq. 1, in cells.
+        window: side of the neighbourhood that a peak must be the maximum of, in cells.
+        max_peaks: at most so many peaks a photo.
+        reading: of Eq. 5, see `wsis.matching`.
+        spread_strength: lambda of the diffusion; smaller spreads further.
+    """
+
+    enhancer: Enhancer = "icn-saliency"
+    steps: int = 3
+    naive: Naive = "class map"
+    mode: Literal["excitation", "gradient"] = "excitation"
+    class_threshold: float = 0.1
+    classes: tuple[str, ...] | None = None
+    sigma: float = 2.0
+    window: int = 7
+    max_peaks: int = 60
+    reading: Reading = "cover"
+    spread_strength: float = 0.02
+
+    def __post_init__(self) -> None:
+        """Check names and ranges."""
+        if self.enhancer not in ENHANCERS:
+            raise WsisError(f"Unknown enhancer '{self.enhancer}'. Choose one of: {', '.join(ENHANCERS)}.")
+        if self.naive not in get_args(Naive):
+            raise WsisError(f"Unknown naive map '{self.naive}'. Choose one of: {', '.join(get_args(Naive))}.")
+        if not 0 <= self.steps <= 8:
+            raise WsisError(f"steps must be between 0 and 8, got {self.steps}.")
+        if not 0 <= self.class_threshold <= 1:
+            raise WsisError(f"class_threshold must be between 0 and 1, got {self.class_threshold}.")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a photo shows before any setting is chosen.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, the photo at its own size.
+        work: (h, w, 3) uint8 RGB, at most `WORK_SIZE` on the long side.
+        class_maps: class maps and scores.
+        contours: (h, w) float32 in [0, 1], strength of an object boundary.
+        proposals: N proposals on the work grid.
+        source: the same N proposals at the size they came in; masks are read from these.
+        seconds: how long each stage took.
+    """
+
+    image: np.ndarray
+    work: np.ndarray
+    class_maps: ClassMaps
+    contours: np.ndarray
+    proposals: ProposalSet
+    source: ProposalSet
+    seconds: dict[str, float]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the photo."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Peaks, their maps and how well every proposal fits each map.
+
+    Attributes:
+        evidence: what was seen.
+        settings: how it was looked at.
+        peaks: K peaks.
+        maps: (T+1, K, h, w) float32 in [0, 1]; step 0 is the naive map.
+        binary: (T+1, K, h, w) bool, the maps above their thresholds (V in Eq. 5).
+        thresholds: (T+1, K) float32.
+        terms: (T+1, K, N, 3) float32, the three terms of Eq. 5 for every proposal.
+        overlaps: (T+1, K, N) float32, IoU of V and proposal.
+        seconds: how long each stage took, the evidence's included.
+    """
+
+    evidence: Evidence
+    settings: Settings
+    peaks: Peaks
+    maps: np.ndarray
+    binary: np.ndarray
+    thresholds: np.ndarray
+    terms: np.ndarray
+    overlaps: np.ndarray
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that all parts speak of the same steps, peaks and proposals."""
+        steps, count = self.maps.shape[:2]
+        expected = (steps, count, len(self.proposals), 3)
+        if self.terms.shape != expected or self.terms.dtype != np.float32:
+            raise ValueError(f"terms: expected {expected} float32, got {self.terms.shape} {self.terms.dtype}")
+        if self.overlaps.shape != expected[:3] or len(self.peaks) != count or self.binary.shape != self.maps.shape:
+            raise ValueError(f"expected {count} peaks, overlaps {expected[:3]}, got {len(self.peaks)}, {self.overlaps.shape}")
+
+    @property
+    def proposals(self) -> ProposalSet:
+        """The N proposals on the work grid."""
+        return self.evidence.proposals
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of all C classes of the model."""
+        return self.evidence.class_maps.classes
+
+    @cached_property
+    def steps(self) -> int:
+        """T: the last step; 0 where nothing enhanced the naive maps."""
+        return len(self.maps) - 1
+
+    @property
+    def own_class_maps(self) -> np.ndarray:
+        """(K, h, w) float32 class map of each peak's class at work size, not normalised."""
+        return class_maps_of(self.evidence, self.peaks)
+
+    def instances(
+        self, weights: Weights = PUBLISHED, step: int = -1, per_peak: int = 1
+    ) -> tuple[Instance, ...]:
+        """The best proposals of every peak after class-wise NMS.
+
+        Args:
+            weights: alpha, beta, gamma of Eq. 5.
+            step: which map to match, 0..T; -1 is the last.
+            per_peak: how many distinct proposals a peak may keep, best first.
+
+        Returns:
+            Instances by falling score.
+        """
+        return instances.assemble(
+            self.peaks, self.terms[step], self.overlaps[step], self.proposals, self.classes, weights, per_peak=per_peak
+        )
+
+    def mask(self, instance: Instance) -> np.ndarray:
+        """(H, W) bool mask at the photo's own size."""
+        return self.evidence.source.mask(instance.proposal, size=self.evidence.size)
+
+    def semantic(self, found: Sequence[Instance]) -> np.ndarray:
+        """(H, W) uint8 at the photo's own size: 0 background, c + 1 for class c, the best instance on top."""
+        return instances.semantic(found, self.evidence.source, size=self.evidence.size)
+
+    def top(self, peak: int, weights: Weights = PUBLISHED, step: int = -1, count: int = 5) -> np.ndarray:
+        """Indices of a peak's best proposals by Eq. 5, best first."""
+        scores = matching.total(self.terms[step, peak : peak + 1], weights)[0]
+        return np.argsort(-scores, kind="stable")[:count]
+
+
+class Pipeline:
+    """A checkpoint on a device, ready to analyse photos."""
+
+    def __init__(self, checkpoint: checkpoints.Checkpoint, device: str = "cpu") -> None:
+        """Keep the networks; they must already be on `device` and in evaluation mode."""
+        self.checkpoint = checkpoint
+        self.device = device
+
+    @classmethod
+    def load(
+        cls, name: str = "voc-lite", *, device: str | None = None, weights: str | None = None, labels: str | None = None
+    ) -> Pipeline:
+        """Load a checkpoint by name.
+
+        Args:
+            name: an embedded checkpoint, a folder, `timm:NAME` or `torchvision:NAME`.
+            device: `cpu`, `cuda`, `cuda:1`, ...; None takes the GPU where there is one.
+            weights: safetensors file for `timm:` and `torchvision:`.
+            labels: text file with one class name a line, for `timm:` and `torchvision:`.
+        """
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise WsisError(f"The device '{device}' was asked for, but this machine shows no CUDA GPU. Use --device cpu.")
+        return cls(checkpoints.load(name, weights=weights, labels=labels, device=device), device)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.checkpoint.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes the model knows."""
+        return tuple(self.checkpoint.classifier.classes)
+
+    @property
+    def enhancers(self) -> tuple[str, ...]:
+        """The enhancers this checkpoint can run."""
+        return tuple(e for e in ENHANCERS if e in ("none", "spread") or e in self.checkpoint.icns)
+
+    def observe(
+        self, image: np.ndarray, *, proposals: ProposalSet | None = None, progress: Progress | None = None
+    ) -> Evidence:
+        """Run everything that depends on the photo alone.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, see `wsis.image.read`.
+            proposals: foreign proposals at the photo's own size; None generates them.
+            progress: called with a stage's name and the share done, in [0, 1].
+        """
+        clock = _Clock(progress)
+        work = resized(image, WORK_SIZE)
+        with clock("classes", 0.0):
+            maps = self.checkpoint.classifier.class_maps(work, sizes=SIZES)
+        with clock("contours", 0.25):
+            net = self.checkpoint.contours
+            edges = contours.colour_edges(work) if net is None else contours.predict(net, work)
+        with clock("proposals", 0.4):
+            if proposals is None:
+                source = own = generate.generate(work, edges)
+            elif proposals.size != image.shape[:2]:
+                raise WsisError(
+                    f"The proposals are for a photo of {proposals.size[1]}x{proposals.size[0]} pixels, "
+                    f"this one has {image.shape[1]}x{image.shape[0]}."
+                )
+            else:
+                source, own = proposals, proposals.resized(work.shape[:2])
+        return Evidence(image, work, maps, edges, own, source, clock.seconds)
+
+    def analyse(
+        self,
+        photo: np.ndarray | Evidence,
+        settings: Settings | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Analysis:
+        """Find peaks, grow their maps and measure every proposal against every map.
+
+        Args:
+            photo: (H, W, 3) uint8 RGB, or evidence from `observe`.
+            settings: how to look; the defaults suit the embedded checkpoint.
+            progress: called with a stage's name and the share done, in [0, 1].
+
+        Returns:
+            An analysis; its peaks are empty where no class passes the threshold.
+        """
+        settings = settings or Settings()
+        if settings.enhancer not in self.enhancers:
+            raise WsisError(
+                f"The model '{self.name}' has no enhancer '{settings.enhancer}'. Choose one of: {', '.join(self.enhancers)}."
+            )
+        evidence = photo if isinstance(photo, Evidence) else self.observe(photo, progress=progress)
+        clock = _Clock(progress)
+        with clock("peaks", 0.6):
+            found = self._peaks(evidence.class_maps, settings)
+            naive = self._naive(evidence, found, settings)
+        with clock("enhance", 0.7):
+            maps = self._enhance(evidence, found, naive, settings)
+        with clock("match", 0.9):
+            flat = maps.reshape(-1, *maps.shape[2:])
+            thresholds = matching.thresholds(flat)
+            binary = matching.binarise(flat)
+            count, total = len(maps), len(evidence.proposals)
+            own_maps = np.tile(class_maps_of(evidence, found), (count, 1, 1)) if settings.reading == "prm-2018" else None
+            terms = matching.terms(flat, evidence.proposals, settings.reading, class_maps=own_maps)
+            overlaps = matching.overlap(binary, evidence.proposals)
+        return Analysis(
+            evidence,
+            settings,
+            found,
+            maps,
+            binary.reshape(maps.shape),
+            thresholds.reshape(maps.shape[:2]),
+            terms.reshape(count, len(found), total, 3),
+            overlaps.reshape(count, len(found), total),
+            {**evidence.seconds, **clock.seconds},
+        )
+
+    def _peaks(self, class_maps: ClassMaps, settings: Settings) -> Peaks:
+        if settings.classes is None:
+            chosen = np.flatnonzero(class_maps.scores >= settings.class_threshold)
+        else:
+            unknown = [name for name in settings.classes if name not in class_maps.classes]
+            if unknown:
+                raise WsisError(f"The model '{self.name}' does not know the class '{unknown[0]}'.")
+            chosen = np.array([class_maps.classes.index(name) for name in settings.classes], int)
+        return peaks.find(
+            class_maps.maps,
+            class_maps.scores,
+            classes=chosen.tolist(),
+            sigma=settings.sigma,
+            window=settings.window,
+            limit=settings.max_peaks,
+        )
+
+    def _naive(self, evidence: Evidence, found: Peaks, settings: Settings) -> np.ndarray:
+        """(K, h, w) float32 in [0, 1]."""
+        class_map = normalised(class_maps_of(evidence, found))
+        if settings.naive == "class map" or not len(found):
+            return class_map
+        classifier = self.checkpoint.classifier
+        prepared = classifier.prepare(evidence.work, SIZES[0])
+        own = response.respond(classifier, prepared, found, mode=settings.mode)
+        own = normalised(upsample(own, evidence.work.shape[:2]))
+        if settings.naive == "response":
+            return own
+        same = found.classes[:, None] == found.classes[None]
+        of_class = normalised(np.einsum("kj,jhw->khw", same.astype(np.float32), own))
+        return normalised(np.sqrt(own) + np.sqrt(of_class) + class_map)
+
+    def _enhance(self, evidence: Evidence, found: Peaks, naive: np.ndarray, settings: Settings) -> np.ndarray:
+        """(T+1, K, h, w) float32 in [0, 1]."""
+        if settings.enhancer == "none" or not len(found):
+            return naive[None]
+        if settings.enhancer == "spread":
+            grown = spread(naive, evidence.proposals.labels, evidence.contours, strength=settings.spread_strength)
+            return np.stack([naive, grown])
+        grid = evidence.class_maps.maps.shape[1:]
+        place = np.stack([(found.rows + 0.5) / grid[0], (found.columns + 0.5) / grid[1]], 1).astype(np.float32)
+        own = normalised(evidence.class_maps.maps[found.classes])
+        steps = icn.enhance(self.checkpoint.icns[settings.enhancer], evidence.work, naive, own, place, settings.steps)
+        grown = upsample(steps[1:].reshape(-1, *steps.shape[2:]), evidence.work.shape[:2])
+        return np.concatenate([naive[None], grown.reshape(-1, *naive.shape)])
+
+
+def class_maps_of(evidence: Evidence, found: Peaks) -> np.ndarray:
+    """(K, h, w) float32 class map of each peak's class at work size, not normalised."""
+    return upsample(evidence.class_maps.maps[found.classes], evidence.work.shape[:2])
+
+
+def normalised(maps: np.ndarray) -> np.ndarray:
+    """Min-max normalised maps: (K, H, W) float32 to [0, 1]; a constant map becomes 0."""
+    low = maps.min((1, 2), keepdims=True, initial=np.inf)
+    span = maps.max((1, 2), keepdims=True, initial=-np.inf) - low
+    return np.where(span > 0, (maps - low) / np.where(span > 0, span, 1), 0).astype(np.float32)
+
+
+def upsample(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bilinear resize of (K, h, w) float32 to (K, *size)."""
+    if not len(maps):
+        return np.zeros((0, *size), np.float32)
+    grown = F.interpolate(torch.from_numpy(np.ascontiguousarray(maps))[:, None], size=size, mode="bilinear")
+    return grown[:, 0].numpy()
+
+
+class _Clock:
+    """Times stages and tells the listener which one runs."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress, self.seconds = progress, dict[str, float]()
+
+    @contextmanager
+    def __call__(self, stage: str, share: float) -> Iterator[None]:
+        if self.progress:
+            self.progress(stage, share)
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start
