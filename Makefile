@@ -1,0 +1,60 @@
+# Everything lives in .venv; a stamp file there says what is installed, so a second `make` installs nothing.
+VENV := .venv
+BIN := $(VENV)/bin
+SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c '$(SUITABLE)' 2>/dev/null && echo $(p))))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+MODEL ?= checkpoints/mine
+WEB ?=
+MASKS ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev app segment test lint format train evaluate benchmark clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found. Install one, or say which: make setup PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: requirements.txt | $(BIN)/python
+	@echo "Installing the app's packages into $(VENV) (a few minutes the first time)"
+	$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: train/requirements.txt requirements-dev.txt $(VENV)/.app
+	@echo "Installing what training and tests need"
+	$(PIP) -r requirements.txt -r train/requirements.txt -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.app ## create .venv with everything the app needs
+
+setup-dev: $(VENV)/.dev ## the same, with training and tests
+
+app: $(VENV)/.app ## set up, then open the explorer; ARGS="--port 7861"
+	$(BIN)/python app.py $(ARGS)
+
+test: $(VENV)/.dev ## set up, then run the tests; ARGS="-k peaks"
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## let ruff format and fix what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+evaluate: $(VENV)/.dev ## measure a model; VOC=.../VOCdevkit/VOC2012 ARGS="--limit 50"
+	@test -n "$(VOC)" || { echo "Say where PASCAL VOC 2012 lies: make evaluate VOC=/data/VOCdevkit/VOC2012"; exit 2; }
+	$(BIN)/python -m train.evaluate --voc "$(VOC)" --split val $(ARGS)
+
+benchmark: $(VENV)/.dev ## time the stages on this machine
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove .venv, caches and unfinished runs
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .cache build dist
