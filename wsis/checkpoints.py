@@ -1,0 +1,289 @@
+"""Checkpoints: trained networks in safetensors files with a card, looked up by name.
+
+A checkpoint folder holds `config.json` (which networks, built how, with which SHA-256), one `.safetensors` file a
+network, `README.md` (the card: data, labels used, seeds, commands) and `metrics.json` (its numbers). Pickles are
+refused everywhere: they run code when they are opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from wsis import adapter
+from wsis.classifier import Classifier
+from wsis.errors import WsisError
+from wsis.icn import ICN
+from wsis.proposals.contours import ContourNet
+
+DEFAULT = "voc-lite"
+FORMAT = 1
+ICNS = ("icn-proposal", "icn-saliency")
+PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
+_BUILDERS: dict[str, type[nn.Module]] = {"classifier": Classifier, "contours": ContourNet, **dict.fromkeys(ICNS, ICN)}
+_HERE = Path(__file__).parent
+_EMBEDDED = (_HERE.parent / "checkpoints", _HERE / "_checkpoints")  # in a clone, in an installed package
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Networks that work together, on one device and in evaluation mode.
+
+    Attributes:
+        name: what it was loaded by.
+        classifier: a `Classifier`, or a `wsis.adapter.HeadMaps` around somebody else's network.
+        contours: the contour network behind the built-in proposals; None leaves colour edges.
+        icns: enhancers by name, any of `ICNS`.
+        card: `text` (Markdown), `metrics` (the content of metrics.json) and `modules` (per network: file, sha256,
+            options).
+        folder: where it lies; None for `timm:` and `torchvision:` models.
+    """
+
+    name: str
+    classifier: Classifier
+    contours: ContourNet | None = None
+    icns: Mapping[str, ICN] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
+
+
+def names() -> tuple[str, ...]:
+    """Names of the embedded checkpoints, sorted."""
+    found = {file.parent.name for root in _EMBEDDED for file in root.glob("*/config.json")}
+    return tuple(sorted(found))
+
+
+def load(
+    name: str | Path = DEFAULT,
+    *,
+    weights: str | Path | None = None,
+    labels: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> Checkpoint:
+    """Load a checkpoint.
+
+    Args:
+        name: an embedded checkpoint (`voc-lite`), a folder made by training, or anybody's classifier: `timm:NAME` or
+            `torchvision:NAME`. The latter bring class maps only; contours and enhancers are the default checkpoint's.
+        weights: `.safetensors` file for `timm:` and `torchvision:`; None takes their hub's ImageNet weights.
+        labels: text file with one class name a line, see `wsis.adapter.read_labels`; None means ImageNet's 1,000.
+        device: where the networks go.
+
+    Raises:
+        WsisError: nothing of that name, a file is missing, damaged, a pickle or made for another network, or the hub
+            cannot be reached.
+    """
+    library, _, network = str(name).partition(":")
+    if network and library in adapter.LIBRARIES:
+        return _foreign(library, network, weights, labels, device)
+    if weights is not None or labels is not None:
+        raise WsisError(
+            f"weights and labels belong to a timm: or torchvision: model; '{name}' brings its own. Leave them out."
+        )
+    folder = _find(str(name))
+    config = _read_config(folder)
+    modules = {key: _read_module(folder, key, entry).to(device) for key, entry in config["modules"].items()}
+    if "classifier" not in modules:
+        raise WsisError(f"The checkpoint {folder} has no classifier. Export one: python -m train.classifier export.")
+    return Checkpoint(
+        name=str(name),
+        classifier=modules.pop("classifier"),
+        contours=modules.pop("contours", None),
+        icns=modules,
+        card=_card(folder, config),
+        folder=folder,
+    )
+
+
+def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: Mapping[str, Any]) -> Path:
+    """Write one network of a checkpoint as float16 and enter it in the folder's `config.json`.
+
+    Vectors (biases, batch-norm statistics) stay float32: they weigh next to nothing and may leave float16's range.
+    Both files are written under a temporary name and renamed, so an interruption leaves the old ones whole.
+
+    Args:
+        module: network to write; its parameters may be of any precision and on any device.
+        folder: checkpoint folder, made if missing.
+        file_stem: which network: `classifier`, `contours`, `icn-proposal` or `icn-saliency`.
+        config: the keyword arguments that build the network again, JSON values only.
+
+    Returns:
+        The written `.safetensors` file.
+
+    Raises:
+        WsisError: `file_stem` is no network of a checkpoint, or the folder holds something else.
+    """
+    if file_stem not in _BUILDERS:
+        raise WsisError(f"A checkpoint has no network '{file_stem}'. Choose one of: {', '.join(_BUILDERS)}.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    entry = folder / "config.json"
+    whole = _read_config(folder) if entry.exists() else {"format": FORMAT, "modules": {}}
+    file = folder / f"{file_stem}.safetensors"
+    state = {key: _compact(value.detach()) for key, value in module.state_dict().items()}
+    temporary = file.with_suffix(".tmp")
+    save_file(state, temporary, metadata={"format": "pt", "network": file_stem})
+    sha256 = _sha256(temporary)
+    temporary.replace(file)
+    whole["modules"][file_stem] = {"file": file.name, "sha256": sha256, "options": dict(config)}
+    temporary = entry.with_suffix(".tmp")
+    temporary.write_text(json.dumps(whole, indent=2) + "\n")
+    temporary.replace(entry)
+    return file
+
+
+def read_safetensors(file: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, on the CPU.
+
+    Raises:
+        WsisError: the file is missing, a pickle, cut short or no safetensors file.
+    """
+    if file.suffix.lower() in PICKLES:
+        raise WsisError(
+            f"{file.name} is a pickle, which may run code when opened, so it is refused. Convert it to .safetensors."
+        )
+    if not file.is_file():
+        raise WsisError(f"Weights not found: {file}.")
+    try:
+        return load_file(file)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise WsisError(f"{file} is damaged or no safetensors file. Download or export it again.") from error
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], file: Path) -> None:
+    """Load tensors into a network, in place; every tensor must have its place and its shape.
+
+    Raises:
+        WsisError: the tensors are of another network.
+    """
+    own = module.state_dict()
+    missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    wrong = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
+    if missing or extra or wrong:
+        found = (
+            f"it lacks {missing[0]}" if missing else f"it has {extra[0]}, which this network has not" if extra
+            else f"{wrong[0]} should be {tuple(own[wrong[0]].shape)} and is {tuple(state[wrong[0]].shape)}"
+        )  # fmt: skip
+        raise WsisError(f"{file} holds the weights of another network: {found}.")
+    module.load_state_dict(state)
+
+
+def _find(name: str) -> Path:
+    if "/" not in name and "\\" not in name:
+        for root in _EMBEDDED:
+            if name not in ("", ".", "..") and (root / name / "config.json").is_file():
+                return root / name
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if path.suffix.lower() in (*PICKLES, ".safetensors"):
+        raise WsisError(
+            f"'{name}' is a file, a model is a folder with config.json. Export a training run first, "
+            "or load a classifier's file with timm:NAME and weights=FILE.safetensors."
+        )
+    raise WsisError(
+        f"There is no model '{name}'. Embedded: {', '.join(names()) or 'none'}; "
+        "or give a folder, timm:NAME or torchvision:NAME."
+    )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    if not file.is_file():
+        hint = " It holds pickles, which are refused; export them first." if _pickles(folder) else ""
+        raise WsisError(f"The folder {folder} is no checkpoint: it has no config.json.{hint}")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        version, modules = config["format"], config["modules"]
+        fits = all(
+            key in _BUILDERS
+            and isinstance(entry["file"], str)
+            and isinstance(entry["options"], dict)
+            and "sha256" in entry
+            for key, entry in modules.items()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise WsisError(f"{file} is damaged or not of this project: expected 'format' and 'modules'.") from error
+    if version != FORMAT:
+        raise WsisError(
+            f"{file} has format {version}, this version of wsis reads {FORMAT}. Update wsis or export it again."
+        )
+    if not fits:
+        raise WsisError(f"{file} names networks this version of wsis does not know; it knows: {', '.join(_BUILDERS)}.")
+    return config
+
+
+def _read_module(folder: Path, key: str, entry: Mapping[str, Any]) -> nn.Module:
+    file = folder / entry["file"]
+    if file.parent != folder or file.suffix.lower() != ".safetensors":
+        raise WsisError(f"{folder / 'config.json'} names '{entry['file']}'; expected a .safetensors file beside it.")
+    if not file.is_file():
+        raise WsisError(f"Weights not found: {file}.")
+    if _sha256(file) != entry["sha256"]:
+        raise WsisError(
+            f"{file} is damaged: its SHA-256 differs from the one in config.json. Download or export it again."
+        )
+    try:
+        module = _BUILDERS[key](**entry["options"])
+    except TypeError as error:
+        raise WsisError(
+            f"{folder / 'config.json'} builds no {key}: its options do not fit this version of wsis."
+        ) from error
+    fill(module, read_safetensors(file), file)
+    return module.eval().requires_grad_(False)
+
+
+def _foreign(
+    library: str, network: str, weights: str | Path | None, labels: str | Path | None, device: str | torch.device
+) -> Checkpoint:
+    names_file = adapter.read_labels(Path(labels)) if labels is not None else adapter.imagenet_labels()
+    file = Path(weights) if weights is not None else None
+    state = read_safetensors(file) if file else None
+    net, mean, std = adapter.build(library, network, len(names_file.classes), pretrained=state is None)
+    if file and state is not None:
+        fill(net, state, file)
+    classifier = adapter.HeadMaps(net, names_file, mean, std).to(device).eval().requires_grad_(False)
+    name = f"{library}:{network}"
+    origin = f"weights from {file.name}" if file else f"ImageNet weights of {library}"
+    text = f"# {name}\n\nSomebody else's classifier, {origin}; its own head as class maps, nothing trained here.\n"
+    try:
+        own = load(DEFAULT, device=device)
+    except WsisError:
+        own = None  # class maps, colour edges and spreading need no checkpoint
+    card = {"text": text, "metrics": {}, "modules": {"classifier": {"file": file.name if file else None}}}
+    return Checkpoint(name, classifier, own.contours if own else None, own.icns if own else {}, card)
+
+
+def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    text, metrics = folder / "README.md", folder / "metrics.json"
+    try:
+        return {
+            "text": text.read_text(encoding="utf-8") if text.is_file() else "",
+            "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
+            "modules": config["modules"],
+        }
+    except ValueError as error:
+        raise WsisError(f"The card in {folder} cannot be read: {metrics.name} or {text.name} is damaged.") from error
+
+
+def _compact(value: Tensor) -> Tensor:
+    value = value.cpu().contiguous()
+    return value.half() if value.is_floating_point() and value.ndim > 1 else value.clone()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _pickles(folder: Path) -> bool:
+    return any(file.suffix.lower() in PICKLES for file in folder.iterdir())
