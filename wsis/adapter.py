@@ -211,9 +211,11 @@ def _take_apart(net: nn.Module) -> tuple[list[nn.Module], nn.Linear | None]:
 
 
 def _fully_convolutional(net: nn.Module, classifier: nn.Sequential) -> list[nn.Module]:
-    """Convolutions that stand for the hidden linear layers which torchvision's VGG and AlexNet have on a fixed window."""
+    """Convolutions for the hidden linear layers that torchvision's VGG and AlexNet have on a fixed window."""
     size = net.avgpool.output_size
     window = size if isinstance(size, int) else size[0]
+    if window == 1:
+        return []  # hidden layers after the averaging (MobileNetV3) are not linear in it
     layers: list[nn.Module] = []
     for module in list(classifier)[:-1]:
         if not isinstance(module, nn.Linear):
