@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import timm
@@ -20,9 +20,9 @@ import torch
 import torchvision
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, ImageNetInfo
-from torch import Tensor, nn
+from torch import nn
 
-from wsis.backbone import evaluating
+from wsis.backbone import Backbone, evaluating
 from wsis.classifier import SIZES, Classifier, ClassMaps
 from wsis.errors import WsisError
 
@@ -32,6 +32,7 @@ PATIENCE = 10.0
 """Seconds that a hub may keep silent before it counts as out of reach."""
 
 RGB = tuple[float, float, float]
+Scoring = Literal["softmax", "sigmoid"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Labels:
     """
 
     classes: tuple[str, ...]
-    scoring: Literal["softmax", "sigmoid"] = "softmax"
+    scoring: Scoring = "softmax"
     mean: RGB | None = None
     std: RGB | None = None
 
@@ -82,9 +83,9 @@ def read_labels(file: Path) -> Labels:
     found = (line[1:].partition(":") for line in lines if line.startswith("#"))
     header = {key.strip().lower(): value.strip().lower() for key, _, value in found}
     scoring = header.get("scoring", "softmax")
-    if scoring not in ("softmax", "sigmoid"):
+    if scoring not in get_args(Scoring):
         raise WsisError(f"The labels {file} ask for scoring '{scoring}'. Choose softmax or sigmoid.")
-    return Labels(classes, scoring, *(_colour(header.get(key), key, file) for key in ("mean", "std")))
+    return Labels(classes, cast(Scoring, scoring), *(_colour(header.get(key), key, file) for key in ("mean", "std")))
 
 
 def build(library: str, name: str, classes: int, *, pretrained: bool) -> tuple[nn.Module, RGB, RGB]:
@@ -105,8 +106,8 @@ def build(library: str, name: str, classes: int, *, pretrained: bool) -> tuple[n
     return (_timm if library == "timm" else _torchvision)(name, classes, pretrained)
 
 
-class Trunk(nn.Module):
-    """The layers below the head in five levels, with the attributes that `wsis.backbone.Backbone` has.
+class Trunk(Backbone):
+    """The layers below a foreign head in five levels, with a `Backbone`'s attributes.
 
     Attributes:
         levels: five modules by stride (at most 2, 4, 8, 16, and beyond); one without layers passes its input on.
@@ -116,7 +117,7 @@ class Trunk(nn.Module):
 
     def __init__(self, layers: Sequence[nn.Module], mean: RGB, std: RGB) -> None:
         """Sort layers into levels by the stride of what they put out."""
-        super().__init__()
+        nn.Module.__init__(self)
         groups: list[list[nn.Module]] = [[] for _ in range(LEVELS)]
         self.mean, self.std = tuple(mean), tuple(std)
         features = torch.zeros(1, 3, 224, 224)
@@ -132,20 +133,12 @@ class Trunk(nn.Module):
         self.levels = nn.ModuleList(nn.Sequential(*group) for group in groups)
         self.channels, self.strides = tuple(channels), tuple(strides)
 
-    def forward(self, image: Tensor, *, stop: int = LEVELS) -> list[Tensor]:
-        """Features of the first `stop` levels; image (B, 3, H, W), normalised."""
-        features = []
-        for level in self.levels[:stop]:
-            image = level(image)
-            features.append(image)
-        return features
-
 
 class HeadMaps(Classifier):
     """A classification network as a `Classifier`: same calls, own head, own way to score.
 
-    The pieces are the given network's modules themselves, not copies. `backbone.levels` are the places where a response
-    (Eq. 2) can stop.
+    It takes the given network over: the layers are its own, not copies, and VGG's window layers get padding. A response
+    (Eq. 2) can stop at any of `backbone.levels`.
     """
 
     def __init__(self, net: nn.Module, labels: Labels, mean: RGB, std: RGB) -> None:
@@ -164,13 +157,12 @@ class HeadMaps(Classifier):
         name = type(net).__name__
         with evaluating(net), torch.no_grad():
             layers, linear = _take_apart(net)
-            rows = linear.out_features if linear else 0
-            if linear and rows != len(labels.classes):
-                raise WsisError(f"There are {len(labels.classes)} labels, but the network puts out {rows} classes.")
-            self.dropout = nn.Identity()
-            self.head = _as_convolution(linear) if linear else nn.Identity()
-            self.classes, self.scoring = labels.classes, labels.scoring
-            if not linear or not _same(net, layers, self.head):
+            head = _as_convolution(linear) if linear else None
+            if head and head.out_channels != len(labels.classes):
+                raise WsisError(
+                    f"There are {len(labels.classes)} labels, but the network puts out {head.out_channels} classes."
+                )
+            if not head or not _same(net, layers, head):
                 raise WsisError(
                     f"{name} gives no class maps: that needs a convolutional network whose head is one linear layer on "
                     "averaged features, such as ResNet, EfficientNet, MobileNetV2, RegNet, DenseNet or VGG."
@@ -178,6 +170,9 @@ class HeadMaps(Classifier):
             for layer in layers:
                 _keep_the_border(layer)
             self.backbone = Trunk(layers, labels.mean or mean, labels.std or std)
+        self.dropout = nn.Dropout2d(0.0)
+        self.head = head
+        self.classes, self.scoring = labels.classes, labels.scoring
 
     @torch.inference_mode()
     def class_maps(self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True) -> ClassMaps:
@@ -202,40 +197,36 @@ def _take_apart(net: nn.Module) -> tuple[list[nn.Module], nn.Linear | None]:
         layers += list(child) if isinstance(child, nn.Sequential) else [child]
     if type(net).__name__ == "DenseNet":
         layers.append(nn.ReLU(inplace=False))  # both libraries call it as a function
-    classifier = getattr(net, "classifier", None)
-    if isinstance(classifier, nn.Sequential) and layers:
-        dense = [m for m in classifier if isinstance(m, nn.Linear)]
-        if len(dense) > 1:
-            layers += _fully_convolutional(net, classifier)
+    classifier, pooling = getattr(net, "classifier", None), getattr(net, "avgpool", None)
+    if isinstance(classifier, nn.Sequential) and isinstance(pooling, nn.AdaptiveAvgPool2d):
+        layers += _fully_convolutional(classifier, pooling)
     return layers, linear
 
 
-def _fully_convolutional(net: nn.Module, classifier: nn.Sequential) -> list[nn.Module]:
+def _fully_convolutional(classifier: nn.Sequential, pooling: nn.AdaptiveAvgPool2d) -> list[nn.Module]:
     """Convolutions for the hidden linear layers that torchvision's VGG and AlexNet have on a fixed window."""
-    size = net.avgpool.output_size
+    size: Any = pooling.output_size
     window = size if isinstance(size, int) else size[0]
     if window == 1:
-        return []  # hidden layers after the averaging (MobileNetV3) are not linear in it
+        return []  # hidden layers after a true average (MobileNetV3) are not linear in it
     layers: list[nn.Module] = []
     for module in list(classifier)[:-1]:
         if not isinstance(module, nn.Linear):
             layers.append(module)
             continue
-        channels = module.in_features // window**2
-        convolution = nn.Conv2d(channels, module.out_features, window)
-        convolution.weight.copy_(module.weight.view(-1, channels, window, window))
-        convolution.bias.copy_(module.bias)
-        layers.append(convolution)
+        layers.append(_as_convolution(module, window))
         window = 1
     return layers
 
 
-def _as_convolution(linear: nn.Linear) -> nn.Conv2d:
-    head = nn.Conv2d(linear.in_features, linear.out_features, 1, bias=linear.bias is not None)
-    head.weight.copy_(linear.weight[..., None, None])
-    if linear.bias is not None:
-        head.bias.copy_(linear.bias)
-    return head
+def _as_convolution(linear: nn.Linear, window: int = 1) -> nn.Conv2d:
+    """A linear layer on window x window cells (channels first), to be slid over a map."""
+    channels = linear.in_features // window**2
+    convolution = nn.Conv2d(channels, linear.out_features, window, bias=linear.bias is not None)
+    convolution.weight.copy_(linear.weight.view(-1, channels, window, window))
+    if convolution.bias is not None:
+        convolution.bias.copy_(linear.bias)
+    return convolution
 
 
 def _same(net: nn.Module, layers: Sequence[nn.Module], head: nn.Module) -> bool:
@@ -258,9 +249,10 @@ def _same(net: nn.Module, layers: Sequence[nn.Module], head: nn.Module) -> bool:
 def _keep_the_border(layer: nn.Module) -> None:
     """Pad VGG's window convolutions, so that class maps cover the whole photo and not its middle."""
     for module in layer.modules():
-        windowed = isinstance(module, nn.Conv2d) and module.kernel_size[0] > 5 and module.stride == (1, 1)
-        if windowed and module.padding == (0, 0):
-            module.padding = tuple(k // 2 for k in module.kernel_size)
+        if type(module) is not nn.Conv2d or module.kernel_size[0] <= 5 or module.stride != (1, 1):
+            continue
+        if module.padding == (0, 0):
+            module.padding = (module.kernel_size[0] // 2, module.kernel_size[1] // 2)
 
 
 def _timm(name: str, classes: int, pretrained: bool) -> tuple[nn.Module, RGB, RGB]:

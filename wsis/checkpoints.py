@@ -91,7 +91,9 @@ def load(
         )
     folder = _find(str(name))
     config = _read_config(folder)
-    modules = {key: _read_module(folder, key, entry).to(device) for key, entry in config["modules"].items()}
+    modules: dict[str, Any] = {
+        key: _read_module(folder, key, entry).to(device) for key, entry in config["modules"].items()
+    }
     if "classifier" not in modules:
         raise WsisError(f"The checkpoint {folder} has no classifier. Export one: python -m train.classifier export.")
     return Checkpoint(
@@ -127,7 +129,7 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     entry = folder / "config.json"
-    whole = _read_config(folder) if entry.exists() else {"format": FORMAT, "modules": {}}
+    whole: dict[str, Any] = _read_config(folder) if entry.exists() else {"format": FORMAT, "modules": {}}
     file = folder / f"{file_stem}.safetensors"
     state = {key: _compact(value.detach()) for key, value in module.state_dict().items()}
     temporary = file.with_suffix(".tmp")
@@ -183,7 +185,7 @@ def _find(name: str) -> Path:
             if name not in ("", ".", "..") and (root / name / "config.json").is_file():
                 return root / name
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return path
     if path.suffix.lower() in (*PICKLES, ".safetensors"):
         raise WsisError(

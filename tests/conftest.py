@@ -1,0 +1,76 @@
+"""What every test shares: few threads, fixed seeds, small random checkpoints, and where the real data lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import numpy as np
+import pytest
+import torch
+
+from wsis import checkpoints
+from wsis.classifier import Classifier
+from wsis.icn import ICN
+from wsis.proposals.contours import ContourNet
+
+SMALL = "tf_efficientnet_lite0"
+
+
+def pytest_configure() -> None:
+    """Two threads at most: many small operations do not gain from more, and several jobs may share the machine."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", min(2, os.cpu_count() or 1))))
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a fixed seed."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder with all four networks, untrained, on the smallest tested backbone."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
+    options = {"backbone": SMALL}
+    checkpoints.save_module(Classifier(**options), folder, "classifier", options)
+    checkpoints.save_module(ContourNet(**options), folder, "contours", options)
+    for name in checkpoints.ICNS:
+        checkpoints.save_module(ICN(**options, width=8), folder, name, {**options, "width": 8})
+    (folder / "README.md").write_text("# tiny\n\nRandom weights, for tests.\n")
+    (folder / "metrics.json").write_text("{}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """(300, 451, 3) uint8 RGB: scikit-image's cat."""
+    import skimage.data
+
+    return skimage.data.chelsea()
+
+
+@pytest.fixture(scope="session")
+def voc() -> Path:
+    """The VOC2012 folder that WSIS_VOC names; without it the test is skipped."""
+    folder = os.environ.get("WSIS_VOC")
+    if not folder:
+        pytest.skip("WSIS_VOC does not name a VOCdevkit/VOC2012 folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder with `prm_samples` and other sets that WSIS_DATA names; without it the test is skipped."""
+    folder = os.environ.get("WSIS_DATA")
+    if not folder:
+        pytest.skip("WSIS_DATA does not name a data folder")
+    return Path(folder)

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from wsis import checkpoints
+from wsis.classifier import Classifier
+from wsis.errors import WsisError
+
+
+@pytest.fixture
+def own(tiny_checkpoint: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny checkpoint that a test may break."""
+    return Path(shutil.copytree(tiny_checkpoint, tmp_path / "own"))
+
+
+def _edit(folder: Path, **entries: object) -> None:
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | entries))
+
+
+def test_folder_gives_every_network_ready_to_use(tiny_checkpoint: Path) -> None:
+    found = checkpoints.load(tiny_checkpoint)
+    assert set(found.icns) == set(checkpoints.ICNS)
+    assert found.contours is not None
+    assert found.folder == tiny_checkpoint
+    assert found.card["text"].startswith("# tiny")
+    assert set(found.card["modules"]) == {"classifier", "contours", *checkpoints.ICNS}
+    for module in (found.classifier, found.contours, *found.icns.values()):
+        assert not any(m.training for m in module.modules())
+        assert not any(p.requires_grad for p in module.parameters())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.name = "other"
+
+
+def test_weights_survive_to_half_precision_and_vectors_exactly(tmp_path: Path) -> None:
+    module = Classifier("tf_efficientnet_lite0", ("cat", "dog"))
+    norm = next(m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    norm.running_var.fill_(1e6)  # beyond float16
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["cat", "dog"]}
+    file = checkpoints.save_module(module, tmp_path, "classifier", options)
+    assert file.stat().st_size < 2.3 * sum(p.numel() for p in module.parameters())
+    found = checkpoints.load(tmp_path).classifier
+    assert found.classes == ("cat", "dog")
+    for key, value in module.state_dict().items():
+        expected = value.half().float() if value.is_floating_point() and value.ndim > 1 else value
+        assert torch.equal(found.state_dict()[key], expected), key
+
+
+def test_saving_again_replaces_one_network_and_keeps_the_others(own: Path) -> None:
+    before = json.loads((own / "config.json").read_text())["modules"]
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["one"]}
+    checkpoints.save_module(Classifier(**options), own, "classifier", options)
+    after = json.loads((own / "config.json").read_text())["modules"]
+    assert after["contours"] == before["contours"]
+    assert after["classifier"]["sha256"] != before["classifier"]["sha256"]
+    assert checkpoints.load(own).classifier.classes == ("one",)
+    assert not list(own.glob("*.tmp"))
+
+
+def test_unknown_network_cannot_be_saved(tmp_path: Path) -> None:
+    with pytest.raises(WsisError, match="no network 'decoder'"):
+        checkpoints.save_module(torch.nn.Linear(1, 1), tmp_path, "decoder", {})
+    assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_weights_fail_their_hash(own: Path, damage: str) -> None:
+    file = own / "contours.safetensors"
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        content = content[:-100]
+    else:
+        content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(WsisError, match=r"contours\.safetensors is damaged: its SHA-256"):
+        checkpoints.load(own)
+
+
+def test_missing_weights_are_named(own: Path) -> None:
+    (own / "icn-saliency.safetensors").unlink()
+    with pytest.raises(WsisError, match=r"Weights not found: .*icn-saliency\.safetensors"):
+        checkpoints.load(own)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "damaged or not of this project"),
+        ("[]", "damaged or not of this project"),
+        ('{"model_type": "bert"}', "damaged or not of this project"),
+        ('{"format": 1, "modules": []}', "damaged or not of this project"),
+        ('{"format": 1, "modules": {"classifier": {"file": "x"}}}', "damaged or not of this project"),
+        ('{"format": 99, "modules": {}}', "has format 99"),
+        ('{"format": 1, "modules": {}}', "has no classifier"),
+        ('{"format": 1, "modules": {"x": {"file": "x", "sha256": "", "options": {}}}}', "networks this version"),
+    ],
+)
+def test_foreign_config_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(WsisError, match=sentence):
+        checkpoints.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["../classifier.safetensors", "/etc/passwd", "classifier.ckpt"])
+def test_config_reaches_no_file_elsewhere_and_no_pickle(own: Path, file: str) -> None:
+    modules = json.loads((own / "config.json").read_text())["modules"]
+    modules["classifier"]["file"] = file
+    _edit(own, modules=modules)
+    with pytest.raises(WsisError, match=r"expected a \.safetensors file beside it"):
+        checkpoints.load(own)
+
+
+def test_options_that_do_not_fit_are_refused(own: Path) -> None:
+    modules = json.loads((own / "config.json").read_text())["modules"]
+    modules["contours"]["options"] = {"depth": 3}
+    _edit(own, modules=modules)
+    with pytest.raises(WsisError, match="builds no contours"):
+        checkpoints.load(own)
+
+
+def test_another_networks_weights_are_refused(own: Path) -> None:
+    modules = json.loads((own / "config.json").read_text())["modules"]
+    modules["classifier"] |= {key: modules["contours"][key] for key in ("file", "sha256")}
+    _edit(own, modules=modules)
+    with pytest.raises(WsisError, match="weights of another network"):
+        checkpoints.load(own)
+
+
+def test_damaged_card_is_named(own: Path) -> None:
+    (own / "metrics.json").write_text("{")
+    with pytest.raises(WsisError, match="card"):
+        checkpoints.load(own)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("voc-huge", "There is no model 'voc-huge'"),
+        ("", "There is no model ''"),
+        ("..", "no checkpoint"),
+        ("runs/last.ckpt", "is a file"),
+        ("model.pth", "is a file"),
+        ("keras:resnet50", "There is no model"),
+        ("timm:nosuchnet", "timm has no model 'nosuchnet'"),
+        ("torchvision:nosuchnet", "torchvision has no classifier 'nosuchnet'"),
+    ],
+)
+def test_unknown_names_are_one_sentence(name: str, sentence: str) -> None:
+    with pytest.raises(WsisError, match=sentence) as caught:
+        checkpoints.load(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_folder_of_pickles_is_refused(tmp_path: Path) -> None:
+    torch.save({}, tmp_path / "last.ckpt")
+    with pytest.raises(WsisError, match="pickles, which are refused"):
+        checkpoints.load(tmp_path)
+
+
+def test_weights_belong_to_foreign_models_only(own: Path) -> None:
+    with pytest.raises(WsisError, match="brings its own"):
+        checkpoints.load(own, weights="x.safetensors")
+
+
+def test_every_embedded_checkpoint_is_small() -> None:
+    for name in checkpoints.names():
+        found = checkpoints.load(name)
+        for file in found.folder.glob("*.safetensors"):
+            assert file.stat().st_size <= 12e6, file
+        assert found.card["text"], f"{name} has no card"
+
+
+class TestForeignWeights:
+    """`timm:NAME weights=FILE labels=FILE`: a classifier made by somebody else."""
+
+    @pytest.fixture
+    def files(self, tmp_path: Path) -> tuple[Path, Path]:
+        import timm
+
+        net = timm.create_model("resnet18", num_classes=3)
+        save_file(net.state_dict(), tmp_path / "net.safetensors")
+        (tmp_path / "labels.txt").write_text("cat\ndog\nbird\n")
+        return tmp_path / "net.safetensors", tmp_path / "labels.txt"
+
+    def test_its_head_becomes_class_maps(self, files: tuple[Path, Path], photo: np.ndarray) -> None:
+        weights, labels = files
+        found = checkpoints.load("timm:resnet18", weights=weights, labels=labels)
+        assert found.name == "timm:resnet18"
+        assert found.folder is None
+        result = found.classifier.class_maps(photo, sizes=(160,))
+        assert result.classes == ("cat", "dog", "bird")
+        assert result.maps.shape == (3, 6, 10)
+        assert result.scores.sum() == pytest.approx(1, abs=1e-5)
+        own = load_file(weights)["fc.weight"]
+        assert torch.equal(found.classifier.head.weight[..., 0, 0], own)
+
+    def test_cut_file(self, files: tuple[Path, Path]) -> None:
+        weights, labels = files
+        weights.write_bytes(weights.read_bytes()[:-50])
+        with pytest.raises(WsisError, match="damaged or no safetensors file"):
+            checkpoints.load("timm:resnet18", weights=weights, labels=labels)
+
+    def test_file_of_something_else(self, files: tuple[Path, Path]) -> None:
+        _, labels = files
+        with pytest.raises(WsisError, match="damaged or no safetensors file"):
+            checkpoints.load("timm:resnet18", weights=labels, labels=labels)
+
+    @pytest.mark.parametrize("suffix", checkpoints.PICKLES)
+    def test_pickle(self, files: tuple[Path, Path], tmp_path: Path, suffix: str) -> None:
+        torch.save({}, tmp_path / f"net{suffix}")
+        with pytest.raises(WsisError, match="is a pickle"):
+            checkpoints.load("timm:resnet18", weights=tmp_path / f"net{suffix}", labels=files[1])
+
+    def test_missing_file(self, files: tuple[Path, Path], tmp_path: Path) -> None:
+        with pytest.raises(WsisError, match="Weights not found"):
+            checkpoints.load("timm:resnet18", weights=tmp_path / "no.safetensors", labels=files[1])
+
+    def test_another_network(self, files: tuple[Path, Path]) -> None:
+        with pytest.raises(WsisError, match="weights of another network"):
+            checkpoints.load("torchvision:mobilenet_v2", weights=files[0], labels=files[1])
+
+    def test_other_number_of_labels(self, files: tuple[Path, Path]) -> None:
+        files[1].write_text("cat\ndog\n")
+        with pytest.raises(WsisError, match="weights of another network: fc"):
+            checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+
+@pytest.mark.realdata
+def test_imagenet_network_names_a_cat(data_root: Path, photo: np.ndarray, tmp_path: Path) -> None:
+    from wsis import adapter
+
+    weights = data_root / "weights" / "mobilenet_v2_imagenet.safetensors"
+    if not weights.exists():
+        pytest.skip(f"{weights.name} is not there")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("# mean: .5 .5 .5\n# std: .5 .5 .5\n" + "\n".join(adapter.imagenet_labels().classes))
+    found = checkpoints.load("torchvision:mobilenet_v2", weights=weights, labels=labels).classifier.class_maps(photo)
+    assert found.classes[found.scores.argmax()] in ("Egyptian cat", "tabby", "tiger cat")
