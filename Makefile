@@ -5,7 +5,7 @@ SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c '$(SUITABLE)' 2>/dev/null && echo $(p))))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MODEL ?= checkpoints/mine
-WEB ?=
+WEB ?= []
 MASKS ?=
 ARGS ?=
 
@@ -48,6 +48,17 @@ lint: $(VENV)/.dev ## check style, types and the direction of imports
 format: $(VENV)/.dev ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+train: $(VENV)/.dev ## train all four networks; VOC=... MASKS='["/data/masks"]' [WEB='["/data/web"]'] [MODEL=checkpoints/mine]
+	@test -n "$(VOC)" -a -n '$(MASKS)' || { echo "Say where the data lies: make train VOC=/data/VOCdevkit/VOC2012 MASKS='[\"/data/instance_masks\"]'"; exit 2; }
+	$(BIN)/python -m train.classifier fit --config train/configs/classifier-lite.yaml --data.voc_kit "$(VOC)" --data.csv_folders '$(WEB)'
+	$(BIN)/python -m train.classifier export runs/classifier-lite/last.ckpt "$(MODEL)"
+	$(BIN)/python -m train.contours fit --config train/configs/contours.yaml --data.masks '$(MASKS)'
+	$(BIN)/python -m train.contours export runs/contours/last.ckpt "$(MODEL)"
+	$(BIN)/python -m train.icn fit --config train/configs/icn-saliency-lite.yaml --data.init_args.classifier "$(MODEL)" --data.init_args.folders '$(MASKS)'
+	$(BIN)/python -m train.icn export runs/icn-saliency-lite/last.ckpt "$(MODEL)" icn-saliency
+	$(BIN)/python -m train.icn fit --config train/configs/icn-proposal-lite.yaml --data.init_args.classifier "$(MODEL)" --data.init_args.contours "$(MODEL)" --data.init_args.voc_kit "$(VOC)"
+	$(BIN)/python -m train.icn export runs/icn-proposal-lite/last.ckpt "$(MODEL)" icn-proposal
 
 evaluate: $(VENV)/.dev ## measure a model; VOC=.../VOCdevkit/VOC2012 ARGS="--limit 50"
 	@test -n "$(VOC)" || { echo "Say where PASCAL VOC 2012 lies: make evaluate VOC=/data/VOCdevkit/VOC2012"; exit 2; }
