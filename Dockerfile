@@ -13,7 +13,6 @@ COPY --chown=wsis . .
 USER wsis
 
 ENV GRADIO_ANALYTICS_ENABLED=False \
-    GRADIO_SERVER_NAME=0.0.0.0 \
     PYTHONUNBUFFERED=1
 EXPOSE 7860
-CMD ["python", "app.py"]
+CMD ["python", "app.py", "--host", "0.0.0.0", "--port", "7860"]
