@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-from wsis import adapter
+from wsis import adapter, peaks, response
 from wsis.backbone import evaluating
 from wsis.errors import WsisError
 
@@ -83,6 +83,25 @@ def test_levels_stop_where_the_backbones_do() -> None:
         features = trunk(torch.randn(1, 3, 64, 64), stop=3)
     assert [f.shape[2] for f in features] == [32, 16, 8]
     assert tuple(f.shape[1] for f in features) == trunk.channels[:3]
+
+
+@pytest.mark.parametrize(("library", "name"), [("timm", "resnet18"), ("torchvision", "mobilenet_v2")])
+def test_peaks_respond_through_a_foreign_network(library: str, name: str, photo: np.ndarray) -> None:
+    _, wrapped = _wrap(library, name)
+    maps = wrapped.class_maps(photo, sizes=(128,))
+    found = peaks.find(maps.maps, maps.scores, classes=[0, 1])
+    responses = response.respond(wrapped, wrapped.prepare(photo, 128), found, mode="excitation", stop=0)
+    assert responses.shape == (len(found), 96, 128)
+    assert (responses.max((1, 2)) > 0).all()
+
+
+def test_excitation_is_refused_where_activations_can_be_negative(photo: np.ndarray) -> None:
+    _, wrapped = _wrap("torchvision", "efficientnet_b0")
+    maps = wrapped.class_maps(photo, sizes=(64,))
+    found = peaks.find(maps.maps, maps.scores, classes=[0])
+    with pytest.raises(WsisError, match="gradient"):
+        response.respond(wrapped, wrapped.prepare(photo, 64), found, mode="excitation")
+    assert np.isfinite(response.respond(wrapped, wrapped.prepare(photo, 64), found, mode="gradient")).all()
 
 
 def test_wrapping_leaves_the_mode_of_the_network_alone() -> None:
