@@ -24,11 +24,13 @@ def main(
         raise typer.BadParameter(f"no benchmark '{unknown[0]}'; there are: {', '.join(SUITE)}")
     results = {}
     if not as_json:
-        print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
+        machine = platform.processor() or platform.machine()
+        print(f"{machine}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
     for name in names or SUITE:
         results[name] = SUITE[name](runs)
         if not as_json:
-            print(f"{name:10s} " + "  ".join(f"{key} {_short(value)}" for key, value in results[name].items()), flush=True)
+            figures = "  ".join(f"{key} {_short(value)}" for key, value in results[name].items())
+            print(f"{name:10s} {figures}", flush=True)
     if as_json:
         print(json.dumps(results))
 

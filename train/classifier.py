@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from lightning.pytorch.cli import LightningCLI
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torchmetrics.classification import MultilabelAveragePrecision
 
 from train import data
 from train.pretrained import start_from
 from wsis import voc
 from wsis.backbone import LITE
+from wsis.checkpoints import save_module
 from wsis.classifier import Classifier, normalise, pool
 
 
@@ -74,7 +74,10 @@ class PartialLabels(L.LightningDataModule):
 
 
 class Stage1(L.LightningModule):
-    """Classifier with a masked binary cross entropy."""
+    """Classifier with a masked binary cross entropy.
+
+    Frozen levels keep their weights; batch norm adapts its statistics to the photos at every level.
+    """
 
     def __init__(
         self,
@@ -111,14 +114,6 @@ class Stage1(L.LightningModule):
                 if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
                     module.requires_grad_(False)
                     module.__class__ = FrozenDepthwise
-
-    def train(self, mode: bool = True) -> Stage1:
-        """Batch norm keeps ImageNet's statistics: batches are small and photos few."""
-        super().train(mode)
-        for module in self.classifier.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] to (B, C, h, w) class maps; frozen levels keep no activations."""
@@ -161,7 +156,9 @@ class FrozenDepthwise(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution; only stride 1 takes the quick way back."""
-        return _Depthwise.apply(x, self) if self.stride == (1, 1) and type(self.padding) is tuple else super().forward(x)
+        return (
+            _Depthwise.apply(x, self) if self.stride == (1, 1) and type(self.padding) is tuple else super().forward(x)
+        )
 
 
 class _Depthwise(torch.autograd.Function):
@@ -184,5 +181,18 @@ def masked_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tens
     return loss / weight.sum().clamp(min=1)
 
 
+def export(run: Path, folder: Path) -> None:
+    """Write the classifier of a run's `.ckpt` into a checkpoint folder."""
+    content = torch.load(run, weights_only=False, map_location="cpu")  # our own run, with its optimizer's state
+    options = {"backbone": content["hyper_parameters"]["backbone"], "classes": list(voc.CLASSES)}
+    classifier = Classifier(**options)
+    own = {k.removeprefix("classifier."): v for k, v in content["state_dict"].items() if k.startswith("classifier.")}
+    classifier.load_state_dict(own)
+    save_module(classifier, folder, "classifier", options)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["export"] and len(sys.argv) == 4:
+        export(Path(sys.argv[2]), Path(sys.argv[3]))
+        sys.exit()
     LightningCLI(Stage1, PartialLabels, seed_everything_default=0)

@@ -1,7 +1,7 @@
 """Readers of training data: VOC devkits, partial labels in a CSV, instance masks as folders or COCO JSON.
 
-Image-level labels are a pair of (N, C) arrays: `target` in [0, 1] and `weight` in [0, 1], 0 where nobody looked, so that a
-class that was not annotated never counts as absent.
+Image-level labels are a pair of (N, C) arrays: `target` in [0, 1] and `weight` in [0, 1], 0 where nobody looked, so
+that a class that was not annotated never counts as absent.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def voc_labels(kit: Path, split: str) -> ImageLabels:
 
 def csv_labels(folder: Path) -> ImageLabels:
     """Partial labels: `labels.csv` with columns image, present, hinted, annotated; photos in `images/`."""
-    with open(Path(folder) / "labels.csv", newline="") as file:
+    with (Path(folder) / "labels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     target = np.zeros((len(rows), len(voc.CLASSES)), np.float32)
     weight = np.zeros_like(target)
@@ -181,7 +181,7 @@ class LabelledPhotos(Dataset):
 
 
 def random_crop(image: np.ndarray, scale: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """A random rectangle of the photo that keeps a share of its area drawn from `scale` and bends its aspect a little."""
+    """A random rectangle of the photo: a share of its area drawn from `scale`, its aspect bent a little."""
     height, width = image.shape[:2]
     area, aspect = rng.uniform(*scale), np.exp(rng.uniform(-0.2, 0.2))
     crop_h = min(height, max(1, round(height * np.sqrt(area) * aspect)))
@@ -193,8 +193,8 @@ def random_crop(image: np.ndarray, scale: tuple[float, float], rng: np.random.Ge
 class ShuffledPasses(Sampler[tuple[int, int]]):
     """An endless shuffled walk over a data set, cut into epochs of any length.
 
-    A Lightning "epoch" may then be a fraction of a pass, checkpoints fall at its end, and a resumed run draws exactly the
-    photos and augmentations that an uninterrupted one would have drawn.
+    A Lightning "epoch" may then be a fraction of a pass, checkpoints fall at its end, and a resumed run draws exactly
+    the photos and augmentations that an uninterrupted one would have drawn.
     """
 
     def __init__(self, size: int, per_epoch: int, seed: int) -> None:

@@ -1,7 +1,8 @@
 """Evaluate a checkpoint on a VOC split: classification, pointing, proposals, instances and semantics.
 
-`python -m train.evaluate --voc KIT --split val`: one row for every enhancer, step, preset and number of proposals a peak. With
-`--instances FILE` it scores a COCO results file, such as the one `python -m wsis segment` writes, instead of a model.
+`python -m train.evaluate --voc KIT --split val`: one row for every enhancer, step, preset and number of proposals a
+peak. With `--instances FILE` it scores a COCO results file, such as the one `python -m wsis segment` writes, instead
+of a model.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class PhotoFigures:
 
 
 def table_rows(enhancers: Iterable[str], steps: Iterable[int], default_step: int) -> list[Row]:
-    """All rows: every step with the paper's preset, every preset at the default step; one and three proposals a peak."""
+    """Every step with the paper's preset, with one and three proposals a peak; every preset at the default step."""
     rows = []
     for enhancer in enhancers:
         own = [0] if enhancer == "none" else [1] if enhancer == "spread" else [s for s in steps if s]
@@ -107,7 +108,9 @@ def at_step(analysis: Analysis, row: Row) -> Analysis:
     return replace(cut, terms=terms[None], settings=replace(analysis.settings, reading=reading))
 
 
-def score(analysis: Analysis, row: Row, overlap: np.ndarray, truth: data.GroundTruth) -> tuple[metrics.ImageResult, np.ndarray]:
+def score(
+    analysis: Analysis, row: Row, overlap: np.ndarray, truth: data.GroundTruth
+) -> tuple[metrics.ImageResult, np.ndarray]:
     """Matches and confusion of the instances that a row's preset picks."""
     found = analysis.instances(matching.PRESETS[row.preset].weights, per_peak=row.per_peak)
     chosen = [instance.proposal for instance in found]
@@ -161,7 +164,7 @@ def summary(photos: list[PhotoFigures]) -> dict:
 
 
 def instance_figures(results: list[metrics.ImageResult], confusion: np.ndarray) -> dict:
-    """mAP at each threshold, ABO, mIoU and masks a photo."""
+    """MAP at each threshold, ABO, mIoU and masks a photo."""
     return {
         **{f"map{round(100 * t)}": metrics.mean_ap(results, t) for t in THRESHOLDS},
         "abo": metrics.abo(results),
@@ -176,8 +179,8 @@ def markdown(figures: dict) -> str:
     if "classification_map" in figures:
         lines += [
             f"{figures['photos']} photos, {figures['instances']} instances (rebuilt masks). Classification mAP "
-            f"{figures['classification_map']:.3f}, pointing {figures['pointing']:.3f}, best proposal per instance (ABO) "
-            f"{figures['proposals_abo']:.3f}.",
+            f"{figures['classification_map']:.3f}, pointing {figures['pointing']:.3f}, best proposal per instance "
+            f"(ABO) {figures['proposals_abo']:.3f}.",
             "",
         ]
     lines += [
@@ -208,10 +211,15 @@ def results_file_figures(file: Path, kit: Path, ids: Iterable[str]) -> dict:
         categories = np.array([entry["category_id"] - 1 for entry in found], np.int64)
         scores = np.array([entry["score"] for entry in found], np.float32)
         results.append(
-            metrics.match_image(masks, categories, scores, truth.masks, truth.categories, truth.semantic == metrics.VOID)
+            metrics.match_image(
+                masks, categories, scores, truth.masks, truth.categories, truth.semantic == metrics.VOID
+            )
         )
         confusion = confusion + metrics.confusion(instances.paint(masks, categories), truth.semantic)
-    return {"photos": len(results), "rows": [{**asdict(Row(str(file), 0, "", 0)), **instance_figures(results, confusion)}]}
+    return {
+        "photos": len(results),
+        "rows": [{**asdict(Row(str(file), 0, "", 0)), **instance_figures(results, confusion)}],
+    }
 
 
 _pipeline: Pipeline | None = None

@@ -88,7 +88,7 @@ def evaluating(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _create(name: str, pretrained: bool) -> nn.Module:
-    # TensorFlow's weights were trained with bottom/right padding; timm's tf_ models have it, plain mobilenetv2 needs it.
+    # TensorFlow's weights were trained with bottom/right padding: timm's tf_ models have it, mobilenetv2 needs it.
     options = {"pad_type": "same"} if name.startswith("mobilenetv2") else {}
     if not name.startswith("vgg"):
         options["output_stride"] = 16

@@ -1,7 +1,7 @@
 """A fully convolutional classifier: an image to one class map per class, trained on image-level labels only.
 
-The head is a 1x1 convolution on the last feature level, so a class map is linear in the features and an image's score is
-pooled from the very map that peaks are read from (DESIGN of Zhou et al., 2018).
+The head is a 1x1 convolution on the last feature level, so a class map is linear in the features and a photo's score is
+pooled from the very map that peaks are read from (Zhou et al., 2018).
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class ClassMaps:
         if self.maps.ndim != 3 or self.maps.dtype != np.float32:
             raise ValueError(f"maps: expected (C, h, w) float32, got {self.maps.shape} {self.maps.dtype}")
         if self.scores.shape != (len(self.maps),) or len(self.classes) != len(self.maps):
-            raise ValueError(f"expected {len(self.maps)} scores and classes, got {self.scores.shape}, {len(self.classes)}")
+            raise ValueError(
+                f"expected {len(self.maps)} scores and classes, got {self.scores.shape}, {len(self.classes)}"
+            )
 
 
 class Classifier(nn.Module):

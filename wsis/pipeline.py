@@ -1,7 +1,8 @@
 """Algorithm 1: a photo to instances. Slow once, instant after.
 
-`Pipeline.observe` looks at a photo (class maps, contours, proposals), `Pipeline.analyse` finds peaks, grows a map for each and
-measures every proposal against it, and `Analysis.instances` picks, for any weights, in well under a millisecond.
+`Pipeline.observe` looks at a photo (class maps, contours, proposals), `Pipeline.analyse` finds peaks, grows a map for
+each and measures every proposal against it, and `Analysis.instances` picks, for any weights, in well under a
+millisecond.
 """
 
 from __future__ import annotations
@@ -138,7 +139,9 @@ class Analysis:
         if self.terms.shape != expected or self.terms.dtype != np.float32:
             raise ValueError(f"terms: expected {expected} float32, got {self.terms.shape} {self.terms.dtype}")
         if self.overlaps.shape != expected[:3] or len(self.peaks) != count or self.binary.shape != self.maps.shape:
-            raise ValueError(f"expected {count} peaks, overlaps {expected[:3]}, got {len(self.peaks)}, {self.overlaps.shape}")
+            raise ValueError(
+                f"expected {count} peaks, overlaps {expected[:3]}, got {len(self.peaks)}, {self.overlaps.shape}"
+            )
 
     @property
     def proposals(self) -> ProposalSet:
@@ -160,9 +163,7 @@ class Analysis:
         """(K, h, w) float32 class map of each peak's class at work size, not normalised."""
         return class_maps_of(self.evidence, self.peaks)
 
-    def instances(
-        self, weights: Weights = PUBLISHED, step: int = -1, per_peak: int = 1
-    ) -> tuple[Instance, ...]:
+    def instances(self, weights: Weights = PUBLISHED, step: int = -1, per_peak: int = 1) -> tuple[Instance, ...]:
         """The best proposals of every peak after class-wise NMS.
 
         Args:
@@ -213,7 +214,9 @@ class Pipeline:
         """
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         if device.startswith("cuda") and not torch.cuda.is_available():
-            raise WsisError(f"The device '{device}' was asked for, but this machine shows no CUDA GPU. Use --device cpu.")
+            raise WsisError(
+                f"The device '{device}' was asked for, but this machine shows no CUDA GPU. Use --device cpu."
+            )
         return cls(checkpoints.load(name, weights=weights, labels=labels, device=device), device)
 
     @property
@@ -280,7 +283,8 @@ class Pipeline:
         settings = settings or Settings()
         if settings.enhancer not in self.enhancers:
             raise WsisError(
-                f"The model '{self.name}' has no enhancer '{settings.enhancer}'. Choose one of: {', '.join(self.enhancers)}."
+                f"The model '{self.name}' has no enhancer '{settings.enhancer}'. "
+                f"Choose one of: {', '.join(self.enhancers)}."
             )
         evidence = photo if isinstance(photo, Evidence) else self.observe(photo, progress=progress)
         clock = _Clock(progress)
@@ -294,7 +298,9 @@ class Pipeline:
             thresholds = matching.thresholds(flat)
             binary = matching.binarise(flat)
             count, total = len(maps), len(evidence.proposals)
-            own_maps = np.tile(class_maps_of(evidence, found), (count, 1, 1)) if settings.reading == "prm-2018" else None
+            own_maps = (
+                np.tile(class_maps_of(evidence, found), (count, 1, 1)) if settings.reading == "prm-2018" else None
+            )
             terms = matching.terms(flat, evidence.proposals, settings.reading, class_maps=own_maps)
             overlaps = matching.overlap(binary, evidence.proposals)
         return Analysis(
