@@ -202,7 +202,7 @@ class _Excitation(TorchFunctionMode):
 
 def _refusal(layer: str) -> WsisError:
     return WsisError(
-        f"Excitation back-propagation needs activations of at least 0, but this model uses {layer}, which can be negative. "
+        f"Excitation back-propagation needs activations of at least 0; this model uses {layer}, which can be negative. "
         "Choose the mode 'gradient'."
     )
 
