@@ -273,5 +273,5 @@ def test_no_peaks_and_wrong_arguments(toy):
         respond(toy, IMAGE, peaks_at((0, 4, 0)))
     with pytest.raises(ValueError, match="expected \\(1, 3, H, W\\)"):
         respond(toy, IMAGE[0], peaks_at(*CELLS))
-    with pytest.raises(ValueError, match="stop in 0..3"):
+    with pytest.raises(ValueError, match=r"stop in 0..3"):
         respond(toy, IMAGE, peaks_at(*CELLS), stop=4)
