@@ -1,163 +1,281 @@
-"""Results as files: COCO JSON, VOC PNGs, raw maps, a bundle. Each is written under another name first, then renamed."""
+"""Results out: COCO JSON, index PNGs in VOC's palette, raw maps, and all of it in one zip.
+
+Every file is written under a temporary name in its folder and renamed, so whoever looks finds the old file or the new
+one, never half of either. The same results give the same bytes.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import platform
-import tempfile
+import tomllib
+import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from wsis import voc
+from wsis import render, voc
+from wsis.checkpoints import Checkpoint
+from wsis.errors import WsisError
+from wsis.instances import Instance
+from wsis.matching import Weights
+from wsis.pipeline import Analysis
 
-if TYPE_CHECKING:
-    from wsis.instances import Instance
-    from wsis.matching import Weights
-    from wsis.pipeline import Analysis, Pipeline
-
-PACKAGES = ("wsis", "torch", "timm", "numpy", "opencv-python-headless", "higra")
+FORMAT = 1
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "higra", "pycocotools", "pillow")
 
 
-def coco_results(analysis: Analysis, found: Sequence[Instance], file_name: str) -> list[dict]:
-    """Instances in the format of COCO results.
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; what is written there becomes `path` on leaving, or vanishes on any error.
+
+    Raises:
+        WsisError: the folder cannot be made or written to.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise WsisError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    """Write a file whole or not at all; its folder is made where it is missing."""
+    with writing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def coco_results(
+    analysis: Analysis, found: Sequence[Instance], *, stem: str = "photo", file_name: str | None = None
+) -> list[dict[str, Any]]:
+    """Instances as COCO results.
 
     Args:
-        analysis: where the masks come from.
-        found: its instances.
-        file_name: of the photo; its stem becomes `image_id`.
+        analysis: where they come from.
+        found: from `analysis.instances`.
+        stem: the `image_id`.
+        file_name: of the photo; left out if None.
 
     Returns:
-        One dict an instance: `image_id`, `file_name`, `category_id` (from 1, in the model's order of classes, VOC's for
-        the embedded model), `category_name`, `segmentation` (compressed RLE at the photo's own size), `bbox`
-        [x, y, width, height] and `area` in pixels, `score` in [0, 1].
+        One entry an instance, in the given order: `image_id`, `file_name`, `category_id` (from 1, in the order of the
+        model's classes, VOC's for `voc-lite`), `category_name`, `segmentation` (compressed RLE at the photo's own size,
+        `counts` as text), `bbox` [x, y, width, height] and `area` in pixels, `score` in [0, 1].
     """
-    entries = []
+    results = []
     for instance in found:
         rle = coco_mask.encode(np.asfortranarray(analysis.mask(instance), np.uint8))
-        entries.append(
+        results.append(
             {
-                "image_id": Path(file_name).stem,
-                "file_name": file_name,
+                "image_id": stem,
+                **({} if file_name is None else {"file_name": file_name}),
                 "category_id": instance.category + 1,
                 "category_name": instance.name,
                 "segmentation": {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")},
-                "bbox": [float(value) for value in coco_mask.toBbox(rle)],
+                "bbox": [float(number) for number in coco_mask.toBbox(rle)],
                 "area": int(coco_mask.area(rle)),
                 "score": round(float(instance.score), 6),
             }
         )
-    return entries
+    return results
 
 
-def instance_map(analysis: Analysis, found: Sequence[Instance]) -> np.ndarray:
-    """(H, W) uint8: 0 background, 1..N the instances by falling score, the best on top; at most 254, best proposals only."""
-    painted = np.zeros(analysis.evidence.size, np.uint8)
-    first = [instance for instance in found if instance.rank == 0][:254]
-    for index in range(len(first) - 1, -1, -1):
-        painted[analysis.mask(first[index])] = index + 1
-    return painted
+def semantic_png(analysis: Analysis, found: Sequence[Instance]) -> bytes:
+    """The semantic map as a PNG whose indices are 0 for background and `category_id` for the rest."""
+    return index_png(analysis.semantic(found))
 
 
-def indexed_png(indices: np.ndarray) -> bytes:
-    """An (H, W) uint8 index map as PNG with VOC's palette."""
-    image = Image.fromarray(indices)
-    image.putpalette(voc.palette().tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+def instance_png(analysis: Analysis, found: Sequence[Instance]) -> bytes:
+    """Instances as a PNG: 0 background, i for the i-th best; of each peak the best proposal, the best score on top."""
+    best = [one for one in found if not one.rank]
+    index = np.zeros(analysis.evidence.size, np.uint8 if len(best) < voc.VOID else np.uint16)
+    for number, one in reversed(list(enumerate(best, start=1))):
+        index[analysis.mask(one)] = number
+    return index_png(index)
 
 
-def png(image: np.ndarray) -> bytes:
-    """An (H, W, 3) uint8 RGB image as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
+def index_png(index: np.ndarray) -> bytes:
+    """An index PNG in VOC's palette.
+
+    Args:
+        index: (H, W) uint8; (H, W) uint16 becomes a 16-bit grey PNG, for there are no larger palettes.
+    """
+    if index.ndim != 2 or index.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"index: expected (H, W) uint8 or uint16, got {index.shape} {index.dtype}")
+    image = Image.fromarray(index)
+    if index.dtype == np.uint8:
+        image.putpalette(voc.palette().tobytes())
+    return _encoded(image, "PNG", optimize=False)
 
 
-def raw_maps(analysis: Analysis) -> bytes:
-    """Class maps, peaks and maps of every step as a compressed npz."""
-    buffer = io.BytesIO()
-    peaks = analysis.peaks
-    np.savez_compressed(
-        buffer,
-        class_maps=analysis.evidence.class_maps.maps,
-        class_scores=analysis.evidence.class_maps.scores,
-        classes=np.array(analysis.classes),
-        peak_classes=peaks.classes,
-        peak_rows=peaks.rows,
-        peak_columns=peaks.columns,
-        peak_values=peaks.values,
-        maps=analysis.maps.astype(np.float16),
-        thresholds=analysis.thresholds,
-        contours=analysis.evidence.contours.astype(np.float16),
-        regions=analysis.proposals.labels,
-    )
-    return buffer.getvalue()
+def rgb_png(image: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 as a PNG."""
+    return _encoded(Image.fromarray(image), "PNG")
 
 
-def manifest(pipeline: Pipeline, settings: object, weights: Weights, **more: object) -> dict:
-    """What made a result: model with the hashes of its files, settings, weights, versions."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    modules = {key: entry.get("sha256") for key, entry in pipeline.checkpoint.card.get("modules", {}).items()}
+def rgb_jpeg(image: np.ndarray, quality: int = 90) -> bytes:
+    """(H, W, 3) uint8 as a JPEG."""
+    return _encoded(Image.fromarray(image), "JPEG", quality=quality)
+
+
+def maps_npz(analysis: Analysis) -> bytes:
+    """Everything that the instances follow from, as a file for `numpy.load`.
+
+    `classes` (C,) and `scores` (C,); `class_maps` (C, h', w'); `peak_classes`, `peak_rows`, `peak_columns` and
+    `peak_values` (K,); `maps` and `binary` (T+1, K, h, w), step 0 the naive map; `thresholds` (T+1, K); `contours` (h, w); the
+    proposals' `labels` (h, w) and `membership` (N, R); `terms` (T+1, K, N, 3) and `overlaps` (T+1, K, N).
+    """
+    peaks, evidence, proposals = analysis.peaks, analysis.evidence, analysis.proposals
+    arrays = {
+        "classes": np.array(analysis.classes),
+        "scores": evidence.class_maps.scores,
+        "class_maps": evidence.class_maps.maps,
+        "peak_classes": peaks.classes,
+        "peak_rows": peaks.rows,
+        "peak_columns": peaks.columns,
+        "peak_values": peaks.values,
+        "maps": analysis.maps,
+        "binary": analysis.binary,
+        "thresholds": analysis.thresholds,
+        "contours": evidence.contours,
+        "labels": proposals.labels,
+        "membership": proposals.membership,
+        "terms": analysis.terms,
+        "overlaps": analysis.overlaps,
+    }
+    return _zipped({f"{name}.npy": _npy(array) for name, array in arrays.items()})
+
+
+def manifest(analysis: Analysis, *, model: str | Checkpoint, weights: Weights | None = None) -> dict[str, Any]:
+    """How a result was made: model, settings, weights of Eq. 5 and versions.
+
+    Args:
+        analysis: the result.
+        model: its name, or the checkpoint itself, which adds the SHA-256 of every network.
+        weights: of Eq. 5; None where the list of instances was not made with one triple.
+    """
     return {
-        "format": 1,
-        "model": pipeline.name,
-        "model_sha256": modules,
-        "device": pipeline.device,
-        "settings": asdict(settings),  # type: ignore[call-overload]
-        "weights": asdict(weights),
-        "versions": versions,
-        **more,
+        **header(model),
+        "settings": asdict(analysis.settings),
+        "weights": None if weights is None else asdict(weights),
+        "proposals": analysis.proposals.source,
     }
 
 
-def bundle(analysis: Analysis, found: Sequence[Instance], file_name: str, about: dict, overlay: np.ndarray) -> bytes:
-    """Everything of one photo as a zip: COCO JSON, PNGs, an overlay, raw maps, the manifest."""
+def header(model: str | Checkpoint) -> dict[str, Any]:
+    """The part of a manifest that is the same for every photo: format, model, versions."""
+    own: dict[str, Any] = {"name": model if isinstance(model, str) else model.name}
+    if isinstance(model, Checkpoint):
+        modules = model.card.get("modules", {})
+        own["files"] = {key: {name: entry.get(name) for name in ("file", "sha256")} for key, entry in modules.items()}
+    return {"format": FORMAT, "model": own, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, Python and the libraries that shape results."""
+    found = {"wsis": version(), "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # e.g. another build of OpenCV
+            found[name] = "unknown"
+    return found
+
+
+def version() -> str:
+    """This package's version: of the clone it lies in, else of the installed package."""
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    try:
+        if project.is_file():
+            return str(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["version"])
+        return metadata.version("wsis")
+    except (metadata.PackageNotFoundError, KeyError, ValueError):
+        return "unknown"
+
+
+def coco_json(path: Path, analysis: Analysis, found: Sequence[Instance], *, stem: str, model: str = "") -> Path:
+    """Write the instances as COCO results."""
+    return write(path, as_json(coco_results(analysis, found, stem=stem)))
+
+
+def voc_zip(path: Path, analysis: Analysis, found: Sequence[Instance], *, stem: str, model: str = "") -> Path:
+    """Write `semantic/STEM.png` and `instance/STEM.png` into a zip."""
+    return _zip(
+        path,
+        {f"semantic/{stem}.png": semantic_png(analysis, found), f"instance/{stem}.png": instance_png(analysis, found)},
+    )
+
+
+def overlay_png(path: Path, analysis: Analysis, found: Sequence[Instance], *, stem: str, model: str = "") -> Path:
+    """Write the photo with its instances."""
+    return write(path, rgb_png(render.instances(analysis, found)))
+
+
+def bundle(
+    path: Path,
+    analysis: Analysis,
+    found: Sequence[Instance],
+    *,
+    stem: str,
+    model: str | Checkpoint,
+    weights: Weights | None = None,
+) -> Path:
+    """Write everything into one zip: instances, PNGs, overlay, strips (Fig. 7), raw maps and the manifest."""
+    return _zip(
+        path,
+        {
+            "manifest.json": as_json(manifest(analysis, model=model, weights=weights)).encode(),
+            "instances.json": as_json(coco_results(analysis, found, stem=stem)).encode(),
+            f"semantic/{stem}.png": semantic_png(analysis, found),
+            f"instance/{stem}.png": instance_png(analysis, found),
+            f"overlay/{stem}.png": rgb_png(render.instances(analysis, found)),
+            f"figure/{stem}.png": rgb_png(render.sheet(analysis, found)),
+            f"maps/{stem}.npz": maps_npz(analysis),
+        },
+    )
+
+
+def as_json(content: Any) -> str:
+    """JSON text; a list has an entry a line, so that large ones can be looked through and compared."""
+    if isinstance(content, list):
+        return "[\n" + ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in content) + "\n]\n"
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _zip(path: Path, files: dict[str, bytes]) -> Path:
+    return write(path, _zipped(files))
+
+
+def _zipped(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    stem = Path(file_name).stem
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("manifest.json", json.dumps(about, indent=1))
-        archive.writestr("instances.json", json.dumps(coco_results(analysis, found, file_name)))
-        archive.writestr(f"semantic/{stem}.png", indexed_png(analysis.semantic(found)))
-        archive.writestr(f"instance/{stem}.png", indexed_png(instance_map(analysis, found)))
-        archive.writestr(f"overlay/{stem}.png", png(overlay))
-        archive.writestr(f"maps/{stem}.npz", raw_maps(analysis))
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            packed = name.endswith((".png", ".npz"))
+            # ZipInfo's own date, 1980, keeps equal results equal byte by byte
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends well, and leaves nothing behind when it does not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)  # mkstemp makes private files
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
 
 
-def write(path: Path, content: bytes | str) -> Path:
-    """Write a whole file, or nothing."""
-    with replacing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-    return path
+def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

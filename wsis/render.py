@@ -1,159 +1,229 @@
-"""Pictures of maps and masks over the photo, as (H, W, 3) uint8 RGB arrays."""
+"""Pictures of results as (H, W, 3) uint8 RGB arrays: maps and masks over the photo, and the paper's strip (Fig. 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import cache
 
 import cv2
 import numpy as np
-from matplotlib import colormaps
+from PIL import Image, ImageDraw, ImageFont
 
 from wsis import voc
-
-if TYPE_CHECKING:
-    from wsis.instances import Instance
-    from wsis.pipeline import Analysis
+from wsis.instances import Instance
+from wsis.pipeline import Analysis
 
 COLOURS: tuple[tuple[int, int, int], ...] = (
-    (91, 147, 255), (255, 122, 102), (52, 199, 149), (242, 172, 60), (178, 134, 255), (64, 201, 224), (255, 126, 182),
-    (168, 210, 72), (255, 200, 87), (120, 170, 255), (235, 96, 96), (110, 220, 190),
+    (91, 157, 255), (255, 122, 107), (52, 199, 149), (242, 172, 60), (185, 138, 255),
+    (63, 208, 224), (255, 134, 194), (182, 217, 76), (255, 157, 92), (143, 162, 255),
 )  # fmt: skip
-"""One colour per instance, bright enough to stand out of a photo in a light and in a dark theme."""
+"""One a peak, in turn; the explorer shows the same."""
 
-MAX_OPACITY = 0.75
-_INFERNO = (colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.float32)
-_FONT = cv2.FONT_HERSHEY_DUPLEX
+MAP_OPACITY = 0.75
+OPAQUE_FROM = 96 / 255
+"""Response from which a map over a photo has its full opacity; below, opacity falls linearly to 0."""
+CAPTION = 20
+GAP = 4
 
 
-def instance_colour(index: int) -> tuple[int, int, int]:
-    """RGB of the instance or peak with this number."""
+def colour(index: int) -> tuple[int, int, int]:
+    """RGB of the instance that grew from peak `index`."""
     return COLOURS[index % len(COLOURS)]
 
 
-def heat(photo: np.ndarray, map_: np.ndarray, opacity: float = MAX_OPACITY) -> np.ndarray:
-    """A map over a photo in inferno, transparent where it is low.
+def heat(values: np.ndarray) -> np.ndarray:
+    """Values of [0, 1] in the colours of `inferno`: (H, W) to (H, W, 3) uint8."""
+    return _inferno()[np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)]
+
+
+def over_map(image: np.ndarray, values: np.ndarray, opacity: float = MAP_OPACITY) -> np.ndarray:
+    """A response map in `inferno` over the photo, which shows through where little responds.
 
     Args:
-        photo: (H, W, 3) uint8 RGB.
-        map_: (h, w) float32 in [0, 1]; resized to the photo.
-        opacity: of the map's maximum, in [0, 1].
+        image: (H, W, 3) uint8.
+        values: (H, W) float in [0, 1], the same size.
+        opacity: of the strong responses.
+
+    Returns:
+        (H, W, 3) uint8.
     """
-    height, width = photo.shape[:2]
-    values = np.clip(cv2.resize(map_, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
-    share = (opacity * np.minimum(1, values * 1.5))[..., None]
-    return (photo * (1 - share) + _INFERNO[(values * 255).astype(np.uint8)] * share + 0.5).astype(np.uint8)
+    _check(image, values.shape, "values")
+    weight = (opacity * np.clip(values / OPAQUE_FROM, 0, 1))[..., None]
+    return _mixed(image, heat(values), weight)
 
 
-def binary(mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool as white on black."""
-    return np.repeat((mask.astype(np.uint8) * 255)[..., None], 3, axis=2)
-
-
-def masked(photo: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int], opacity: float = 0.5) -> np.ndarray:
-    """A mask over a photo, tinted and outlined.
+def over_instances(
+    image: np.ndarray,
+    masks: np.ndarray,
+    labels: Sequence[str],
+    colours: Sequence[tuple[int, int, int]] | None = None,
+    opacity: float = 0.5,
+) -> np.ndarray:
+    """Instance masks over the photo: filled, outlined and named, each in a colour of its own.
 
     Args:
-        photo: (H, W, 3) uint8 RGB.
-        mask: (H, W) bool.
-        colour: RGB.
-        opacity: of the tint, in [0, 1].
+        image: (H, W, 3) uint8.
+        masks: (D, H, W) bool; the first lies on top.
+        labels: D short texts; an empty one is not drawn.
+        colours: D RGB triples; None takes `COLOURS` in turn.
+        opacity: of the filling; outlines are opaque.
+
+    Returns:
+        (H, W, 3) uint8.
     """
-    result = photo.copy()
-    result[mask] = (photo[mask] * (1 - opacity) + np.array(colour) * opacity + 0.5).astype(np.uint8)
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    width = max(1, round(max(photo.shape[:2]) / 300))
-    return cv2.drawContours(result, outlines, -1, colour, width, cv2.LINE_AA)
-
-
-def instances(analysis: Analysis, found: Sequence[Instance], *, labels: bool = True) -> np.ndarray:
-    """All instances over the photo at its own size, each in its peak's colour, with class and score."""
-    result = analysis.evidence.image
-    first = [instance for instance in found if instance.rank == 0]
-    for instance in reversed(first):
-        result = masked(result, analysis.mask(instance), instance_colour(instance.peak))
-    if labels:
-        for instance in first:
-            rows, columns = np.nonzero(analysis.mask(instance))
-            if len(rows):
-                text = f"{instance.name} {instance.score:.2f}"
-                result = tag(result, text, (int(columns.min()), int(rows.min())), instance_colour(instance.peak))
-    return result
-
-
-def semantic(photo: np.ndarray, classes: np.ndarray, opacity: float = 0.6) -> np.ndarray:
-    """A semantic map over a photo.
-
-    Args:
-        photo: (H, W, 3) uint8 RGB.
-        classes: (H, W) uint8, 0 background, c + 1 for class c; coloured with VOC's palette.
-        opacity: of the classes, in [0, 1].
-    """
-    share = (opacity * (classes > 0))[..., None]
-    return (photo * (1 - share) + voc.palette()[classes] * share + 0.5).astype(np.uint8)
-
-
-def tag(image: np.ndarray, text: str, corner: tuple[int, int], colour: tuple[int, int, int]) -> np.ndarray:
-    """A label on a coloured plate whose upper left corner is at (x, y), moved so that it stays inside the image."""
-    scale = max(0.4, max(image.shape[:2]) / 1100)
-    (width, height), below = cv2.getTextSize(text, _FONT, scale, 1)
-    pad = round(6 * scale)
-    x = int(np.clip(corner[0], 0, max(0, image.shape[1] - width - 2 * pad)))
-    y = int(np.clip(corner[1], 0, max(0, image.shape[0] - height - below - 2 * pad)))
+    _check(image, masks.shape[1:], "masks")
+    colours = [colour(i) for i in range(len(masks))] if colours is None else colours
+    if not len(masks) == len(labels) == len(colours):
+        raise ValueError(
+            f"expected as many labels and colours as masks, got {len(labels)}, {len(colours)}, {len(masks)}"
+        )
+    short = min(image.shape[:2])
     result = image.copy()
-    cv2.rectangle(result, (x, y), (x + width + 2 * pad, y + height + below + 2 * pad), colour, -1)
-    return cv2.putText(result, text, (x + pad, y + height + pad), _FONT, scale, (16, 18, 24), 1, cv2.LINE_AA)
+    for mask, tint in zip(masks[::-1], colours[::-1], strict=True):
+        result[mask] = _mixed(result[mask], np.array(tint), opacity)
+        outlines = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)[0]
+        cv2.drawContours(result, outlines, -1, tint, max(1, round(short / 200)), cv2.LINE_AA)
+    places = [_top(mask) for mask in masks]
+    return _named(
+        result, [(text, *where, tint) for text, where, tint in zip(labels, places, colours, strict=True) if where]
+    )
 
 
-def peaks(image: np.ndarray, analysis: Analysis, picked: int | None = None) -> np.ndarray:
-    """Rings where the peaks are, the picked one larger, over an image of any size of the same photo."""
-    result = image.copy()
-    height, width = image.shape[:2]
-    for index, (y, x) in enumerate(places(analysis)):
-        centre = round(x * width), round(y * height)
-        radius = round(max(height, width) * (0.022 if index == picked else 0.014))
-        thick = max(2, radius // 3)
-        cv2.circle(result, centre, radius, (255, 255, 255), thick + 2, cv2.LINE_AA)
-        cv2.circle(result, centre, radius, instance_colour(index), thick, cv2.LINE_AA)
-    return result
-
-
-def places(analysis: Analysis) -> np.ndarray:
-    """(K, 2) float: y and x of each peak as shares of the photo's height and width."""
-    rows, columns = analysis.evidence.class_maps.maps.shape[1:]
-    return np.stack([(analysis.peaks.rows + 0.5) / rows, (analysis.peaks.columns + 0.5) / columns], 1)
-
-
-def strip(analysis: Analysis, peak: int, proposal: int, *, height: int = 160) -> np.ndarray:
-    """One peak's way as a row of pictures, like the paper's Fig. 7: photo, naive, t = 1..T, binary, proposal.
+def over_semantic(image: np.ndarray, semantic: np.ndarray, opacity: float = 0.6) -> np.ndarray:
+    """Classes in VOC's palette over the photo; background and void stay clear.
 
     Args:
-        analysis: the analysis.
-        peak: index of the peak.
-        proposal: index of its chosen proposal.
-        height: of the row, in pixels.
+        image: (H, W, 3) uint8.
+        semantic: (H, W) integers, 0 background, c + 1 for class c.
+        opacity: of the colours.
+
+    Returns:
+        (H, W, 3) uint8.
     """
-    photo = analysis.evidence.work
-    mask = analysis.proposals.mask(proposal)
-    cells = [
-        peaks(photo, analysis, peak),
-        *(heat(photo, map_) for map_ in analysis.maps[:, peak]),
-        binary(analysis.binary[-1, peak]),
-        masked(photo, mask, instance_colour(peak)),
+    _check(image, semantic.shape, "semantic")
+    index = semantic % 256  # a model of more classes goes round the palette again
+    weight = opacity * ((semantic != 0) & (semantic != voc.VOID))[..., None]
+    return _mixed(image, voc.palette()[index], weight)
+
+
+def instances(analysis: Analysis, found: Sequence[Instance], scores: bool = True) -> np.ndarray:
+    """The instances over the photo at its own size; of each peak the best proposal only.
+
+    Args:
+        analysis: where they come from.
+        found: from `analysis.instances`.
+        scores: whether labels show them.
+    """
+    best = [one for one in found if not one.rank]
+    masks = np.zeros((len(best), *analysis.evidence.size), bool)
+    for mask, one in zip(masks, best, strict=True):
+        mask[:] = analysis.mask(one)
+    labels = [f"{one.name} {one.score:.2f}" if scores else one.name for one in best]
+    return over_instances(analysis.evidence.image, masks, labels, [colour(one.peak) for one in best])
+
+
+def strip(analysis: Analysis, instance: Instance, height: int = 160) -> np.ndarray:
+    """How one mask came about, as in the paper's Fig. 7: photo, naive map, t = 1..T, binary map, proposal, mask.
+
+    Args:
+        analysis: where the instance comes from.
+        instance: from `analysis.instances`; binary map, proposal and mask belong to the last step.
+        height: of the pictures, in pixels.
+
+    Returns:
+        (height + CAPTION, W, 3) uint8.
+    """
+    work = analysis.evidence.work
+    size = max(1, round(work.shape[1] * height / work.shape[0])), height
+    photo = cv2.resize(work, size, interpolation=cv2.INTER_AREA)
+    maps = [_grown(map_, size) for map_ in analysis.maps[:, instance.peak]]
+    mask = _grown(analysis.proposals.mask(instance.proposal).astype(np.uint8), size, cv2.INTER_NEAREST) > 0
+    binary = _grown(analysis.binary[-1, instance.peak].astype(np.uint8) * 255, size, cv2.INTER_NEAREST)
+    tint = colour(instance.peak)
+    steps = ["spread"] if analysis.settings.enhancer == "spread" else [f"t = {t}" for t in range(1, len(maps))]
+    panels = [
+        (f"{instance.name} {instance.score:.2f}", _ringed(photo, analysis, instance.peak, tint)),
+        *zip(["naive", *steps], [over_map(photo, map_) for map_ in maps], strict=True),
+        ("binary", np.repeat(binary[..., None], 3, axis=2)),
+        ("proposal", np.where(mask[..., None], photo, 255).astype(np.uint8)),
+        ("mask", over_instances(photo, mask[None], [""], [tint])),
     ]
-    width = round(photo.shape[1] * height / photo.shape[0])
-    gap = np.full((height, 4, 3), 255, np.uint8)
-    row = [part for cell in cells for part in (cv2.resize(cell, (width, height), interpolation=cv2.INTER_AREA), gap)]
-    return np.concatenate(row[:-1], axis=1)
+    canvas = np.full((height + CAPTION, len(panels) * (size[0] + GAP) - GAP, 3), 255, np.uint8)
+    for i, (_, panel) in enumerate(panels):
+        canvas[CAPTION:, i * (size[0] + GAP) :][:, : size[0]] = panel
+    drawn = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(drawn)
+    for i, (text, _) in enumerate(panels):
+        draw.text((i * (size[0] + GAP) + 2, CAPTION / 2), text, fill="black", font=_font(13), anchor="lm")
+    return np.array(drawn)
 
 
-def thumbnail(photo: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int], size: int = 72) -> np.ndarray:
-    """A square crop around a mask with the rest of the photo dimmed, (size, size, 3) uint8."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+def sheet(analysis: Analysis, found: Sequence[Instance], height: int = 160) -> np.ndarray:
+    """The strips of several instances below each other; the photo alone where there is none."""
+    best = [one for one in found if not one.rank]
+    return np.concatenate([strip(analysis, one, height) for one in best]) if best else analysis.evidence.work.copy()
+
+
+@cache
+def _inferno() -> np.ndarray:
+    """(256, 3) uint8 RGB."""
+    ramp = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO)
+    return np.ascontiguousarray(ramp.reshape(256, 3)[:, ::-1])
+
+
+@cache
+def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(pixels)
+
+
+def _mixed(below: np.ndarray, above: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
+    mixed = below + (above.astype(np.float32) - below) * np.asarray(weight, np.float32)
+    return np.rint(mixed).astype(np.uint8)
+
+
+def _grown(values: np.ndarray, size: tuple[int, int], how: int = cv2.INTER_LINEAR) -> np.ndarray:
+    return cv2.resize(values, size, interpolation=how)
+
+
+def _ringed(photo: np.ndarray, analysis: Analysis, peak: int, tint: tuple[int, int, int]) -> np.ndarray:
+    """The photo with a ring around the peak, edged in white."""
+    rows, columns = analysis.evidence.class_maps.maps.shape[1:]
+    height, width = photo.shape[:2]
+    x = round((analysis.peaks.columns[peak] + 0.5) / columns * width)
+    y = round((analysis.peaks.rows[peak] + 0.5) / rows * height)
+    result = photo.copy()
+    cv2.circle(result, (x, y), 6, (255, 255, 255), 4, cv2.LINE_AA)
+    cv2.circle(result, (x, y), 6, tint, 2, cv2.LINE_AA)
+    return result
+
+
+def _top(mask: np.ndarray) -> tuple[int, int] | None:
+    """(x, y) of the middle of a mask's topmost row; None where it is empty."""
+    rows = np.flatnonzero(mask.any(1))
     if not len(rows):
-        return np.zeros((size, size, 3), np.uint8)
-    dimmed = masked(np.where(mask[..., None], photo, photo // 3).astype(np.uint8), mask, colour, 0.25)
-    side = int(1.1 * max(rows[-1] - rows[0], columns[-1] - columns[0])) + 2
-    centre = (float(columns[0] + columns[-1]) / 2, float(rows[0] + rows[-1]) / 2)
-    crop = cv2.getRectSubPix(dimmed, (side, side), centre)
-    return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+        return None
+    return int(np.flatnonzero(mask[rows[0]]).mean()), int(rows[0])
+
+
+def _named(image: np.ndarray, labels: Sequence[tuple[str, int, int, tuple[int, int, int]]]) -> np.ndarray:
+    """Texts in boxes of their colour around (x, y), kept within the image; the first lies on top."""
+    height, width = image.shape[:2]
+    font = _font(max(10, round(min(height, width) / 24)))
+    drawn = Image.fromarray(image)
+    draw = ImageDraw.Draw(drawn)
+    for text, x, y, tint in reversed(labels):
+        if not text:
+            continue
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+        w, h = int(right - left) + 6, int(bottom - top) + 6
+        x0, y0 = max(0, min(x - w // 2, width - w)), max(0, min(y - h // 2, height - h))
+        draw.rectangle((x0, y0, x0 + w, y0 + h), fill=tint)
+        draw.text((x0 + 3 - left, y0 + 3 - top), text, fill="black", font=font)
+    return np.array(drawn)
+
+
+def _check(image: np.ndarray, size: tuple[int, ...], name: str) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image: expected (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    if tuple(size) != image.shape[:2]:
+        raise ValueError(f"{name}: expected {image.shape[:2]} like the image, got {tuple(size)}")
