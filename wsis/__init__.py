@@ -1,0 +1,1 @@
+"""Instances from image-level labels: peak response maps, instance-aware propagation, proposal matching."""
