@@ -135,8 +135,8 @@ def maps_npz(analysis: Analysis) -> bytes:
     """Everything that the instances follow from, as a file for `numpy.load`.
 
     `classes` (C,) and `scores` (C,); `class_maps` (C, h', w'); `peak_classes`, `peak_rows`, `peak_columns` and
-    `peak_values` (K,); `maps` and `binary` (T+1, K, h, w), step 0 the naive map; `thresholds` (T+1, K); `contours` (h, w); the
-    proposals' `labels` (h, w) and `membership` (N, R); `terms` (T+1, K, N, 3) and `overlaps` (T+1, K, N).
+    `peak_values` (K,); `maps` and `binary` (T+1, K, h, w), step 0 the naive map; `thresholds` (T+1, K); `contours`
+    (h, w); the proposals' `labels` (h, w) and `membership` (N, R); `terms` (T+1, K, N, 3), `overlaps` (T+1, K, N).
     """
     peaks, evidence, proposals = analysis.peaks, analysis.evidence, analysis.proposals
     arrays = {

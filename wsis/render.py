@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from wsis import voc
-from wsis.instances import Instance
-from wsis.pipeline import Analysis
+
+if TYPE_CHECKING:
+    from wsis.instances import Instance
+    from wsis.pipeline import Analysis
 
 COLOURS: tuple[tuple[int, int, int], ...] = (
     (91, 157, 255), (255, 122, 107), (52, 199, 149), (242, 172, 60), (185, 138, 255),

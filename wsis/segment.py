@@ -1,0 +1,216 @@
+"""Many photos to files: what `python -m wsis segment` does once its options are understood."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wsis import export, image, render
+from wsis.errors import WsisError
+from wsis.instances import Instance
+from wsis.matching import PRESETS, Weights
+from wsis.pipeline import Analysis, Pipeline, Settings
+from wsis.proposals import readers
+
+__all__ = ["PRESETS", "Batch", "Job", "Pipeline", "Settings", "collect", "enhancer", "known", "run"]
+
+PROPOSAL_SUFFIXES = (".mat", ".json", ".png")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to work on.
+
+    Attributes:
+        photos: paths by stem, in the order of work.
+        doubles: (path, reason) of photos whose results would overwrite another's.
+        skipped: files of folders that are no photos by their ending.
+    """
+
+    photos: dict[str, Path]
+    doubles: list[tuple[Path, str]] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+
+
+def collect(paths: Iterable[Path]) -> Batch:
+    """Photos as given, and those that lie in the given folders, by name; sub-folders and hidden files are left out.
+
+    Raises:
+        WsisError: there is none.
+    """
+    paths = list(paths)
+    if not any(path.exists() for path in paths):
+        raise WsisError(f"There is no file or folder {', '.join(map(str, paths))}.")
+    batch = Batch({})
+    for path in paths:
+        if not path.is_dir():
+            found = [path]
+        else:
+            files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+            found = [file for file in files if file.suffix.lower() in image.SUFFIXES]
+            batch.skipped.extend(file for file in files if file.suffix.lower() not in image.SUFFIXES)
+        for file in found:
+            first = batch.photos.setdefault(file.stem, file)
+            if first.absolute() != file.absolute():
+                reason = f"{file} would overwrite the results of {first}, which has the same name. Rename one."
+                batch.doubles.append((file, reason))
+    if not batch.photos:
+        raise WsisError(f"There is no photo in {', '.join(map(str, paths))}.")
+    return batch
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for every photo.
+
+    Attributes:
+        pipeline: a loaded checkpoint.
+        settings: of the analysis.
+        weights: of Eq. 5.
+        per_peak: how many distinct proposals a peak may keep.
+        out: folder of the results.
+        proposals: folder with STEM.mat, .json or .png; None generates proposals.
+        overlays: whether pictures are written too.
+    """
+
+    pipeline: Pipeline
+    settings: Settings
+    weights: Weights
+    per_peak: int
+    out: Path
+    proposals: Path | None
+    overlays: bool
+
+
+def run(job: Job, batch: Batch, quiet: bool) -> int:
+    """Work through the photos, then write instances.json and manifest.json.
+
+    Each photo's files are written when it is done; what goes wrong with one is reported on stderr and in the manifest.
+
+    Returns:
+        How many failed.
+    """
+    results: list[dict[str, Any]] = []
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+
+    def report(path: Path, reason: str) -> None:
+        print(reason if path.name in reason else f"{path}: {reason}", file=sys.stderr)
+        failed.append({"file_name": path.name, "path": str(path), "reason": reason})
+
+    for path, reason in batch.doubles:
+        report(path, reason)
+    for number, (stem, path) in enumerate(batch.photos.items(), start=1):
+        start = time.perf_counter()
+        try:
+            analysis, found = _segment(job, stem, path)
+            entries = export.coco_results(analysis, found, stem=stem, file_name=path.name)
+            for name, content in _files(job, stem, analysis, found).items():
+                export.write(job.out / name, content)
+        except WsisError as error:
+            report(path, str(error))
+            continue
+        except MemoryError:
+            report(path, f"{path.name} needs more memory than there is. Make it smaller.")
+            continue
+        except Exception as error:  # one photo must not stop the rest, whatever it is
+            report(path, f"unexpected {type(error).__name__}: {error}")
+            continue
+        seconds = time.perf_counter() - start
+        results += entries
+        height, width = analysis.evidence.size
+        done.append(
+            {
+                "image_id": stem,
+                "file_name": path.name,
+                "width": width,
+                "height": height,
+                "instances": len(entries),
+                "proposals": {"source": analysis.proposals.source, "count": len(analysis.proposals)},
+                "seconds": round(seconds, 3),
+            }
+        )
+        if not quiet:
+            what = f"{len(entries)} instance{'' if len(entries) == 1 else 's'}" if entries else "nothing recognised"
+            print(f"[{number}/{len(batch.photos)}] {path.name}: {what}, {seconds:.1f} s", flush=True)
+    if batch.skipped and not quiet:
+        print(f"Left out {len(batch.skipped)} files that are no photos by their ending, e.g. {batch.skipped[0].name}.")
+    manifest = {
+        **export.header(job.pipeline.checkpoint),
+        "device": job.pipeline.device,
+        "settings": asdict(job.settings),
+        "weights": asdict(job.weights),
+        "per_peak": job.per_peak,
+        "photos": done,
+        "failed": failed,
+        "skipped": [file.name for file in batch.skipped],
+    }
+    try:
+        export.write(job.out / "instances.json", export.as_json(results))
+        export.write(job.out / "manifest.json", export.as_json(manifest))
+    except WsisError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return len(failed) + 1
+    if not quiet:
+        print(f"{len(done)} photos, {len(results)} instances, {len(failed)} failed: {job.out / 'instances.json'}")
+    return len(failed)
+
+
+def _segment(job: Job, stem: str, path: Path) -> tuple[Analysis, tuple[Instance, ...]]:
+    photo = image.read(path)
+    foreign = None
+    if job.proposals is not None:
+        files = [job.proposals / f"{stem}{suffix}" for suffix in PROPOSAL_SUFFIXES]
+        file = next((file for file in files if file.is_file()), None)
+        if file is None:
+            raise WsisError(
+                f"There are no proposals for {path.name}: {job.proposals} has no {stem}.mat, .json or .png."
+            )
+        foreign = readers.read(file, (photo.shape[0], photo.shape[1]), stem)
+    analysis = job.pipeline.analyse(job.pipeline.observe(photo, proposals=foreign), job.settings)
+    return analysis, analysis.instances(job.weights, per_peak=job.per_peak)
+
+
+def _files(job: Job, stem: str, analysis: Analysis, found: tuple[Instance, ...]) -> dict[str, bytes]:
+    """Contents by path in the output folder; all are made before the first is written."""
+    files = {
+        f"semantic/{stem}.png": export.semantic_png(analysis, found),
+        f"instance/{stem}.png": export.instance_png(analysis, found),
+    }
+    if job.overlays:
+        files[f"overlay/{stem}.jpg"] = export.rgb_jpeg(render.instances(analysis, found))
+        files[f"figure/{stem}.png"] = export.rgb_png(render.sheet(analysis, found))
+    return files
+
+
+def enhancer(wanted: str | None, pipeline: Pipeline) -> str:
+    """The wanted enhancer; without a wish the default, or spreading where the model lacks it.
+
+    Raises:
+        WsisError: the model lacks the wanted one.
+    """
+    if wanted is None:
+        default = Settings().enhancer
+        return default if default in pipeline.enhancers else "spread"
+    if wanted not in pipeline.enhancers:
+        raise WsisError(
+            f"The model '{pipeline.name}' has no enhancer '{wanted}'. Choose one of: {', '.join(pipeline.enhancers)}."
+        )
+    return wanted
+
+
+def known(classes: Sequence[str], pipeline: Pipeline) -> tuple[str, ...]:
+    """The classes, if the model knows them all.
+
+    Raises:
+        WsisError: it does not.
+    """
+    unknown = [name for name in classes if name not in pipeline.classes]
+    if unknown:
+        some = ", ".join(pipeline.classes[:20])
+        raise WsisError(f"The model '{pipeline.name}' does not know the class '{unknown[0]}'. It knows: {some}.")
+    return tuple(classes)
