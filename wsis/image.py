@@ -22,7 +22,7 @@ MIN_SIDE = 16
 MAX_RATIO = 20
 """Longer strips would be a few pixels high at working size."""
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """What Pillow may try: pixel formats only, none that runs another program (EPS) or draws (WMF)."""
 
 SUFFIXES = frozenset(
