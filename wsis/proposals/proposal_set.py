@@ -48,7 +48,7 @@ class ProposalSet:
             raise ValueError(
                 f"scores: expected ({len(self.membership)},) float32, got {self.scores.shape} {self.scores.dtype}"
             )
-        if len(self.scores) and not (self.scores[0] <= 1 and self.scores[-1] >= 0 and (np.diff(self.scores) <= 0).all()):
+        if ((self.scores < 0) | (self.scores > 1)).any() or (np.diff(self.scores) > 0).any():
             raise ValueError("scores: expected values in [0, 1], descending")
 
     def __len__(self) -> int:
@@ -95,22 +95,13 @@ class ProposalSet:
 
     @cached_property
     def borders(self) -> tuple[np.ndarray, np.ndarray]:
-        """Adjacent regions: pairs (E, 2) int32 with i < j, and their 4-neighbour border lengths (E,) float32 in pixels."""
+        """Adjacent regions (E, 2) int32, i < j, and the lengths (E,) float32 of their 4-neighbour borders in pixels."""
         return self._edges[0], np.bincount(self._edges[1], minlength=len(self._edges[0])).astype(np.float32)
 
     @cached_property
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Region pairs (E, 2); for every pixel edge between two regions its pair and the flat indices of its two pixels."""
-        index = np.arange(self.labels.size, dtype=np.int32).reshape(self.size)
-        near = np.concatenate([index[:, :-1].ravel(), index[:-1].ravel()])
-        far = np.concatenate([index[:, 1:].ravel(), index[1:].ravel()])
-        flat = self.labels.ravel()
-        apart = flat[near] != flat[far]
-        near, far = near[apart], far[apart]
-        low, high = np.minimum(flat[near], flat[far]), np.maximum(flat[near], flat[far])
-        keys, pair = np.unique(low.astype(np.int64) * self.membership.shape[1] + high, return_inverse=True)
-        pairs = np.stack(np.divmod(keys, self.membership.shape[1]), axis=1).astype(np.int32)
-        return pairs, pair, near, far
+        """What `pixel_borders` says about this partition."""
+        return pixel_borders(self.labels, self.membership.shape[1])
 
     def contour_sums(self, values: np.ndarray, width: int = 5) -> np.ndarray:
         """Sum of each map over a band along each proposal's own contour (the dP term of Zhou et al., 2018).
@@ -168,6 +159,28 @@ class ProposalSet:
     def resized(self, size: Size) -> ProposalSet:
         """The same proposals on another pixel grid (nearest); regions that vanish stay as columns of area 0."""
         return ProposalSet(resized_labels(self.labels, size), self.membership, self.scores, self.source)
+
+
+def pixel_borders(labels: np.ndarray, regions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where the regions of a partition touch.
+
+    Args:
+        labels: (H, W) int32 in 0..regions-1.
+        regions: R.
+
+    Returns:
+        Region pairs (E, 2) int32, i < j; and for each of the B 4-neighbour pixel edges between two regions the number
+        of its pair (B,) and the flat indices of its two pixels, (B,) and (B,).
+    """
+    index = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
+    near = np.concatenate([index[:, :-1].ravel(), index[:-1].ravel()])
+    far = np.concatenate([index[:, 1:].ravel(), index[1:].ravel()])
+    flat = labels.ravel()
+    apart = flat[near] != flat[far]
+    near, far = near[apart], far[apart]
+    low, high = np.minimum(flat[near], flat[far]), np.maximum(flat[near], flat[far])
+    keys, pair = np.unique(low.astype(np.int64) * regions + high, return_inverse=True)
+    return np.stack(np.divmod(keys, regions), axis=1).astype(np.int32), pair, near, far
 
 
 def resized_labels(labels: np.ndarray, size: Size) -> np.ndarray:

@@ -1,0 +1,278 @@
+"""Proposals of other tools: MCG and COB (.mat), PRM, COCO results and RLE (.json, also SAM's), label images (.png).
+
+A file that does not hold what its ending promises is refused with what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+from PIL import Image, UnidentifiedImageError
+from pycocotools import mask as coco_mask
+
+from wsis import voc
+from wsis.errors import WsisError
+from wsis.proposals.proposal_set import ProposalSet, Size, from_masks, rank_scores
+
+MOST_BYTES = 2 << 30
+"""Memory that the decoded masks of one file may take, a byte a pixel and mask."""
+
+
+def read(path: str | Path, size: Size, image_id: str | int | None = None) -> ProposalSet:
+    """Proposals from a file.
+
+    Args:
+        path: `.mat` (MCG, COB: `superpixels` and `labels`, or `masks`), `.json` (PRM, COCO results, COCO instances, a
+            list of RLEs) or `.png` (one proposal per index; 0 is background, 255 void).
+        size: (height, width) of the photo that the proposals must belong to.
+        image_id: which image of a COCO file with several; without it, the image named like the file.
+
+    Returns:
+        Proposals at `size`, best first where the file has scores, in the file's order where it has none.
+
+    Raises:
+        WsisError: the file is missing, is none of these, is damaged, or belongs to a photo of another size.
+    """
+    path = Path(path)
+    readers: dict[str, Callable[[Path, Size, str | int | None], ProposalSet]] = {
+        ".mat": _mat,
+        ".json": _json,
+        ".png": _png,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise WsisError(
+            f"{path.name} is not a proposal file: expected .mat (MCG, COB), .json (PRM, COCO) or .png (labels)."
+        )
+    if not path.is_file():
+        raise WsisError(f"There is no proposal file {path}.")
+    return reader(path, size, image_id)
+
+
+def _mat(path: Path, size: Size, _: str | int | None) -> ProposalSet:
+    try:
+        content = scipy.io.loadmat(str(path), struct_as_record=True, squeeze_me=False)
+    except NotImplementedError as error:
+        raise WsisError(f"{path.name} is a MATLAB 7.3 (HDF5) file; save it with -v7 to read it here.") from error
+    except Exception as error:  # scipy raises a dozen types on damaged files
+        raise WsisError(f"{path.name} is not a readable MATLAB file: {error}.") from error
+    fields = _fields(content)
+    if "superpixels" in fields and "labels" in fields:
+        return _mcg(path, size, fields)
+    if "masks" in fields:
+        masks = fields["masks"]
+        masks = masks[..., None] if masks.ndim == 2 else masks
+        if masks.ndim != 3 or masks.dtype == object:
+            raise WsisError(f"{path.name}: expected 'masks' as an H x W x N array, got {masks.shape} {masks.dtype}.")
+        _check_size(path, masks.shape[:2], size)
+        return from_masks(np.moveaxis(masks, 2, 0) > 0, _scores(path, fields, masks.shape[2]), f"{path.name} (masks)")
+    found = ", ".join(sorted(fields)) or "nothing"
+    raise WsisError(
+        f"{path.name} holds no proposals: expected the variables 'superpixels' (H x W) and 'labels' (one list of "
+        f"superpixel numbers per proposal), as MCG and COB write them, or 'masks' (H x W x N); found {found}."
+    )
+
+
+def _fields(content: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Variables of a .mat file, and the fields of any struct among them (MCG's `candidates`)."""
+    fields = {name: value for name, value in content.items() if not name.startswith("__")}
+    for value in list(fields.values()):
+        if isinstance(value, np.ndarray) and value.dtype.names and value.size == 1:
+            fields |= {name: value[name].item() for name in value.dtype.names}
+    return {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+
+
+def _mcg(path: Path, size: Size, fields: dict[str, np.ndarray]) -> ProposalSet:
+    superpixels, cells = fields["superpixels"], fields["labels"]
+    if superpixels.ndim != 2 or superpixels.dtype.kind not in "iuf":
+        raise WsisError(f"{path.name}: expected 'superpixels' as an H x W array of numbers, got {superpixels.shape}.")
+    _check_size(path, superpixels.shape, size)
+    if cells.dtype != object or not cells.size:
+        raise WsisError(
+            f"{path.name}: expected 'labels' as a cell array with one list per proposal, got {cells.dtype}."
+        )
+    lists = [np.asarray(cell).ravel() for cell in cells.ravel()]
+    names, labels = np.unique(superpixels, return_inverse=True)
+    members = np.concatenate(lists)
+    if members.dtype.kind not in "iuf":
+        raise WsisError(f"{path.name}: expected superpixel numbers in 'labels', got {members.dtype}.")
+    columns = np.searchsorted(names, members).clip(max=len(names) - 1)
+    unknown = names[columns] != members
+    if unknown.any():
+        raise WsisError(
+            f"{path.name}: a proposal names superpixel {members[unknown][0]}, which 'superpixels' does not hold."
+        )
+    lengths = np.array([len(numbers) for numbers in lists])
+    if not lengths.all():
+        raise WsisError(f"{path.name}: proposal {int(np.argmin(lengths))} (from 0) lists no superpixel.")
+    membership = np.zeros((len(lists), len(names)), bool)
+    membership[np.repeat(np.arange(len(lists)), lengths), columns] = True
+    ranked, order = _ranked(_scores(path, fields, len(lists)), len(lists))
+    labels = labels.reshape(superpixels.shape).astype(np.int32)
+    return ProposalSet(labels, membership[order], ranked, f"{path.name} (MCG)")
+
+
+def _scores(path: Path, fields: dict[str, np.ndarray], count: int) -> np.ndarray | None:
+    if "scores" not in fields:
+        return None
+    scores = fields["scores"].ravel()
+    if scores.shape != (count,) or scores.dtype.kind not in "iuf" or not np.isfinite(scores).all():
+        raise WsisError(
+            f"{path.name}: expected {count} finite 'scores', one per proposal, got {fields['scores'].shape}."
+        )
+    return scores.astype(np.float64)
+
+
+def _ranked(scores: np.ndarray | None, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rank scores in [0, 1] and the order that they belong to."""
+    if scores is None:
+        return rank_scores(count), np.arange(count)
+    order = np.argsort(-scores, kind="stable")
+    low, high = scores.min(), scores.max()
+    if low < 0 or high > 1:
+        scores = (scores - low) / (high - low) if high > low else np.ones_like(scores)
+    return scores[order].astype(np.float32), order
+
+
+def _json(path: Path, size: Size, image_id: str | int | None) -> ProposalSet:
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise WsisError(f"{path.name} is not valid JSON: {error}.") from error
+    entries = content.get("annotations") if isinstance(content, dict) else content
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+        found = (
+            f"an object with {', '.join(map(str, content)) or 'nothing'}" if isinstance(content, dict) else "no objects"
+        )
+        raise WsisError(
+            f"{path.name} holds no proposals: expected a list of PRM runs ('data', 'shape'), COCO results "
+            f"('segmentation') or RLEs ('size', 'counts'); found {found}."
+        )
+    if all("data" in entry and "shape" in entry for entry in entries):
+        _check_memory(path, len(entries), size)
+        return from_masks(
+            np.stack([_runs(path, i, e, size) for i, e in enumerate(entries)]), None, f"{path.name} (PRM)"
+        )
+    entries = _of_image(path, content, entries, image_id)
+    shapes = [entry.get("segmentation", entry) for entry in entries]
+    _check_memory(path, len(shapes), size)
+    masks = np.stack([_coco(path, i, shape, size) for i, shape in enumerate(shapes)])
+    scores = [entry.get("score", entry.get("predicted_iou")) for entry in entries]
+    if any(score is not None for score in scores):
+        if not all(isinstance(score, (int, float)) for score in scores):
+            raise WsisError(f"{path.name}: some entries have a numeric score and others do not; give all or none one.")
+        return from_masks(masks, np.array(scores, np.float64), f"{path.name} (COCO)")
+    return from_masks(masks, None, f"{path.name} (COCO)")
+
+
+def _runs(path: Path, number: int, entry: dict, size: Size) -> np.ndarray:
+    """One PRM proposal: base64 of int32 (start, length) runs over the rows of the mask; the first pixel is number 1."""
+    place = f"{path.name}, proposal {number}"
+    shape = entry["shape"]
+    if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(side, int) for side in shape):
+        raise WsisError(f"{place}: expected 'shape' as [height, width], got {shape}.")
+    _check_size(path, tuple(shape), size)
+    try:
+        raw = base64.b64decode(entry["data"], validate=True)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise WsisError(f"{place}: 'data' is not base64.") from error
+    if len(raw) % 8:
+        raise WsisError(f"{place}: expected pairs of 32-bit numbers (start, length), got {len(raw)} bytes.")
+    start, length = np.frombuffer(raw, "<i4").reshape(-1, 2).astype(np.int64).T
+    pixels = size[0] * size[1]
+    start = start - 1
+    if len(start) and (start.min() < 0 or length.min() < 0 or (start + length).max() > pixels):
+        raise WsisError(f"{place}: a run leaves the mask of {pixels} pixels.")
+    steps = np.zeros(pixels + 1, np.int32)
+    np.add.at(steps, start, 1)
+    np.add.at(steps, start + length, -1)
+    return (np.cumsum(steps[:-1]) > 0).reshape(size)
+
+
+def _of_image(path: Path, content: dict | list, entries: list[dict], image_id: str | int | None) -> list[dict]:
+    """The entries of one image; images are named by their id, or by the stem of their file name."""
+    present = {str(entry["image_id"]) for entry in entries if "image_id" in entry}
+    if not present or (len(present) == 1 and image_id is None):
+        return entries
+    wanted = str(path.stem if image_id is None else image_id)
+    names = {wanted}
+    if isinstance(content, dict) and isinstance(content.get("images"), list):
+        for image in content["images"]:
+            if isinstance(image, dict) and Path(str(image.get("file_name", ""))).stem == wanted:
+                names.add(str(image.get("id")))
+    chosen = [entry for entry in entries if str(entry.get("image_id")) in names]
+    if not chosen:
+        some = ", ".join(sorted(present)[:5])
+        raise WsisError(
+            f"{path.name} has no proposals for image '{wanted}'; it covers {len(present)} images ({some} ...)."
+        )
+    return chosen
+
+
+def _coco(path: Path, number: int, shape: Any, size: Size) -> np.ndarray:
+    """A compressed or uncompressed RLE, or polygons, as (H, W) bool."""
+    place = f"{path.name}, proposal {number}"
+    try:
+        if isinstance(shape, list):
+            rle = coco_mask.merge(coco_mask.frPyObjects(shape, *size))
+        else:
+            _check_size(path, tuple(shape["size"]), size)
+            counts = shape["counts"]
+            if isinstance(counts, list):
+                if min(counts, default=0) < 0 or sum(counts) != size[0] * size[1]:
+                    raise ValueError(f"the runs add up to {sum(counts)} pixels, not {size[0] * size[1]}")
+                rle = coco_mask.frPyObjects(shape, *size)
+            else:
+                rle = {"size": list(size), "counts": counts.encode("ascii")}
+        return coco_mask.decode(rle).astype(bool)
+    except WsisError:
+        raise
+    except Exception as error:  # pycocotools raises whatever Cython makes of a wrong type
+        raise WsisError(
+            f"{place}: expected a COCO RLE {{'size': [height, width], 'counts': ...}} or polygons; {error}."
+        ) from error
+
+
+def _png(path: Path, size: Size, _: str | int | None) -> ProposalSet:
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("P", "L", "1", "I", "I;16"):
+                raise WsisError(
+                    f"{path.name} is a colour image ({image.mode}); expected an index PNG with one number per proposal."
+                )
+            _check_size(path, image.size[::-1], size)
+            void, index = image.mode in ("P", "L"), np.array(image).astype(np.int64)
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise WsisError(f"{path.name} is not a readable PNG.") from error
+    values, labels = np.unique(index, return_inverse=True)
+    numbered = np.flatnonzero((values != 0) & ~(void & (values == voc.VOID)))
+    if not len(numbered):
+        raise WsisError(f"{path.name} holds no index besides 0 (background) and 255 (void).")
+    membership = np.eye(len(values), dtype=bool)[numbered]
+    labels = labels.reshape(size).astype(np.int32)
+    return ProposalSet(labels, membership, rank_scores(len(numbered)), f"{path.name} (labels)")
+
+
+def _check_size(path: Path, found: tuple[int, ...], size: Size) -> None:
+    if tuple(found) != tuple(size):
+        raise WsisError(
+            f"{path.name} holds proposals for a photo of {found[1]} x {found[0]} pixels, but the photo has "
+            f"{size[1]} x {size[0]}."
+            if len(found) == 2
+            else f"{path.name}: expected a size of two numbers, got {list(found)}."
+        )
+
+
+def _check_memory(path: Path, count: int, size: Size) -> None:
+    most = MOST_BYTES // (size[0] * size[1])
+    if count > most:
+        raise WsisError(
+            f"{path.name} holds {count} masks; at {size[1]} x {size[0]} pixels at most {most} fit in memory."
+        )
