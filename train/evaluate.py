@@ -113,9 +113,9 @@ def score(
 ) -> tuple[metrics.ImageResult, np.ndarray]:
     """Matches and confusion of the instances that a row's preset picks."""
     found = analysis.instances(matching.PRESETS[row.preset].weights, per_peak=row.per_peak)
-    chosen = [instance.proposal for instance in found]
+    chosen = np.array([instance.proposal for instance in found], np.int64)
     result = metrics.image_result(
-        overlap[chosen].reshape(len(chosen), -1),
+        overlap[chosen],
         np.array([instance.category for instance in found], np.int64),
         np.array([instance.score for instance in found], np.float32),
         truth.categories,

@@ -188,8 +188,7 @@ class Analysis:
 
     def top(self, peak: int, weights: Weights = PUBLISHED, step: int = -1, count: int = 5) -> np.ndarray:
         """Indices of a peak's best proposals by Eq. 5, best first."""
-        scores = matching.total(self.terms[step, peak : peak + 1], weights)[0]
-        return np.argsort(-scores, kind="stable")[:count]
+        return matching.rank(self.terms[step, peak], weights, count)
 
 
 class Pipeline:
