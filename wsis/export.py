@@ -13,7 +13,7 @@ import tomllib
 import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -49,7 +49,8 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise WsisError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write(path: Path, content: bytes | str) -> Path:

@@ -93,18 +93,22 @@ def _from_stream(stream: Any, name: str) -> np.ndarray:
         raise WsisError(f"{name} is a vector image (SVG), which has no pixels. {_HINT}.")
     if head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"mif", b"msf"):
         raise WsisError(f"{name} is a HEIC photo, which cannot be read here. {_HINT}.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is tighter than Pillow's
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # what matters is refused here; Pillow also warns of large sizes and odd EXIF data
+        try:
             image = Image.open(stream, formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise WsisError(f"{name} has more than {MAX_PIXELS // 10**6} megapixels. Make it smaller.") from error
-    except UnidentifiedImageError as error:
-        raise WsisError(f"{name} is not an image that can be read, or its beginning is damaged. {_HINT}.") from error
-    except Exception as error:  # Pillow's readers raise many types on damaged headers
-        raise WsisError(f"{name} is damaged and cannot be read ({error}).") from error
-    with image:
-        return _from_pillow(image, name)
+        except Image.DecompressionBombError as error:
+            raise WsisError(f"{name} has more than {MAX_PIXELS // 10**6} megapixels. Make it smaller.") from error
+        except UnidentifiedImageError as error:
+            raise WsisError(
+                f"{name} is not an image that can be read, or its beginning is damaged. {_HINT}."
+            ) from error
+        except Exception as error:  # Pillow's readers raise many types on damaged headers
+            raise WsisError(f"{name} is damaged and cannot be read ({error}).") from error
+        with image:
+            return _from_pillow(image, name)
 
 
 def _from_pillow(image: Image.Image, name: str) -> np.ndarray:

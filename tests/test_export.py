@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bad_files import picture
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from small_analysis import CAT, DOG, small_analysis
+
+from wsis import export, voc
+from wsis.errors import WsisError
+from wsis.matching import PUBLISHED
+
+
+def test_coco_results_say_what_the_masks_are() -> None:
+    analysis = small_analysis()
+    found = analysis.instances()
+    entries = json.loads(export.as_json(export.coco_results(analysis, found, stem="a photo", file_name="a photo.jpg")))
+    assert [entry["category_id"] for entry in entries] == [CAT + 1, DOG + 1]
+    for entry, instance in zip(entries, found, strict=True):
+        mask = analysis.mask(instance)
+        assert mask.shape == (96, 128)
+        assert set(entry) == {
+            "image_id", "file_name", "category_id", "category_name", "segmentation", "bbox", "area", "score"
+        }  # fmt: skip
+        assert entry["image_id"] == "a photo"
+        assert entry["category_name"] == voc.CLASSES[entry["category_id"] - 1]
+        assert isinstance(entry["segmentation"]["counts"], str)
+        assert (coco_mask.decode(entry["segmentation"]) == mask).all()
+        rows, columns = np.nonzero(mask)
+        assert entry["bbox"] == [
+            columns.min(), rows.min(), columns.max() - columns.min() + 1, rows.max() - rows.min() + 1
+        ]  # fmt: skip
+        assert entry["area"] == mask.sum()
+        assert 0 < entry["score"] <= 1
+
+
+def test_coco_api_loads_them(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    analysis = small_analysis()
+    path = export.coco_json(tmp_path / "instances.json", analysis, analysis.instances(), stem="one", model="tiny")
+    truth = COCO()
+    truth.dataset = {
+        "info": {}, "images": [{"id": "one", "height": 96, "width": 128}], "annotations": [],
+        "categories": [{"id": i + 1, "name": name} for i, name in enumerate(voc.CLASSES)],
+    }  # fmt: skip
+    truth.createIndex()
+    assert len(truth.loadRes(str(path)).getAnnIds(imgIds=["one"])) == 2
+
+
+def test_pngs_carry_indices_and_vocs_palette() -> None:
+    analysis = small_analysis()
+    found = analysis.instances()
+    for content, expected in (
+        (export.semantic_png(analysis, found), analysis.semantic(found)),
+        (export.instance_png(analysis, found), 1 * analysis.mask(found[0]) + 2 * analysis.mask(found[1])),
+    ):
+        image = Image.open(io.BytesIO(content))
+        assert image.mode == "P"
+        assert (np.array(image) == expected).all()
+        assert (np.array(image.getpalette()) == voc.palette().ravel()).all()
+
+
+def test_in_the_instance_png_the_best_lies_on_top_and_further_ranks_are_left_out() -> None:
+    analysis = small_analysis()
+    from dataclasses import replace
+
+    first = analysis.instances()[0]
+    small = next(i for i in range(3) if analysis.proposals.areas[i] == 16 * 14)
+    second = replace(first, proposal=small, score=first.score / 2)
+    index = np.array(Image.open(io.BytesIO(export.instance_png(analysis, (first, second)))))
+    assert (index[analysis.mask(first)] == 1).all()
+    assert (index[analysis.mask(second) & ~analysis.mask(first)] == 2).all()
+    ranked = np.array(Image.open(io.BytesIO(export.instance_png(analysis, (first, replace(second, rank=1))))))
+    assert set(np.unique(ranked)) == {0, 1}
+
+
+def test_more_than_255_indices_become_a_grey_png_of_16_bits() -> None:
+    index = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
+    assert (np.array(Image.open(io.BytesIO(export.index_png(index)))) == index).all()
+    with pytest.raises(ValueError, match="expected"):
+        export.index_png(index.astype(np.float32))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type) -> None:
+    path = tmp_path / "instances.json"
+    export.write(path, "old")
+    with pytest.raises(error), export.writing(path) as temporary:
+        assert temporary.parent == tmp_path
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WsisError, match="cannot be written"):
+        export.write(tmp_path / "file" / "instances.json", "[]")
+
+
+def test_bundle_holds_everything_and_is_the_same_twice(tmp_path: Path) -> None:
+    analysis = small_analysis()
+    found = analysis.instances()
+    paths = [
+        export.bundle(tmp_path / name, analysis, found, stem="one", model="tiny", weights=PUBLISHED) for name in "ab"
+    ]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    with zipfile.ZipFile(paths[0]) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(files["manifest.json"])
+    assert manifest["model"] == {"name": "tiny"}
+    assert manifest["weights"] == {"alpha": 0.95, "beta": 0.1, "gamma": 0.8}
+    assert manifest["settings"]["enhancer"] == "spread"
+    assert set(manifest["versions"]) >= {"wsis", "python", "torch"}
+    assert "unknown" not in manifest["versions"].values()
+    assert json.loads(files["instances.json"])[0]["image_id"] == "one"
+    assert files["semantic/one.png"] == export.semantic_png(analysis, found)
+    assert np.array(Image.open(io.BytesIO(files["overlay/one.png"]))).shape == (96, 128, 3)
+    assert np.array(Image.open(io.BytesIO(files["figure/one.png"]))).shape[0] > 2 * 160
+    maps = np.load(io.BytesIO(files["maps/one.npz"]), allow_pickle=False)
+    assert (maps["maps"] == analysis.maps).all()
+    assert (maps["membership"] == analysis.proposals.membership).all()
+    assert tuple(maps["classes"]) == voc.CLASSES
+
+
+def test_other_downloads(tmp_path: Path) -> None:
+    analysis = small_analysis()
+    found = analysis.instances()
+    with zipfile.ZipFile(export.voc_zip(tmp_path / "voc.zip", analysis, found, stem="one", model="tiny")) as archive:
+        assert archive.namelist() == ["semantic/one.png", "instance/one.png"]
+    overlay = export.overlay_png(tmp_path / "overlay.png", analysis, found, stem="one", model="tiny")
+    assert np.array(Image.open(overlay)).shape == (96, 128, 3)
+    assert np.abs(np.array(Image.open(io.BytesIO(export.rgb_jpeg(picture(), 95)))).astype(int) - picture()).mean() < 3
+
+
+def test_nothing_found_is_a_result_too() -> None:
+    analysis = small_analysis()
+    assert json.loads(export.as_json(export.coco_results(analysis, ()))) == []
+    assert not np.array(Image.open(io.BytesIO(export.instance_png(analysis, ())))).any()
