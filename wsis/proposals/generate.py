@@ -26,6 +26,8 @@ LEAST_SHARE = 0.0004
 """Smaller proposals, as a share of the photo, are left out: about 8 x 8 pixels of a 448 x 336 work image."""
 GROUPED = 140
 """Best nodes whose neighbouring pairs and triples are formed."""
+REPETITION = 0.7
+"""What overlap with a better proposal costs in the ranking, in contour strength per IoU."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ def generate(
     if count < 2:
         return ProposalSet(graph.labels, np.ones((1, 1), bool), rank_scores(1), "built-in")
     nodes = _sizeable(_unique(np.concatenate([_nodes(tree, count) for tree in _trees(graph)])), graph)
-    nodes = nodes[np.argsort(-_quality(nodes, graph), kind="stable")]
-    everything = _sizeable(_unique(np.concatenate([nodes, _grouped(nodes[:GROUPED], graph, limit)])), graph)
-    order = np.argsort(-_quality(everything, graph), kind="stable")[:limit]
-    kept = everything[order] if len(order) else np.ones((1, count), bool)
-    return ProposalSet(graph.labels, kept, rank_scores(len(kept)), "built-in")
+    nodes = _ranked(nodes, graph)[:limit]
+    if len(nodes) < limit:
+        nodes = _unique(np.concatenate([nodes, _grouped(nodes[:GROUPED], graph, limit - len(nodes))]))[:limit]
+    if not len(nodes):
+        nodes = np.ones((1, count), bool)
+    return ProposalSet(graph.labels, nodes, rank_scores(len(nodes)), "built-in")
 
 
 def superpixels(image: np.ndarray, strength: np.ndarray, count: int) -> np.ndarray:
@@ -200,13 +203,13 @@ def _nodes(tree: hg.Tree, count: int) -> np.ndarray:
     return hg.accumulate_sequential(tree, np.eye(count, dtype=np.float32), hg.Accumulators.sum) > 0.5
 
 
-def _grouped(nodes: np.ndarray, graph: _Graph, limit: int) -> np.ndarray:
+def _grouped(nodes: np.ndarray, graph: _Graph, room: int) -> np.ndarray:
     """Unions of two and three disjoint neighbours among the given nodes, weakest shared contour first."""
     pairs = _neighbours(nodes, nodes, graph)
-    pairs = np.stack([pairs[:, 0][pairs[:, 0] < pairs[:, 1]], pairs[:, 1][pairs[:, 0] < pairs[:, 1]]], axis=1)
-    twos = nodes[pairs[: limit // 2, 0]] | nodes[pairs[: limit // 2, 1]]
-    triples = _neighbours(twos[: 2 * GROUPED], nodes, graph)[: limit // 4]
-    return np.concatenate([twos, twos[triples[:, 0]] | nodes[triples[:, 1]]])
+    pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+    twos = nodes[pairs[:room, 0]] | nodes[pairs[:room, 1]]
+    triples = _neighbours(twos[: 2 * GROUPED], nodes, graph)[: room // 2]
+    return np.concatenate([twos[: room - len(triples)], twos[triples[:, 0]] | nodes[triples[:, 1]]])
 
 
 def _neighbours(first: np.ndarray, second: np.ndarray, graph: _Graph) -> np.ndarray:
@@ -222,18 +225,22 @@ def _neighbours(first: np.ndarray, second: np.ndarray, graph: _Graph) -> np.ndar
     return np.stack([i, j], axis=1)[np.argsort(between[i, j], kind="stable")]
 
 
-def _quality(nodes: np.ndarray, graph: _Graph) -> np.ndarray:
-    """Rank score of each node (N, R): a strong contour around it, a weak one inside, and not only the background."""
-    one = nodes.astype(np.float32)
-    inside, outside = nodes[:, graph.first], nodes[:, graph.second]
+def _ranked(nodes: np.ndarray, graph: _Graph) -> np.ndarray:
+    """Nodes (N, R) by the mean contour around them, less what a better one already shows.
+
+    The mean contour alone puts a hundred versions of one object first; without the penalty four times as many proposals
+    are needed for the same recall. One pass suffices: the penalty is the largest IoU with any node of stronger contour.
+    """
+    around = (nodes[:, graph.first] != nodes[:, graph.second]).astype(np.float32)
     length, contour = graph.length.astype(np.float32), (graph.length * graph.contour).astype(np.float32)
-    around, within = (inside != outside).astype(np.float32), (inside & outside).astype(np.float32)
-    perimeter, inner = around @ length, within @ length
-    frame = one @ graph.frame.astype(np.float32)
-    border = around @ contour / np.maximum(perimeter, 1)
-    texture = within @ contour / np.maximum(inner, 1)
-    framed = frame / np.maximum(perimeter + frame, 1)
-    return border - 0.5 * texture - 0.3 * framed
+    border = around @ contour / np.maximum(around @ length, 1)
+    order = np.argsort(-border, kind="stable")
+    nodes, border = nodes[order], border[order]
+    weighted = nodes * np.sqrt(graph.areas).astype(np.float32)
+    areas = (weighted * weighted).sum(axis=1)
+    common = weighted @ weighted.T
+    overlap = common / (areas[:, None] + areas - common)
+    return nodes[np.argsort(REPETITION * np.tril(overlap, -1).max(axis=1, initial=0) - border, kind="stable")]
 
 
 def _sizeable(nodes: np.ndarray, graph: _Graph) -> np.ndarray:
