@@ -38,12 +38,12 @@ def examples() -> dict[str, Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Load the model and serve the page until it is stopped; 2 where that cannot start."""
     options = arguments(argv)
-    from wsis.errors import WsisError  # the imports take seconds: --help should not
+    from wsis.errors import WsisError  # noqa: PLC0415 - the imports take seconds: --help should not
 
     try:
-        from wsis.explorer.handlers import Handlers
-        from wsis.explorer.layout import build, launch_options
-        from wsis.pipeline import Pipeline
+        from wsis.explorer.handlers import Handlers  # noqa: PLC0415
+        from wsis.explorer.layout import build, launch_options  # noqa: PLC0415
+        from wsis.pipeline import Pipeline  # noqa: PLC0415
 
         pipeline = Pipeline.load(options.model, device=options.device, weights=options.weights, labels=options.labels)
         handlers = Handlers(pipeline, examples())
@@ -54,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     handlers.warm()
     try:
         page.launch(
-            server_name=options.host, server_port=options.port, inbrowser=options.open, quiet=True, prevent_thread_lock=True,
-            **launch_options(),
+            server_name=options.host, server_port=options.port, inbrowser=options.open, quiet=True,
+            prevent_thread_lock=True, **launch_options(),
         )  # fmt: skip
     except OSError as error:
         print(f"The explorer cannot be served on port {options.port}: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,8 +42,8 @@ class Api:
             classes: names of the classes to look for, whatever their probability; null leaves it to the threshold.
 
         Returns:
-            `id` for `rank` (kept for half an hour), `size` as [width, height], `classes` with their probabilities, `peaks` with
-            x and y in pixels of the photo, number of `steps` and `proposals`, `seconds` per stage.
+            `id` for `rank` (kept for half an hour), `size` as [width, height], `classes` with their probabilities,
+            `peaks` with x and y in pixels of the photo, number of `steps` and `proposals`, `seconds` per stage.
         """
         return _friendly(self._analyse, photo, enhancer, steps, class_threshold, classes)
 
@@ -60,8 +61,8 @@ class Api:
             per_peak: how many distinct proposals a peak may keep.
 
         Returns:
-            COCO results, best first: `category_id`, `category_name`, `segmentation` (compressed RLE at the photo's own size),
-            `bbox`, `area`, `score`.
+            COCO results, best first: `category_id`, `category_name`, `segmentation` (compressed RLE at the photo's own
+            size), `bbox`, `area`, `score`.
         """
         return _friendly(self._rank, id, Weights(alpha, beta, gamma), step, per_peak)
 
@@ -151,4 +152,4 @@ def _friendly(work: Any, *request: Any) -> Any:
     try:
         return work(*request)
     except WsisError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise gr.Error(escape(str(error)), print_exception=False) from error

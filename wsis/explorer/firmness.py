@@ -20,8 +20,9 @@ class Firmness:
         winners: (CELLS, CELLS) int64, index of the proposal that wins at each weight; row 0 is gamma = 0.
         span: (alpha, gamma) at the far corner.
         share: part of the plane that the present winner holds, in [0, 1].
-        handovers: per weight that changes the winner nearest to where it stands: (symbol, "below" | "above", value, proposal).
-        candidates: how many proposals can win for any weights.
+        handovers: for alpha and for gamma the nearest value at which another proposal takes over:
+            (symbol, "below" | "above", value, proposal).
+        candidates: how many proposals are on the Pareto front; no other can win, whatever the weights.
     """
 
     winners: np.ndarray

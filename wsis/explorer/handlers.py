@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from wsis.explorer.store import Store
 from wsis.explorer.view import Choice, Scene
 from wsis.image import read, resized
 from wsis.matching import PRESETS, Weights
-from wsis.pipeline import Analysis, Evidence, Pipeline, Settings
+from wsis.pipeline import Analysis, Enhancer, Evidence, Pipeline, Settings
 from wsis.proposals import readers
 
 MAX_STEPS = 4
@@ -51,17 +52,17 @@ class Controls:
 
     def settings(self, **others: Any) -> Settings:
         """As the core wants them."""
-        return Settings(
-            enhancer=self.enhancer,  # type: ignore[arg-type]
-            naive=self.naive,  # type: ignore[arg-type]
-            mode=self.mode,  # type: ignore[arg-type]
-            class_threshold=float(self.threshold),
-            window=int(self.window),
-            sigma=float(self.sigma),
-            max_peaks=int(self.limit),
-            steps=MAX_STEPS,
-            **others,
-        )
+        chosen: dict[str, Any] = {
+            "enhancer": self.enhancer,
+            "naive": self.naive,
+            "mode": self.mode,
+            "class_threshold": float(self.threshold),
+            "window": int(self.window),
+            "sigma": float(self.sigma),
+            "max_peaks": int(self.limit),
+            "steps": MAX_STEPS,
+        }
+        return Settings(**chosen, **others)
 
 
 class Handlers:
@@ -82,7 +83,7 @@ class Handlers:
         self._lock = threading.Lock()
 
     @property
-    def enhancer(self) -> str:
+    def enhancer(self) -> Enhancer:
         """The enhancer to start with: the design's default where the checkpoint has it."""
         wanted = Settings().enhancer
         return wanted if wanted in self.pipeline.enhancers else "spread"
@@ -195,7 +196,7 @@ class Handlers:
         try:
             return str(self.files.write(kind, Scene(self.store.get(choice.token), choice), self.pipeline.checkpoint))
         except WsisError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(escape(str(error)), print_exception=False) from error
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
@@ -264,7 +265,7 @@ class Handlers:
         try:
             scene = Scene(self.store.get(choice.token), choice)
         except WsisError as error:
-            gr.Warning(str(error))
+            gr.Warning(escape(str(error)))
             return (gr.skip(),) * AGAIN
         return (
             choice, stage(scene), *_panels(scene), view.weights_head(choice),
@@ -279,7 +280,7 @@ class Handlers:
             return self._notice(str(error))
 
     def _notice(self, sentence: str) -> tuple:
-        gr.Warning(sentence, duration=6)
+        gr.Warning(escape(sentence), duration=6)
         stage = {"kind": "notice", "notice": sentence}
         return (gr.skip(), stage) + (gr.skip(),) * (SCREEN - 2)
 
@@ -291,7 +292,7 @@ class Handlers:
 
 SCREEN = 15
 """How many outputs a new analysis has."""
-AGAIN = 8
+AGAIN = 9
 """How many outputs a click on the same analysis has."""
 
 

@@ -26,21 +26,22 @@ LOGO = (
     '<circle cx="12" cy="12" r="3.2" fill="currentColor"/></svg>'
 )
 ENHANCERS = {
-    "none": "none: match the naive map",
-    "spread": "spread: heat over superpixels",
+    "none": "none, the naive map",
+    "spread": "spread over superpixels",
     "icn-proposal": "ICN, trained on proposals",
     "icn-saliency": "ICN, trained on saliency",
 }
 METHOD = """
-**What you see.** A classifier that was only ever told *what* is in a photo gives one class map per class. Each peak of a
-class map starts a map of its own, an enhancer grows it over T steps, and every proposal is scored against it:
+**What you see.** A classifier that was only ever told *what* is in a photo gives one class map per class. Each peak
+of a class map starts a map of its own, an enhancer grows it over T steps, and every proposal is scored against it:
 
 *S(P)* = α · precision + β · contour + γ · recall
 
-The best proposal of each peak becomes an instance; of two that overlap by more than .3 within a class, the better stays.
+The best proposal of each peak becomes an instance; of two of a class that overlap by more than .3, the better
+stays.
 
-**A reading, not a quotation.** The paper leaves open how the terms of its Eq. 5 are scaled. *Paper* is our reading of it with the
-published weights; the literal one and others stand under *More* for study.
+**A reading, not a quotation.** The paper leaves open how the terms of its Eq. 5 are scaled. *Paper* is our reading of
+it with the published weights; the literal one and others stand under *More* for study.
 """
 
 
@@ -83,32 +84,35 @@ def build(handlers: Handlers) -> gr.Blocks:
                 with gr.Column(elem_id="firmness", elem_classes="card"):
                     firm = _panel("firm", _skeleton(1))
 
-        step = sliders[-1]
-        screen = [
-            choice, stage, photo, chips, peaks, proposals, firm, table, status, timings, head, *sliders,
-        ]  # fmt: skip
-        again = [choice, stage, peaks, proposals, firm, table, status, head, step]
-        # One lane for what uses the networks, so that two visitors never share the accelerator's memory.
-        heavy: dict[str, Any] = {
-            "outputs": screen, "show_progress": "full", "show_progress_on": [stage], "trigger_mode": "always_last",
-            "concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private",
-        }  # fmt: skip
-        light: dict[str, Any] = {
-            "outputs": again, "show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": None,
-            "api_visibility": "private",
-        }  # fmt: skip
-        page.load(handlers.first, choice, **{**heavy, "show_progress": "hidden"})
-        photo.select(handlers.example, [choice, *controls], **heavy)
-        photo.upload(handlers.upload, [choice, *controls], **heavy)
-        gr.on([chips.select, stage.edit], handlers.classes, choice, **heavy)
-        gr.on([c.release if isinstance(c, gr.Slider) else c.input for c in controls], handlers.adjust,
-              [choice, *controls], **heavy)  # fmt: skip
-        gr.on([file.upload, file.clear], handlers.proposals, [choice, file], **heavy)
-        head.select(handlers.preset, choice, **{**heavy, "show_progress": "hidden"})
-        gr.on([slider.input for slider in sliders], handlers.rank, [choice, *sliders], **light)
-        gr.on([stage.select, peaks.select, table.select], handlers.pick, choice, **light)
-        api.register(handlers)
+        screen = [choice, stage, photo, chips, peaks, proposals, firm, table, status, timings, head, *sliders]
+        api.register(handlers)  # first, so that its names are as documented
+        _wire(page, handlers, screen, controls, file)
     return page
+
+
+def _wire(page: gr.Blocks, handlers: Handlers, screen: list, controls: list, file: gr.File) -> None:
+    """Events to handlers; `screen` and `again` are the orders in which handlers answer."""
+    choice, stage, photo, chips, peaks, proposals, firm, table, status, _, head, *sliders = screen
+    again = [choice, stage, peaks, proposals, firm, table, status, head, sliders[-1]]
+    # One lane for what uses the networks, so that two visitors never share the accelerator's memory.
+    heavy: dict[str, Any] = {
+        "outputs": screen, "show_progress": "full", "show_progress_on": [stage], "trigger_mode": "always_last",
+        "concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private",
+    }  # fmt: skip
+    light: dict[str, Any] = {
+        "outputs": again, "show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": None,
+        "api_visibility": "private",
+    }  # fmt: skip
+    changed = [one.release if isinstance(one, gr.Slider) else one.input for one in controls]
+    page.load(handlers.first, choice, **{**heavy, "show_progress": "hidden"})
+    photo.select(handlers.example, [choice, *controls], **heavy)
+    photo.upload(handlers.upload, [choice, *controls], **heavy)
+    gr.on([chips.select, stage.edit], handlers.classes, choice, **heavy)
+    gr.on(changed, handlers.adjust, [choice, *controls], **heavy)
+    gr.on([file.upload, file.clear], handlers.proposals, [choice, file], **heavy)
+    head.select(handlers.preset, choice, **{**heavy, "show_progress": "hidden"})
+    gr.on([slider.input for slider in sliders], handlers.rank, [choice, *sliders], **light)
+    gr.on([stage.select, peaks.select, table.select], handlers.pick, choice, **light)
 
 
 def launch_options() -> dict[str, Any]:
@@ -150,8 +154,8 @@ def _header(handlers: Handlers) -> str:
     return (
         f'<div class="top"><span class="logo">{LOGO}</span><h1>wsis</h1><p>from a label to a mask, step by step</p>'
         f'<span class="push"></span><span class="pill"><i></i>{escape(told)}</span>'
-        f'<span class="pill model" title="The model">{escape(handlers.pipeline.name)} · {len(handlers.pipeline.classes)} classes'
-        "</span></div>"
+        f'<span class="pill model" title="The model">{escape(handlers.pipeline.name)} · '
+        f"{len(handlers.pipeline.classes)} classes</span></div>"
     )
 
 
@@ -166,8 +170,8 @@ def _examples(examples: dict[str, Path]) -> str:
         y, x = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
         small = cv2.resize(image[y : y + side, x : x + side], (104, 104), interpolation=cv2.INTER_AREA)
         parts.append(
-            f'<button type="button" data-example="{escape(name)}" title="{escape(name)}" aria-label="Example: {escape(name)}" '
-            f'aria-pressed="false"><img alt="" src="{pictures.jpeg(small, 84)}"></button>'
+            f'<button type="button" data-example="{escape(name)}" title="{escape(name)}" aria-pressed="false" '
+            f'aria-label="Example: {escape(name)}"><img alt="" src="{pictures.jpeg(small, 84)}"></button>'
         )
     return "".join(parts)
 
@@ -175,6 +179,7 @@ def _examples(examples: dict[str, Path]) -> str:
 def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.File]:
     """The seven controls of `handlers.Controls`, in its order, and the proposals file."""
     start = handlers.defaults
+    slider = partial(gr.Slider, elem_classes="weight plain", buttons=[])
     enhancers = [(ENHANCERS[name], name) for name in handlers.pipeline.enhancers]
     controls = [
         gr.Dropdown(enhancers, value=start.enhancer, label="Enhancer", info="what grows the naive map"),
@@ -182,10 +187,10 @@ def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.Fil
             ["class map", "response", "mixed"], value=start.naive, label="Naive map", info="what it grows from"
         ),
         gr.Radio(["excitation", "gradient"], value=start.mode, label="Response", info="how it is propagated back"),
-        gr.Slider(0, 1, start.class_threshold, step=0.01, label="Class threshold", info="least probability of a class"),
-        gr.Slider(3, 15, start.window, step=2, label="Peak window", info="cells that a peak must dominate"),
-        gr.Slider(0.5, 5, start.sigma, step=0.1, label="Peak sigma", info="Gaussian of Eq. 1, in cells"),
-        gr.Slider(1, 60, start.max_peaks, step=1, label="Most peaks", info="followed in one photo"),
+        slider(0, 1, start.class_threshold, step=0.01, label="Class threshold", info="least probability of a class"),
+        slider(3, 15, start.window, step=2, label="Peak window", info="cells that a peak must dominate"),
+        slider(0.5, 5, start.sigma, step=0.1, label="Peak sigma", info="of the Gaussian in Eq. 1, in cells"),
+        slider(1, 60, start.max_peaks, step=1, label="Most peaks", info="followed in one photo"),
     ]
     file = gr.File(
         label="Proposals: built-in, or drop a file (.mat, .json, .png)", file_types=[".mat", ".json", ".png"],
@@ -210,7 +215,7 @@ def _sliders() -> list[gr.Slider]:
             elem_id=term,
             elem_classes="weight",
             buttons=[],
-        )  # fmt: skip
+        )
         for term, symbol, (name, meaning), value in terms
     ]
     steps = gr.Slider(

@@ -51,7 +51,8 @@ def square(mask: np.ndarray, margin: float = 0.15) -> tuple[int, int, int]:
     if not len(rows):
         rows, columns = np.array([0, height - 1]), np.array([0, width - 1])
     longer = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-    side = int(min(max(longer * (1 + 2 * margin), 0.2 * max(height, width)), min(height, width)))
+    wanted = max(longer * (1 + 2 * margin), 0.2 * max(height, width))
+    side = int(min(wanted, height, width))
     x = (columns[0] + columns[-1] + 1 - side) // 2
     y = (rows[0] + rows[-1] + 1 - side) // 2
     return int(np.clip(x, 0, width - side)), int(np.clip(y, 0, height - side)), side

@@ -234,6 +234,7 @@ function buttons() {
     }));
   }
   [...home.children].forEach((b, i) => b.setAttribute('aria-pressed', i === S.shown));
+  $('.swipe').style.visibility = S.view === 'response' && S.shown ? '' : 'hidden';
   $('.swipe').setAttribute('aria-pressed', S.swipe);
   $('.swipe b').textContent = S.swipe ? 'on' : 'off';
 }
@@ -273,7 +274,7 @@ function preview(i) {
   paint();
 }
 for (const b of $$('.views button')) b.addEventListener('click', () => show(b.dataset.view, S.shown));
-$('.swipe').addEventListener('click', () => { S.swipe = !S.swipe; if (S.swipe) S.view = 'response'; buttons(); paint(); });
+$('.swipe').addEventListener('click', () => { S.swipe = !S.swipe; buttons(); paint(); });
 $('.opacity input').addEventListener('input', event => {
   S.opacity = event.target.value / 100;
   $('.opacity b').textContent = event.target.value + '%';

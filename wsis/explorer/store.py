@@ -89,7 +89,7 @@ class Store:
             WsisError: it was never there, or is no longer kept.
         """
         with self._lock:
-            self._tidy(keep=None)
+            self._tidy(keep=token)
             entry = self._entries.get(token or "")
             if entry is None:
                 raise WsisError(GONE)
@@ -113,7 +113,7 @@ class Store:
         left = len(loose)
         for token, entry in loose:
             stale = self._clock() - entry.used > self._seconds
-            if token != keep and (stale or left > self._limit or held > self._bytes):
+            if stale or (token != keep and (left > self._limit or held > self._bytes)):
                 del self._entries[token]
                 held -= _bytes(entry.analysis)
                 left -= 1

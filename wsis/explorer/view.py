@@ -49,7 +49,7 @@ MEANING: dict[str, tuple[tuple[str, str], tuple[str, str], tuple[str, str]]] = {
     "prm-2018": (
         ("response", "sum of the map inside the proposal"),
         ("edge", "sum of the map along the proposal's own contour"),
-        ("background", "sum of background inside the proposal, subtracted"),
+        ("background", "background inside the proposal, subtracted"),
     ),
     "iou": (
         ("overlap", "overlap of the binary map and the proposal"),
@@ -155,9 +155,11 @@ def unit(value: float) -> str:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """Any number without a leading zero; large and tiny ones in four significant digits."""
-    if value and not 1e-3 <= abs(value) < 1000:
-        return f"{value:.3g}"
+    """Any number without a leading zero; large ones in full, tiny ones in three significant digits."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if 0 < abs(value) < 10**-digits / 2:
+        return f"{value:.3g}" if abs(value) < 1e-4 else "0"
     text = f"{value:.{digits}f}"
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
@@ -317,7 +319,8 @@ def chips(scene: Scene) -> str:
         '<select class="chip off more" aria-label="Look for another class" data-key="class">'
         f'<option value="">+ class</option>{options}</select>'
     )
-    return f'<div class="chips" role="group" aria-label="Classes to look for">{"".join(parts)}{more if options else ""}</div>'
+    parts += [more] if options else []
+    return f'<div class="chips" role="group" aria-label="Classes to look for">{"".join(parts)}</div>'
 
 
 def _chip(name: str, score: float, on: bool, peak: int | None) -> str:
@@ -339,7 +342,8 @@ def peaks(scene: Scene) -> str:
         instance = scene.by_peak.get(k)
         note = f"mask score {unit(instance.score)}" if instance else "overlaps a better one"
         rows.append(
-            f'<button type="button" class="peak{"" if instance else " gone"}" aria-pressed="{str(k == scene.peak).lower()}" {action(peak=k)}>'
+            f'<button type="button" class="peak{"" if instance else " gone"}" '
+            f'aria-pressed="{str(k == scene.peak).lower()}" {action(peak=k)}>'
             f'<img alt="" src="{scene.thumbnail(k, scene.best[k])}">'
             f'<span><b><i style="background:{pictures.colour(k)}"></i>{escape(scene.name(k))}</b> '
             f"peak {short(float(values[k]), 1)}<br>{note}</span></button>"
@@ -391,17 +395,18 @@ def firm(scene: Scene) -> str:
     order = list(np.argsort(-matching.total(terms[None], weights)[0], kind="stable"))
     places = {int(proposal): place + 1 for place, proposal in enumerate(order)}
     lines = [
-        f"{symbol} {side} {short(value, 2)} hands over to #{places[proposal]}"
+        f"{symbol} {side} {short(value, 2)}: #{places[proposal]} wins"
         for symbol, side, value, proposal in plane.handovers
     ] or ["No other proposal can take over."]
     x, y = weights.alpha / span[0] * 100, 100 - weights.gamma / span[1] * 100
     text = f"#1 wins {plane.share:.0%} of this plane"
     return (
         f'<header><h2>How firm is this choice?</h2><small>α × γ</small></header><div class="firm">'
-        f'<div class="plane" role="img" aria-label="{text}; {"; ".join(lines)}">{_plane(plane.winners, order[0], scene.peak)}'
+        f'<div class="plane" role="img" aria-label="{text}; {"; ".join(lines)}">'
+        f"{_plane(plane.winners, order[0], scene.peak)}"
         f'<i style="left:{x:.1f}%;top:{y:.1f}%"></i></div>'
         f"<p><b>{text}</b>{''.join(f'<span>{line}</span>' for line in lines)}"
-        f"<span>{plane.candidates} of {len(terms):,} proposals can win</span></p></div>"
+        f"<span>at most {plane.candidates} of {len(terms):,} can ever win</span></p></div>"
     )
 
 
@@ -418,7 +423,7 @@ def _plane(winners: np.ndarray, present: int, peak: int) -> str:
 def table(scene: Scene) -> str:
     """The instances and why each was chosen."""
     if scene.empty:
-        return '<p class="hint">No instances yet: switch a class on, lower the class threshold, or choose another photo.</p>'
+        return '<p class="hint">No instances yet: switch a class on, lower its threshold, or choose another photo.</p>'
     analysis, weights = scene.analysis, scene.choice.weights
     names = [name for name, _ in MEANING[analysis.settings.reading]]
     head = "".join(f'<th scope="col"><span class="{t}">{n}</span></th>' for t, n in zip(TERMS, names, strict=True))
@@ -429,13 +434,15 @@ def table(scene: Scene) -> str:
         share = analysis.proposals.areas[instance.proposal] / analysis.evidence.work[..., 0].size
         rows.append(
             f"<tr {action(peak=instance.peak)} {'class=now' if instance.peak == scene.peak else ''}>"
-            f'<td><button type="button" {action(peak=instance.peak)}><i style="background:{pictures.colour(instance.peak)}"></i>'
+            f'<td><button type="button" {action(peak=instance.peak)}>'
+            f'<i style="background:{pictures.colour(instance.peak)}"></i>'
             f"{escape(instance.name)}</button></td><td>{short(instance.score)}</td>{cells}<td>{share:.1%}</td>"
             f"<td>{_reason(scene, instance, weights, names)}</td></tr>"
         )
     return (
         '<div class="scroll"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>'
-        f'{head}<th scope="col">area</th><th scope="col">decided by</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'{head}<th scope="col">area</th><th scope="col">decided by</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -448,7 +455,7 @@ def _reason(scene: Scene, instance: Instance, weights: Weights, names: Sequence[
     term, lead = firmness.decided_by(terms[first], terms[others[0]], weights)
     if lead <= 0:
         return "a tie with #2"
-    return f"{names[term]}, {short(lead) if lead >= 0.001 else 'under .001'} ahead of #2"
+    return f"{names[term]}, {short(lead) if lead >= 0.001 else 'less than .001'} ahead of #2"
 
 
 def weights_head(choice: Choice) -> str:
@@ -471,8 +478,9 @@ def weights_head(choice: Choice) -> str:
     state = " now" if choice.preset not in MAIN_PRESETS else ""
     return (
         f'<header><h2>Weights</h2><div class="segments" role="group" aria-label="Presets">{main}'
-        f'<select class="{state}" aria-label="More presets" data-key="preset"><option value=""{chosen}>More</option>{more}'
-        f'</select></div></header><p class="formula" title="{escape(preset.formula)} — {escape(preset.note)}">{formula(preset.reading)}</p>'
+        f'<select class="{state}" aria-label="More presets" data-key="preset"><option value=""{chosen}>More</option>'
+        f"{more}</select></div></header>"
+        f'<p class="formula" title="{escape(preset.formula)} — {escape(preset.note)}">{formula(preset.reading)}</p>'
     )
 
 
