@@ -29,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain text: no boxes that break words
     help="Masks of every instance, from a classifier that only knows what is in a photo.",
 )
 
