@@ -117,6 +117,8 @@ def segment(
                 classes=work.known(classes, pipeline) if classes else None,
                 reading=chosen.reading,
             )
+            if enhancer is None and settings.enhancer != work.Settings().enhancer and not quiet:
+                print(f"{model} has no {work.Settings().enhancer}; maps grow by '{settings.enhancer}'.")
             out.mkdir(parents=True, exist_ok=True)
             job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
             failed = work.run(job, batch, quiet)

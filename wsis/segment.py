@@ -138,7 +138,8 @@ def run(job: Job, batch: Batch, quiet: bool) -> int:
             what = f"{len(entries)} instance{'' if len(entries) == 1 else 's'}" if entries else "nothing recognised"
             print(f"[{number}/{len(batch.photos)}] {path.name}: {what}, {seconds:.1f} s", flush=True)
     if batch.skipped and not quiet:
-        print(f"Left out {len(batch.skipped)} files that are no photos by their ending, e.g. {batch.skipped[0].name}.")
+        print(f"Left out, no photo by its ending: {', '.join(file.name for file in batch.skipped[:5])}", end="")
+        print(f" and {len(batch.skipped) - 5} more" if len(batch.skipped) > 5 else "")
     manifest = {
         **export.header(job.pipeline.checkpoint),
         "device": job.pipeline.device,
@@ -156,7 +157,7 @@ def run(job: Job, batch: Batch, quiet: bool) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return len(failed) + 1
     if not quiet:
-        print(f"{len(done)} photos, {len(results)} instances, {len(failed)} failed: {job.out / 'instances.json'}")
+        print(f"Done: {len(done)}, failed: {len(failed)}, instances: {len(results)}, {job.out / 'instances.json'}")
     return len(failed)
 
 
