@@ -221,23 +221,40 @@ def _coco(path: Path, number: int, shape: Any, size: Size) -> np.ndarray:
     place = f"{path.name}, proposal {number}"
     try:
         if isinstance(shape, list):
-            rle = coco_mask.merge(coco_mask.frPyObjects(shape, *size))
-        else:
-            _check_size(path, tuple(shape["size"]), size)
-            counts = shape["counts"]
-            if isinstance(counts, list):
-                if min(counts, default=0) < 0 or sum(counts) != size[0] * size[1]:
-                    raise ValueError(f"the runs add up to {sum(counts)} pixels, not {size[0] * size[1]}")
-                rle = coco_mask.frPyObjects(shape, *size)
-            else:
-                rle = {"size": list(size), "counts": counts.encode("ascii")}
-        return coco_mask.decode(rle).astype(bool)
+            return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(shape, *size))).astype(bool)
+        _check_size(path, tuple(shape["size"]), size)
+        counts = shape["counts"]
+        counts = np.array(counts, np.int64) if isinstance(counts, list) else _decompressed(counts.encode("ascii"))
+        if counts.min(initial=0) < 0 or counts.sum() != size[0] * size[1]:
+            raise ValueError(f"the runs add up to {counts.sum()} pixels, not {size[0] * size[1]}")
+        return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size, order="F")
     except WsisError:
         raise
     except Exception as error:  # pycocotools raises whatever Cython makes of a wrong type
         raise WsisError(
             f"{place}: expected a COCO RLE {{'size': [height, width], 'counts': ...}} or polygons; {error}."
         ) from error
+
+
+def _decompressed(text: bytes) -> np.ndarray:
+    """Run lengths of COCO's compressed RLE; pycocotools would decode a damaged string to pixels without a word.
+
+    A number is little-endian, five bits a character, bit 6 set on all but its last character, bit 5 of the last one its
+    sign; from the fourth number on they are differences to the last but one.
+    """
+    digits = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    if not len(digits) or digits.min() < 0 or digits.max() > 63 or digits[-1] & 32:
+        raise ValueError("'counts' is no compressed RLE")
+    last = np.flatnonzero(digits & 32 == 0)
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = 5 * (np.arange(len(digits)) - np.repeat(first, last - first + 1))
+    if place.max() > 35:
+        raise ValueError("'counts' holds a number of more than 35 bits")
+    counts = np.add.reduceat((digits & 31) << place, first)
+    counts -= np.where(digits[last] & 16, np.int64(32) << place[last], 0)
+    for start in (1, 2):
+        counts[start::2] = np.cumsum(counts[start::2])
+    return counts
 
 
 def _png(path: Path, size: Size, _: str | int | None) -> ProposalSet:

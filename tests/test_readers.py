@@ -1,0 +1,228 @@
+"""Every reader gives back the masks that were written, and says what is wrong with a wrong file."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from wsis.errors import WsisError
+from wsis.proposals import ProposalSet
+from wsis.proposals.readers import read
+
+SIZE = (30, 41)
+
+
+@pytest.fixture
+def masks(rng: np.random.Generator) -> np.ndarray:
+    result = np.zeros((6, *SIZE), bool)
+    for i, mask in enumerate(result):
+        y, x = rng.integers(0, 15, 2)
+        mask[y : y + 5 + 2 * i, x : x + 4 + 3 * i] = True
+    result[0, 0, 0] = result[0, -1, -1] = True  # runs that touch both ends of the flattened mask
+    return result
+
+
+def cells(lists: list[np.ndarray]) -> np.ndarray:
+    array = np.empty((len(lists), 1), object)
+    for i, numbers in enumerate(lists):
+        array[i, 0] = numbers
+    return array
+
+
+def mcg(masks: np.ndarray) -> dict:
+    """Variables as im2mcg writes them: superpixels counted from 1, one list of them per proposal."""
+    keys, labels = np.unique(masks.reshape(len(masks), -1).T, axis=0, return_inverse=True)
+    superpixels = (labels.reshape(SIZE) + 1).astype(np.uint16)
+    lists = [np.flatnonzero(keys[:, i])[None].astype(np.uint16) + 1 for i in range(len(masks))]
+    return {"superpixels": superpixels, "labels": cells(lists)}
+
+
+def prm(masks: np.ndarray) -> list[dict]:
+    entries = []
+    for mask in masks:
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.ravel(), [0]])))
+        runs = np.stack([edges[::2] + 1, edges[1::2] - edges[::2]], axis=1).astype("<i4")
+        entries.append({"data": base64.b64encode(runs.tobytes()).decode(), "shape": list(SIZE)})
+    return entries
+
+
+def rle(mask: np.ndarray) -> dict:
+    encoded = coco_mask.encode(np.asfortranarray(mask))
+    return {"size": encoded["size"], "counts": encoded["counts"].decode()}
+
+
+def uncompressed(mask: np.ndarray) -> dict:
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+
+
+def write(path: Path, content: object) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def same(proposals: ProposalSet, masks: np.ndarray) -> bool:
+    return len(proposals) == len(masks) and bool((proposals.masks(range(len(masks)), SIZE) == masks).all())
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["variables", "struct"])
+def test_mcg(tmp_path: Path, masks: np.ndarray, nested: bool) -> None:
+    content = mcg(masks)
+    scipy.io.savemat(tmp_path / "a.mat", {"candidates": content} if nested else content)
+    assert same(read(tmp_path / "a.mat", SIZE), masks)
+
+
+def test_mcg_scores_rank(tmp_path: Path, masks: np.ndarray) -> None:
+    scores = np.array([0.1, 2.1, 0.6, 0.4, 1.1, 0.2])
+    scipy.io.savemat(tmp_path / "a.mat", mcg(masks) | {"scores": scores[:, None]})
+    proposals = read(tmp_path / "a.mat", SIZE)
+    assert same(proposals, masks[np.argsort(-scores)])
+    assert proposals.scores.tolist() == pytest.approx([1, 0.5, 0.25, 0.15, 0.05, 0])
+
+
+def test_mat_masks(tmp_path: Path, masks: np.ndarray) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"masks": masks.transpose(1, 2, 0)})
+    assert same(read(tmp_path / "a.mat", SIZE), masks)
+
+
+def test_prm(tmp_path: Path, masks: np.ndarray) -> None:
+    assert same(read(write(tmp_path / "a.json", prm(masks)), SIZE), masks)
+
+
+@pytest.mark.parametrize("encode", [rle, uncompressed])
+def test_rle_lists_and_results(tmp_path: Path, masks: np.ndarray, encode: object) -> None:
+    assert same(read(write(tmp_path / "a.json", [encode(m) for m in masks]), SIZE), masks)
+    results = [{"image_id": 7, "segmentation": encode(m), "score": 0.9 - i / 10} for i, m in enumerate(masks)]
+    proposals = read(write(tmp_path / "b.json", results[::-1]), SIZE)
+    assert same(proposals, masks)
+    assert proposals.scores[0] == pytest.approx(0.9)
+
+
+def test_rle_with_long_and_shrinking_runs(tmp_path: Path, rng: np.random.Generator) -> None:
+    noise = rng.random((300, 400)) < rng.random(400) ** 3
+    noise[:, 100:350] = False
+    path = write(tmp_path / "a.json", [rle(noise), rle(~noise)])
+    assert (read(path, noise.shape).masks([0, 1]) == np.stack([noise, ~noise])).all()
+
+
+def test_polygons(tmp_path: Path) -> None:
+    entry = {"image_id": 1, "segmentation": [[5, 5, 15, 5, 15, 20, 5, 20]]}
+    mask = read(write(tmp_path / "a.json", {"annotations": [entry]}), SIZE).mask(0)
+    assert mask[5:20, 5:15].all()
+    assert mask.sum() == 150
+
+
+def test_one_image_of_several(tmp_path: Path, masks: np.ndarray) -> None:
+    images = [{"id": 3, "file_name": "first.jpg"}, {"id": 4, "file_name": "x/second.jpg"}]
+    entries = [{"image_id": 3 + i % 2, "segmentation": rle(m)} for i, m in enumerate(masks)]
+    path = write(tmp_path / "second.json", {"images": images, "annotations": entries})
+    assert same(read(path, SIZE), masks[1::2])
+    assert same(read(path, SIZE, "first"), masks[::2])
+    assert same(read(path, SIZE, 3), masks[::2])
+    with pytest.raises(WsisError, match="no proposals for image 'third'"):
+        read(path, SIZE, "third")
+
+
+def test_label_png(tmp_path: Path) -> None:
+    labels = np.zeros(SIZE, np.uint8)
+    labels[3:9, 4:9], labels[10:20, 4:30], labels[25:, :] = 1, 7, 255
+    image = Image.fromarray(labels)
+    image.putpalette(list(range(256)) * 3)
+    image.save(tmp_path / "a.png")
+    assert same(read(tmp_path / "a.png", SIZE), np.stack([labels == 1, labels == 7]))
+    Image.fromarray(labels.astype(np.uint16) * 200).save(tmp_path / "b.png")
+    assert len(read(tmp_path / "b.png", SIZE)) == 3  # 16 bit has no void
+
+
+@pytest.mark.parametrize("name", ["a.mat", "a.json", "coco.json", "a.png"])
+def test_another_size_is_refused(tmp_path: Path, masks: np.ndarray, name: str) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", mcg(masks))
+    write(tmp_path / "a.json", prm(masks))
+    write(tmp_path / "coco.json", [rle(m) for m in masks])
+    Image.fromarray(masks[0].astype(np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(WsisError, match="41 x 30 pixels, but the photo has 30 x 41"):
+        read(tmp_path / name, SIZE[::-1])
+
+
+BAD_RUNS = base64.b64encode(np.array([[SIZE[0] * SIZE[1], 2]], "<i4").tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "holds no proposals: expected a list of PRM runs"),
+        ("[1, 2]", "holds no proposals"),
+        ('{"boxes": []}', "found an object with boxes"),
+        ('[{"bbox": [1, 2, 3, 4]}]', "expected a COCO RLE"),
+        ('[{"data": "?", "shape": [30, 41]}]', "not base64"),
+        ('[{"data": "AAAA", "shape": [30, 41]}]', "pairs of 32-bit numbers"),
+        (json.dumps([{"data": BAD_RUNS, "shape": [30, 41]}]), "a run leaves the mask of 1230 pixels"),
+        ('[{"data": "", "shape": [30, 41]}]', "Proposal 0 of .* covers no pixel"),
+        ('[{"size": [30, 41], "counts": [5, 5]}]', "the runs add up to 10"),
+        ('[{"size": [30, 41], "counts": "zzzzzzzzzz"}]', "expected a COCO RLE"),
+        ('[{"size": [30, 41], "counts": [0, 1230], "score": "high"}]', "numeric score"),
+    ],
+)
+def test_wrong_json_says_what_was_found(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(WsisError, match=message):
+        read(tmp_path / "a.json", SIZE)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": cells([np.array([[999]])])}, "names superpixel 999"),
+        ({"labels": cells([np.zeros((1, 0))])}, "lists no superpixel"),
+        ({"labels": np.ones((3, 3))}, "expected 'labels' as a cell array"),
+        ({"scores": np.ones((2, 1))}, "expected 6 finite 'scores'"),
+    ],
+)
+def test_wrong_mcg_says_what_was_found(tmp_path: Path, masks: np.ndarray, change: dict, message: str) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", mcg(masks) | change)
+    with pytest.raises(WsisError, match=message):
+        read(tmp_path / "a.mat", SIZE)
+
+
+def test_other_files_are_refused_with_what_was_expected(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "other.mat", {"ucm2": np.ones(SIZE)})
+    # the first 128 bytes of a v7.3 file: text, then version 0x0200
+    (tmp_path / "hdf.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF" + bytes(500))
+    (tmp_path / "broken.mat").write_bytes(b"nothing of the kind" * 20)
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG and no more")
+    Image.new("RGB", SIZE[::-1]).save(tmp_path / "colour.png")
+    Image.new("L", SIZE[::-1]).save(tmp_path / "empty.png")
+    (tmp_path / "a.pkl").write_bytes(b"")
+    for name, message in {
+        "other.mat": "expected the variables 'superpixels'.*found ucm2",
+        "hdf.mat": "MATLAB 7.3 .HDF5. file; save it with -v7",
+        "broken.mat": "not a readable MATLAB file",
+        "broken.png": "not a readable PNG",
+        "colour.png": "a colour image .RGB.; expected an index PNG",
+        "empty.png": "no index besides 0",
+        "a.pkl": "expected .mat",
+        "missing.json": "There is no proposal file",
+    }.items():
+        with pytest.raises(WsisError, match=message):
+            read(tmp_path / name, SIZE)
+
+
+def test_published_prm_proposals(data_root: Path) -> None:
+    for photo in sorted((data_root / "prm_samples").glob("*.jpg")):
+        with Image.open(photo) as image:
+            size = image.size[::-1]
+        proposals = read(photo.with_suffix(".json"), size)
+        assert len(proposals) == 200
+        # superpixel unions are made of few connected parts; runs read from the wrong start or order would shear them
+        borders = proposals.borders[1].sum()
+        assert borders < 0.12 * size[0] * size[1]
