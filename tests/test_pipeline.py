@@ -60,11 +60,10 @@ def test_weights_change_the_pick_and_nothing_else(pipeline, evidence):
 
 
 def test_responses_differ_between_peaks_and_class_maps_do_not(pipeline, evidence):
-    maps = evidence.class_maps.maps
-    active = replace(
-        evidence, class_maps=replace(evidence.class_maps, maps=maps - maps.min())
-    )  # untrained maps are < 0
-    chosen = settings(enhancer="none", sigma=1.0, window=3, max_peaks=6)
+    maps = np.zeros_like(evidence.class_maps.maps)  # untrained maps have one peak, two are wanted
+    maps[7, 4, 4], maps[7, 12, 20] = 5, 4
+    active = replace(evidence, class_maps=replace(evidence.class_maps, maps=maps))
+    chosen = Settings(classes=("cat",), enhancer="none")
     by_map = pipeline.analyse(active, chosen)
     by_peak, mixed = (pipeline.analyse(active, replace(chosen, naive=naive)) for naive in ("response", "mixed"))
     same = np.flatnonzero(by_map.peaks.classes == by_map.peaks.classes[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import timm
 import torch
@@ -87,9 +88,9 @@ def evaluating(module: nn.Module) -> Iterator[nn.Module]:
             submodule.training = mode
 
 
-def _create(name: str, pretrained: bool) -> nn.Module:
+def _create(name: str, pretrained: bool) -> Any:
     # TensorFlow's weights were trained with bottom/right padding: timm's tf_ models have it, mobilenetv2 needs it.
-    options = {"pad_type": "same"} if name.startswith("mobilenetv2") else {}
+    options: dict[str, Any] = {"pad_type": "same"} if name.startswith("mobilenetv2") else {}
     if not name.startswith("vgg"):
         options["output_stride"] = 16
     if name not in timm.list_models():
@@ -107,7 +108,7 @@ def _create(name: str, pretrained: bool) -> nn.Module:
         ) from error
 
 
-def _efficientnet(net: nn.Module) -> list[nn.Module]:
+def _efficientnet(net: Any) -> list[nn.Module]:
     """EfficientNet and MobileNet families.
 
     The last block is cut after its expansion: after the dilated depthwise convolution the response of a class is a
@@ -124,7 +125,7 @@ def _efficientnet(net: nn.Module) -> list[nn.Module]:
     ]
 
 
-def _resnet(net: nn.Module) -> list[nn.Module]:
+def _resnet(net: Any) -> list[nn.Module]:
     return [
         nn.Sequential(net.conv1, net.bn1, net.act1),
         nn.Sequential(net.maxpool, net.layer1),
@@ -134,7 +135,7 @@ def _resnet(net: nn.Module) -> list[nn.Module]:
     ]
 
 
-def _vgg(net: nn.Module) -> list[nn.Module]:
+def _vgg(net: Any) -> list[nn.Module]:
     """VGG's five convolution groups, without the pooling after the last; each pooling opens the next level."""
     levels: list[list[nn.Module]] = [[]]
     for module in net.features[:-1]:

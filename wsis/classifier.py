@@ -69,7 +69,8 @@ class Classifier(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(self.backbone.channels[-1], len(classes), 1)
         nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.constant_(self.head.bias, -2.0)  # most classes are absent from most photos
+        if self.head.bias is not None:
+            nn.init.constant_(self.head.bias, -2.0)  # most classes are absent from most photos
         self.classes = tuple(classes)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -95,7 +96,8 @@ class Classifier(nn.Module):
         Returns:
             Maps on the grid of the first size, probabilities.
         """
-        total, grid, scores = None, None, []
+        grid: tuple[int, int] | None = None
+        totals, scores = [], []
         for size in sizes:
             batch = self.prepare(image, size)
             if flip:
@@ -104,11 +106,10 @@ class Classifier(nn.Module):
             scores.append(torch.sigmoid(pool(maps)).mean(0))
             if flip:
                 maps = torch.stack([maps[0], maps[1].flip(-1)])
-            maps = maps.mean(0, keepdim=True)
-            grid = grid or maps.shape[-2:]
-            maps = F.interpolate(maps, size=grid, mode="bilinear", align_corners=False)[0]
-            total = maps if total is None else total + maps
-        mean = (total / len(sizes)).float().cpu().numpy()
+            grid = grid or (maps.shape[-2], maps.shape[-1])
+            maps = F.interpolate(maps.mean(0, keepdim=True), size=grid, mode="bilinear", align_corners=False)
+            totals.append(maps[0])
+        mean = torch.stack(totals).mean(0).float().cpu().numpy()
         return ClassMaps(mean, torch.stack(scores).mean(0).float().cpu().numpy(), self.classes)
 
     def prepare(self, image: np.ndarray, size: int) -> Tensor:
