@@ -217,6 +217,7 @@ def test_other_files_are_refused_with_what_was_expected(tmp_path: Path) -> None:
             read(tmp_path / name, SIZE)
 
 
+@pytest.mark.realdata
 def test_published_prm_proposals(data_root: Path) -> None:
     for photo in sorted((data_root / "prm_samples").glob("*.jpg")):
         with Image.open(photo) as image:

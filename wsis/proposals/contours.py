@@ -40,7 +40,7 @@ class ContourNet(nn.Module):
         self.fuse = nn.ModuleList(_convolution(deeper + width, width, 3) for width, deeper in pairwise(widths))
         self.head = nn.Conv2d(widths[0], 1, 3, padding=1)
         if self.head.bias is not None:
-            nn.init.constant_(self.head.bias, -3.0)  # few pixels lie on a contour
+            nn.init.constant_(self.head.get_parameter("bias"), -3.0)  # few pixels lie on a contour
 
     def train(self, mode: bool = True) -> ContourNet:
         """Training mode for the decoder only: the backbone keeps ImageNet's statistics."""
