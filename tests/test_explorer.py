@@ -78,7 +78,7 @@ def upload_to_gradio(name: str, content: bytes) -> Path:
     return path
 
 
-# --- the store ---------------------------------------------------------------------------------------------------------
+# --- the store ------------------------------------------------------------------------------------------------------
 
 
 def test_store_forgets_the_least_recently_used_and_the_stale(analysis):
@@ -117,7 +117,7 @@ def test_a_new_photo_replaces_the_old_but_never_an_example(handlers, analysis):
         handlers.store.get(own)
 
 
-# --- handlers ----------------------------------------------------------------------------------------------------------
+# --- handlers -------------------------------------------------------------------------------------------------------
 
 
 def test_first_paint_is_a_finished_example(handlers):
@@ -182,7 +182,7 @@ def decode(url: str) -> np.ndarray:
 def test_classes_are_switched_on_and_off_without_looking_again(handlers, monkeypatch):
     choice = handlers.first(Choice())[0]
     monkeypatch.setattr(Pipeline, "observe", lambda *_, **__: pytest.fail("the photo was looked at again"))
-    choice, stage, _, chips, *_ = handlers.classes(event(name="horse", on=True), choice, quiet)
+    choice, stage, *_ = handlers.classes(event(name="horse", on=True), choice, quiet)
     assert {peak["name"] for peak in stage["peaks"]} == {"cat", "dog", "horse"}
     assert stage["peaks"][stage["picked"]]["name"] == "horse"
     for name in ("horse", "cat", "dog"):
@@ -227,6 +227,21 @@ def test_a_bad_photo_is_one_sentence_and_the_screen_stays(handlers):
     assert answer[1]["kind"] == "notice" and "\n" not in answer[1]["notice"]
     assert handlers.store.get(choice.token)
     assert len(answer) == SCREEN
+
+
+def test_proposals_from_a_file_and_back(handlers, tmp_path):
+    choice = handlers.first(Choice())[0]
+    index = np.ones((200, 280), np.uint8)
+    index[:, 140:] = 2
+    for name, content in (("fits", index), ("small", index[:50])):
+        Image.fromarray(content).save(tmp_path / f"{name}.png")
+    choice, stage, *_ = handlers.proposals(choice, str(tmp_path / "fits.png"), quiet)
+    assert stage["total"] == 2 and len(stage["top"]) == 2
+    with pytest.warns(UserWarning, match="280"):
+        answer = handlers.proposals(choice, str(tmp_path / "small.png"), quiet)
+    assert answer[1]["kind"] == "notice" and handlers.store.get(choice.token)
+    _, stage, *_ = handlers.proposals(choice, None, quiet)
+    assert stage["total"] > 100
 
 
 def test_only_uploads_are_read(handlers, example, tmp_path):
@@ -275,7 +290,7 @@ def test_gone_analyses_say_so(handlers):
         handlers.download("Overlay", Choice(token="gone"))
 
 
-# --- what the screen says ------------------------------------------------------------------------------------------------
+# --- what the screen says -------------------------------------------------------------------------------------------
 
 
 def test_numbers():
@@ -297,8 +312,8 @@ def test_thumbnail_square_stays_inside():
     mask = np.zeros((40, 100), bool)
     mask[30:40, 90:100] = True
     x, y, side = pictures.square(mask)
-    assert 0 <= x and x + side <= 100 and 0 <= y and y + side <= 40
-    assert x <= 90 and y <= 30
+    assert min(x, y) >= 0 and x + side <= 100 and y + side <= 40
+    assert x <= 90 and y <= 30 <= y + side
     assert pictures.square(np.zeros((40, 100), bool))[2] == 40
 
 
@@ -327,7 +342,7 @@ def test_decided_by_names_the_largest_weighted_lead():
     assert term == 0 and abs(lead - (0.4 - 0.2 + 0.1)) < 1e-9
 
 
-# --- the page ------------------------------------------------------------------------------------------------------------
+# --- the page -------------------------------------------------------------------------------------------------------
 
 
 def test_only_three_endpoints_are_public(handlers):

@@ -107,8 +107,8 @@ class Handlers:
         name = str(_data(event, "example"))
         if name not in self.examples:
             return self._notice("There is no such example.")
-        if Controls(*controls).settings() == self.defaults:
-            return self._example(name, choice, progress)
+        if Controls(*controls).settings(reading=PRESETS[choice.preset].reading) == self.defaults:
+            return self._example(name, self._fitted(choice, self.defaults), progress)
         return self._guarded(
             lambda: self._photo(self.examples[name], self.examples[name].name, choice, controls, progress)
         )
@@ -210,7 +210,7 @@ class Handlers:
                     self._finished[name] = self.store.put(self._analyse(image, self.defaults, progress), pinned=True)
             if choice.token not in self._finished.values():
                 self.store.drop(choice.token)
-            fresh = Choice(self._finished[name], self.examples[name].name, step=self._default_step(self.defaults))
+            fresh = replace(choice, token=self._finished[name], photo=self.examples[name].name, peak=0)
             return self._screen(Scene(self.store.get(fresh.token), fresh), fresh)
 
         return self._guarded(work)
@@ -227,22 +227,13 @@ class Handlers:
         evidence = photo if isinstance(photo, Evidence) else self.pipeline.observe(photo, progress=_told(progress))
         return self.pipeline.analyse(evidence, settings, progress=_told(progress))
 
-    def _default_step(self, settings: Settings) -> int:
-        return Settings().steps if settings.enhancer.startswith("icn") else 1
-
     def _fitted(self, choice: Choice, settings: Settings) -> Choice:
-        """The choice with a step that the enhancer has."""
-        step = choice.step
-        if settings.enhancer.startswith("icn") and self.store_enhancer(choice) != settings.enhancer:
-            step = self._default_step(settings)
-        return replace(choice, step=step)
-
-    def store_enhancer(self, choice: Choice) -> str | None:
-        """The enhancer of the analysis on screen, None where there is none."""
+        """The choice at the published T where the enhancer changes; a scene shows the last step if there are fewer."""
         try:
-            return self.store.get(choice.token).analysis.settings.enhancer
+            same = self.store.get(choice.token).analysis.settings.enhancer == settings.enhancer
         except WsisError:
-            return None
+            same = False
+        return choice if same else replace(choice, step=Settings().steps)
 
     def _keep(self, analysis: Analysis, choice: Choice) -> tuple:
         fresh = replace(choice, token=self.store.put(analysis, replacing=choice.token))

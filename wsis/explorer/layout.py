@@ -33,12 +33,9 @@ ENHANCERS = {
 }
 METHOD = """
 **What you see.** A classifier that was only ever told *what* is in a photo gives one class map per class. Each peak
-of a class map starts a map of its own, an enhancer grows it over T steps, and every proposal is scored against it:
-
-*S(P)* = α · precision + β · contour + γ · recall
-
-The best proposal of each peak becomes an instance; of two of a class that overlap by more than .3, the better
-stays.
+of a class map starts a map of its own, an enhancer grows it over T steps, and every proposal is scored against it by
+the formula over the sliders. The best proposal of each peak becomes an instance; of two of a class that overlap by more
+than .3, the better stays.
 
 **A reading, not a quotation.** The paper leaves open how the terms of its Eq. 5 are scaled. *Paper* is our reading of
 it with the published weights; the literal one and others stand under *More* for study.

@@ -406,7 +406,7 @@ def firm(scene: Scene) -> str:
         f"{_plane(plane.winners, order[0], scene.peak)}"
         f'<i style="left:{x:.1f}%;top:{y:.1f}%"></i></div>'
         f"<p><b>{text}</b>{''.join(f'<span>{line}</span>' for line in lines)}"
-        f"<span>at most {plane.candidates} of {len(terms):,} can ever win</span></p></div>"
+        f"<span>at most {plane.candidates} of {len(terms):,} can win</span></p></div>"
     )
 
 
