@@ -127,6 +127,8 @@ def test_first_paint_is_a_finished_example(handlers):
     assert stage["kind"] == "photo" and stage["peaks"] and stage["empty"] is None
     assert len(stage["steps"]) == len(stage["binary"]) == 2
     assert photo["example"] == "cat" and choice.photo == "cat.jpg"
+    scene = Scene(handlers.store.get(choice.token), choice)
+    assert choice.peak == stage["picked"] == scene.found[0].peak  # the best instance is picked
     assert "cat" in chips and "dog" in chips
     json.dumps([stage, photo])  # what the browser gets must be plain data
 

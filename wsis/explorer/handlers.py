@@ -16,7 +16,7 @@ from wsis.errors import WsisError
 from wsis.explorer import pictures, view
 from wsis.explorer.files import Folder
 from wsis.explorer.store import Store
-from wsis.explorer.view import Choice, Scene
+from wsis.explorer.view import BEST, Choice, Scene
 from wsis.image import read, resized
 from wsis.matching import PRESETS, Weights
 from wsis.pipeline import Analysis, Enhancer, Evidence, Pipeline, Settings
@@ -130,7 +130,7 @@ class Handlers:
             names = [n for n in names if n != name] + ([name] if on and name in maps.classes else [])
             chosen = replace(settings, classes=tuple(names))
             fresh = self.pipeline.analyse(analysis.evidence, chosen, progress=_told(progress))
-            peak = next((k for k, c in enumerate(fresh.peaks.classes) if maps.classes[c] == name), 0) if on else 0
+            peak = next((k for k, c in enumerate(fresh.peaks.classes) if maps.classes[c] == name), BEST) if on else BEST
             return self._keep(fresh, replace(choice, peak=peak))
 
         return self._guarded(work)
@@ -155,7 +155,7 @@ class Handlers:
             image = old.evidence.image
             foreign = readers.read(file, image.shape[:2]) if file else None
             evidence = self.pipeline.observe(image, proposals=foreign, progress=_told(progress))
-            return self._keep(self._analyse(evidence, old.settings, progress), replace(choice, peak=0))
+            return self._keep(self._analyse(evidence, old.settings, progress), replace(choice, peak=BEST))
 
         return self._guarded(work)
 
@@ -210,7 +210,7 @@ class Handlers:
                     self._finished[name] = self.store.put(self._analyse(image, self.defaults, progress), pinned=True)
             if choice.token not in self._finished.values():
                 self.store.drop(choice.token)
-            fresh = replace(choice, token=self._finished[name], photo=self.examples[name].name, peak=0)
+            fresh = replace(choice, token=self._finished[name], photo=self.examples[name].name, peak=BEST)
             return self._screen(Scene(self.store.get(fresh.token), fresh), fresh)
 
         return self._guarded(work)
@@ -220,7 +220,7 @@ class Handlers:
             progress(0, desc=STAGES["read"])
         image = read(path)
         settings = Controls(*controls).settings(reading=PRESETS[choice.preset].reading)
-        fresh = replace(self._fitted(choice, settings), photo=name, peak=0)
+        fresh = replace(self._fitted(choice, settings), photo=name, peak=BEST)
         return self._keep(self._analyse(image, settings, progress), fresh)
 
     def _analyse(self, photo: Any, settings: Settings, progress: Callable | None) -> Analysis:
@@ -240,7 +240,8 @@ class Handlers:
         return self._screen(Scene(self.store.get(fresh.token), fresh), fresh)
 
     def _screen(self, scene: Scene, choice: Choice) -> tuple:
-        """Everything, in the order of `layout.build`."""
+        """Everything, in the order of `layout.build`; what was picked stays picked when the weights move."""
+        choice = replace(choice, peak=scene.peak)
         photo = {
             "name": choice.photo,
             "src": pictures.jpeg(resized(scene.analysis.evidence.image, 560), 84),

@@ -21,6 +21,7 @@ from wsis.pipeline import Analysis
 
 PHOTO_SIZE = 1400
 TOP = 5
+BEST = -1
 MAIN_PRESETS = ("paper", "prm-2018")
 TERMS = ("precision", "contour", "recall")
 SYMBOLS = ("α", "β", "γ")
@@ -67,7 +68,7 @@ class Choice:
     Attributes:
         token: of the analysis in the store; None before the first.
         photo: what the photo is called.
-        peak: the picked peak.
+        peak: the picked peak; `BEST` is the one with the best instance.
         step: which map is looked at and matched, 0..T.
         preset: name of the preset, whose reading of Eq. 5 is in use.
         weights: alpha, beta, gamma.
@@ -75,7 +76,7 @@ class Choice:
 
     token: str | None = None
     photo: str = ""
-    peak: int = 0
+    peak: int = BEST
     step: int = 3
     preset: str = "paper"
     weights: Weights = PUBLISHED
@@ -102,6 +103,8 @@ class Scene:
     @cached_property
     def peak(self) -> int:
         """The picked peak, one that exists."""
+        if self.choice.peak == BEST and self.found:
+            return self.found[0].peak
         return max(0, min(self.choice.peak, len(self.analysis.peaks) - 1))
 
     @cached_property
@@ -193,7 +196,7 @@ def picked(scene: Scene) -> dict[str, Any]:
     return {
         "picked": peak,
         "classmap": pictures.grey((own - own.min()) / span),
-        "range": [round(float(own.min()), 2), round(float(own.max()), 2)],
+        "range": [round(float(own.min()), 1), round(float(own.max()), 1)],
         "grid": [own.shape[1], own.shape[0]],
         "steps": [pictures.grey(step[peak]) for step in analysis.maps],
         "binary": [pictures.png(step[peak].astype(np.uint8) * 255) for step in analysis.binary],
