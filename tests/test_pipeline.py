@@ -102,6 +102,7 @@ def test_nothing_recognisable_is_an_empty_analysis(pipeline, evidence):
     for enhancer in pipeline.enhancers:
         analysis = pipeline.analyse(nothing, Settings(enhancer=enhancer))
         assert len(analysis.peaks) == 0 and analysis.instances() == ()
+        assert len(analysis.maps) == {"none": 1, "spread": 2}.get(enhancer, 4)
         assert not analysis.semantic(()).any()
 
 

@@ -348,11 +348,13 @@ class Pipeline:
 
     def _enhance(self, evidence: Evidence, found: Peaks, naive: np.ndarray, settings: Settings) -> np.ndarray:
         """(T+1, K, h, w) float32 in [0, 1]."""
-        if settings.enhancer == "none" or not len(found):
+        if settings.enhancer == "none":
             return naive[None]
         if settings.enhancer == "spread":
             grown = spread(naive, evidence.proposals.labels, evidence.contours, strength=settings.spread_strength)
             return np.stack([naive, grown])
+        if not len(found):
+            return np.repeat(naive[None], settings.steps + 1, axis=0)
         grid = evidence.class_maps.maps.shape[1:]
         place = np.stack([(found.rows + 0.5) / grid[0], (found.columns + 0.5) / grid[1]], 1).astype(np.float32)
         own = normalised(evidence.class_maps.maps[found.classes])
