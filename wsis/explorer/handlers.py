@@ -153,7 +153,7 @@ class Handlers:
         def work() -> tuple:
             old = self.store.get(choice.token).analysis
             image = old.evidence.image
-            foreign = readers.read(file, image.shape[:2]) if file else None
+            foreign = readers.read(file, image.shape[:2], Path(choice.photo).stem) if file else None
             evidence = self.pipeline.observe(image, proposals=foreign, progress=_told(progress))
             return self._keep(self._analyse(evidence, old.settings, progress), replace(choice, peak=BEST))
 
