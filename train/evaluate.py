@@ -23,7 +23,7 @@ import typer
 from pycocotools import mask as coco_mask
 
 from train import data
-from wsis import image, instances, matching, metrics
+from wsis import image, instances, matching, metrics, voc
 from wsis.errors import WsisError
 from wsis.pipeline import Analysis, Pipeline, Settings
 from wsis.proposals import ProposalSet
@@ -170,6 +170,7 @@ def instance_figures(results: list[metrics.ImageResult], confusion: np.ndarray) 
         "abo": metrics.abo(results),
         "miou": metrics.mean_iou(confusion),
         "masks_per_photo": float(np.mean([len(result.scores) for result in results])),
+        "ap50_by_class": {voc.CLASSES[category]: value for category, value in by_class.items()},
     }
 
 
