@@ -164,7 +164,8 @@ def summary(photos: list[PhotoFigures]) -> dict:
 
 
 def instance_figures(results: list[metrics.ImageResult], confusion: np.ndarray) -> dict:
-    """MAP at each threshold, ABO, mIoU and masks a photo."""
+    """Figures of one row: mAP at each threshold, ABO, mIoU, masks a photo, AP of each class at IoU .5."""
+    by_class = metrics.average_precision(results, 0.5)
     return {
         **{f"map{round(100 * t)}": metrics.mean_ap(results, t) for t in THRESHOLDS},
         "abo": metrics.abo(results),
