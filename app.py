@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def examples() -> dict[str, Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Load the model and serve the page until it is stopped; 2 where that cannot start."""
     options = arguments(argv)
+    # FastAPI's own models make newer pydantic versions warn; nobody who starts the app can do anything about it.
+    warnings.filterwarnings("ignore", message="The 'alias' attribute")
     from wsis.errors import WsisError  # noqa: PLC0415 - the imports take seconds: --help should not
 
     try:
