@@ -45,6 +45,11 @@ def test_ground_truth(kit):
         data.voc_ground_truth(kit, "s9")
 
 
+def test_halves_share_nothing_and_are_all(kit):
+    even, odd = (data.voc_ids(kit, "val", half) for half in ("even", "odd"))
+    assert even == ("s0", "s2") and odd == ("s1",)
+
+
 def test_overlaps_leave_void_out(kit):
     truth = data.voc_ground_truth(kit, "s1")
     whole = truth.masks.copy()

@@ -25,7 +25,7 @@ from wsis.classifier import Classifier, normalise, pool
 
 
 class PartialLabels(L.LightningDataModule):
-    """Photos of VOC splits and CSV folders, augmented; validation on a VOC split, centre and whole."""
+    """Augmented photos of VOC splits and CSV folders; what is learned is measured by `train.evaluate`."""
 
     def __init__(
         self,

@@ -240,6 +240,7 @@ def _in_worker(identity: str, kit: Path, rows: list[Row], settings: Settings) ->
 def main(
     voc_kit: Annotated[Path, typer.Option("--voc", help="devkit folder (.../VOC2012)")],
     split: Annotated[str, typer.Option(help="split with masks")] = "val",
+    half: Annotated[data.Half, typer.Option(help="every other photo; constants were tuned on the even ones")] = "all",
     limit: Annotated[int | None, typer.Option(help="only the first N photos")] = None,
     steps: Annotated[int, typer.Option(help="evaluate T = 0..STEPS")] = 4,
     default_step: Annotated[int, typer.Option(help="T at which all presets are compared")] = 3,
@@ -253,7 +254,7 @@ def main(
 ) -> None:
     """Print the table of a split."""
     try:
-        ids = data.voc_ids(voc_kit, split)[:limit]
+        ids = data.voc_ids(voc_kit, split, half)[:limit]
         if results:
             figures = results_file_figures(results, voc_kit, ids)
         else:

@@ -84,6 +84,7 @@ def markdown(figures: dict) -> str:
 def main(
     voc_kit: Annotated[Path, typer.Option("--voc", help="devkit folder (.../VOC2012)")],
     split: Annotated[str, typer.Option(help="split with masks")] = "val",
+    half: Annotated[data.Half, typer.Option(help="every other photo; constants were tuned on the even ones")] = "all",
     limit: Annotated[int | None, typer.Option(help="only the first N photos")] = None,
     every: Annotated[int, typer.Option(help="only every n-th photo")] = 1,
     contours: Annotated[
@@ -97,7 +98,7 @@ def main(
         net = None if contours == "none" else checkpoints.load(contours).contours
         if contours != "none" and net is None:
             raise WsisError(f"The checkpoint {contours} has no contour network; pass --contours none for colour edges.")
-        figures = evaluate(voc_kit, data.voc_ids(voc_kit, split)[::every][:limit], net)
+        figures = evaluate(voc_kit, data.voc_ids(voc_kit, split, half)[::every][:limit], net)
     except WsisError as error:
         raise typer.BadParameter(str(error)) from error
     print(markdown(figures))

@@ -38,10 +38,8 @@ def start_from(backbone: Backbone, source: str) -> None:
     options = {"pad_type": "same"} if backbone.name.startswith("mobilenetv2") else {}
     whole = timm.create_model(backbone.name, **options)
     _copy_in_order(whole, state, file)
-    levels = Backbone(backbone.name)
-    # Both networks are built by the same code from the same layers, so the levels' tensors are a prefix of the whole's.
-    source_state = _by_identity(whole, levels)
-    backbone.load_state_dict(source_state)
+    # The levels are the beginning of the whole network, layer by layer, so their tensors are too.
+    backbone.load_state_dict(dict(zip(backbone.state_dict(), whole.state_dict().values(), strict=False)))
 
 
 def _packaged(package: str) -> Path:
@@ -63,8 +61,3 @@ def _copy_in_order(net: nn.Module, state: dict[str, torch.Tensor], file: Path) -
     if shapes[0] != shapes[1]:
         raise WsisError(f"{file} does not hold {net.pretrained_cfg['architecture']} weights: the tensor shapes differ.")
     net.load_state_dict(dict(zip(own, given, strict=True)), strict=False)
-
-
-def _by_identity(whole: nn.Module, levels: Backbone) -> dict[str, torch.Tensor]:
-    own = list(whole.state_dict().values())
-    return {name: own[i] for i, name in enumerate(levels.state_dict())}

@@ -123,12 +123,29 @@ def thresholds(maps: np.ndarray) -> np.ndarray:
     Returns:
         (K,) float32.
     """
-    return _cut(maps)[1]
+    return cut(maps)[1]
 
 
 def binarise(maps: np.ndarray) -> np.ndarray:
     """V of Eq. 5: (K, H, W) float32 maps above their `thresholds`, (K, H, W) bool; a constant map gives an empty V."""
-    return _cut(maps)[0]
+    return cut(maps)[0]
+
+
+def cut(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`binarise` and `thresholds` at once: (K, H, W) bool and (K,) float32."""
+    if maps.ndim != 3 or maps.dtype != np.float32:
+        raise ValueError(f"maps: expected (K, H, W) float32, got {maps.shape} {maps.dtype}")
+    binary, cuts = np.zeros(maps.shape, bool), np.full(len(maps), OTSU_RANGE[0], np.float32)
+    for k, map_ in enumerate(maps):
+        low, high = map_.min(), map_.max()
+        if not high > low:
+            continue
+        unit = (map_ - low) / (high - low)
+        # 0.5 rounds; Otsu's level t separates t from t + 1.
+        level = cv2.threshold((unit * 255 + 0.5).astype(np.uint8), 0, 1, cv2.THRESH_OTSU)[0]
+        cuts[k] = np.clip((level + 0.5) / 255, *OTSU_RANGE)
+        np.greater(unit, cuts[k], out=binary[k])
+    return binary, cuts
 
 
 def contour_bands(binary: np.ndarray) -> np.ndarray:
@@ -161,6 +178,7 @@ def terms(
     reading: Reading = "cover",
     *,
     class_maps: np.ndarray | None = None,
+    binary: np.ndarray | None = None,
 ) -> np.ndarray:
     """The three terms of Eq. 5 for every map and proposal, in one of six readings (`PRESETS` spells them out).
 
@@ -181,6 +199,7 @@ def terms(
         proposals: N proposals.
         reading: one of `READINGS`.
         class_maps: (K, H, W) float32, the class map of each map's class, not normalised; only for prm-2018.
+        binary: (K, H, W) bool, V where it is at hand; None makes it with `binarise`.
 
     Returns:
         (K, N, 3) float32; its product with `Weights.array` is the score.
@@ -194,7 +213,7 @@ def terms(
         return _prm_terms(maps, proposals, class_maps)
     if reading not in READINGS:
         raise WsisError(f"Unknown reading '{reading}' of Eq. 5. Choose one of: {', '.join(READINGS)}.")
-    binary = binarise(maps)
+    binary = binarise(maps) if binary is None else binary
     if reading == "iou":
         iou = overlap(binary, proposals)
         return np.stack([iou, np.zeros_like(iou), np.zeros_like(iou)], -1)
@@ -325,23 +344,6 @@ def pseudo_label(
 def _check(values: np.ndarray, proposals: ProposalSet) -> None:
     if values.ndim != 3 or values.shape[1:] != proposals.size:
         raise ValueError(f"expected (K, {proposals.size[0]}, {proposals.size[1]}), got {values.shape}")
-
-
-def _cut(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Binary maps (K, H, W) bool and thresholds (K,) float32."""
-    if maps.ndim != 3 or maps.dtype != np.float32:
-        raise ValueError(f"maps: expected (K, H, W) float32, got {maps.shape} {maps.dtype}")
-    binary, cuts = np.zeros(maps.shape, bool), np.full(len(maps), OTSU_RANGE[0], np.float32)
-    for k, map_ in enumerate(maps):
-        low, high = map_.min(), map_.max()
-        if not high > low:
-            continue
-        unit = (map_ - low) / (high - low)
-        # 0.5 rounds; Otsu's level t separates t from t + 1.
-        level = cv2.threshold((unit * 255 + 0.5).astype(np.uint8), 0, 1, cv2.THRESH_OTSU)[0]
-        cuts[k] = np.clip((level + 0.5) / 255, *OTSU_RANGE)
-        np.greater(unit, cuts[k], out=binary[k])
-    return binary, cuts
 
 
 def _count_pixels(binary: np.ndarray) -> np.ndarray:

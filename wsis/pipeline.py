@@ -294,13 +294,12 @@ class Pipeline:
             maps = self._enhance(evidence, found, naive, settings)
         with clock("match", 0.9):
             flat = maps.reshape(-1, *maps.shape[2:])
-            thresholds = matching.thresholds(flat)
-            binary = matching.binarise(flat)
+            binary, thresholds = matching.cut(flat)
             count, total = len(maps), len(evidence.proposals)
             own_maps = (
                 np.tile(class_maps_of(evidence, found), (count, 1, 1)) if settings.reading == "prm-2018" else None
             )
-            terms = matching.terms(flat, evidence.proposals, settings.reading, class_maps=own_maps)
+            terms = matching.terms(flat, evidence.proposals, settings.reading, class_maps=own_maps, binary=binary)
             overlaps = matching.overlap(binary, evidence.proposals)
         return Analysis(
             evidence,
