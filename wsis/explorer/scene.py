@@ -1,0 +1,74 @@
+"""What one visitor looks at: an analysis, a picked peak, a step and weights. Everything on the screen follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from wsis.instances import Instance
+from wsis.matching import PUBLISHED, Weights
+from wsis.pipeline import Analysis
+
+BEST = -1
+"""Instead of a peak's index: the peak of the best instance."""
+TOP = 5
+"""How many proposals are listed."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An analysis seen with one choice of peak, step and weights.
+
+    Attributes:
+        analysis: the analysis; its `settings.reading` says how the terms are measured.
+        photo: what the photo is called, with its ending.
+        chosen_peak: index of a peak, or `BEST`.
+        chosen_step: which map is looked at and matched, 0..T; more than T means T.
+        preset: name in `wsis.matching.PRESETS` that the weights started from.
+        weights: alpha, beta, gamma.
+    """
+
+    analysis: Analysis
+    photo: str = "photo"
+    chosen_peak: int = BEST
+    chosen_step: int = 3
+    preset: str = "paper"
+    weights: Weights = PUBLISHED
+
+    @cached_property
+    def step(self) -> int:
+        """The chosen step, at most what was computed."""
+        return max(0, min(self.chosen_step, self.analysis.steps))
+
+    @cached_property
+    def peak(self) -> int:
+        """The picked peak, one that exists."""
+        if self.chosen_peak == BEST and self.found:
+            return self.found[0].peak
+        return max(0, min(self.chosen_peak, len(self.analysis.peaks) - 1))
+
+    @property
+    def empty(self) -> bool:
+        """Whether no peak was found."""
+        return len(self.analysis.peaks) == 0
+
+    @cached_property
+    def found(self) -> tuple[Instance, ...]:
+        """The instances, best first."""
+        return () if self.empty else self.analysis.instances(self.weights, self.step)
+
+    @cached_property
+    def by_peak(self) -> dict[int, Instance]:
+        """The instance of each peak that kept one."""
+        return {instance.peak: instance for instance in self.found}
+
+    @cached_property
+    def top(self) -> list[int]:
+        """The best proposals of the picked peak, best first."""
+        if self.empty:
+            return []
+        return [int(i) for i in self.analysis.top(self.peak, self.weights, self.step, TOP)]
+
+    def name(self, peak: int) -> str:
+        """A peak's class."""
+        return self.analysis.classes[int(self.analysis.peaks.classes[peak])]
