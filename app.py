@@ -1,34 +1,104 @@
-"""The explorer: `python app.py [--model voc-lite] [--device cpu] [--host 127.0.0.1] [--port 7860]`."""
+"""The explorer: `python app.py [--model voc-lite] [--device cpu] [--host 127.0.0.1] [--port 7860]`, and `--help`.
+
+A Hugging Face Space runs it as it is, without arguments.
+"""
 
 from __future__ import annotations
 
 import argparse
+import atexit
+import importlib.util
+import logging
 import os
+import signal
 import sys
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: nothing leaves this host
 
+from wsis.errors import WsisError
+
 EXAMPLES = Path(__file__).parent / "assets" / "examples"
+PATIENCE = 2
+"""Seconds that answers under way may still take when the server is stopped."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="app.py", description="Explore peak response maps and steer how masks are chosen."
+        prog="app.py",
+        description="Explore peak response maps and steer how masks are chosen.",
+        allow_abbrev=False,
     )
-    parser.add_argument(
-        "--model", default="voc-lite", help="an embedded checkpoint, a folder, timm:NAME or torchvision:NAME"
-    )
-    parser.add_argument("--weights", help="safetensors file for timm: and torchvision:")
-    parser.add_argument("--labels", help="text file with one class name a line, for timm: and torchvision:")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1; default: the GPU where there is one")
-    parser.add_argument("--host", default="127.0.0.1", help="address to serve on; 0.0.0.0 for everybody in the network")
-    parser.add_argument("--port", type=int, default=None, help="default: the first free one from 7860")
-    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    add = parser.add_argument
+    add("--model", default="voc-lite", help="an embedded checkpoint, a folder, timm:NAME or torchvision:NAME")
+    add("--weights", help="safetensors file for timm: and torchvision:")
+    add("--labels", help="text file with one class name a line, for timm: and torchvision:")
+    add("--device", help="cpu, cuda, cuda:1; default: the GPU where there is one")
+    add("--host", help="address to serve on; 0.0.0.0 for everybody in the network; default: this machine only")
+    add("--port", type=int, help="default: the first free one from 7860")
+    add("--root-path", default="", help="where a proxy shows it, e.g. /wsis or https://example.org/wsis")
+    add("--auth", action="append", default=[], metavar="USER:PASSWORD", help="who may enter; may be given again; "
+        "the list of processes shows it, so better take --auth-file or the variable WSIS_AUTH")  # fmt: skip
+    add("--auth-file", type=Path, help="text file with one USER:PASSWORD a line")
+    add("--max-upload", type=int, default=100, metavar="MB", help="largest file that is taken; default: %(default)s")
+    add("--queue", type=int, default=40, metavar="N", help="most requests that may wait; default: %(default)s")
+    add("--mcp", action="store_true", help="serve analyse, rank and segment as MCP tools too")
+    add("--open", action="store_true", help="open the page in a browser")
     return parser.parse_args(argv)
+
+
+def visitors(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> list[tuple[str, str]]:
+    """Who may enter, as pairs of name and password; empty where everybody may.
+
+    Args:
+        options: from `arguments`.
+        environment: may hold WSIS_AUTH, one USER:PASSWORD a line.
+
+    Raises:
+        WsisError: the file cannot be read, or a line is no USER:PASSWORD.
+    """
+    lines = [*options.auth, *environment.get("WSIS_AUTH", "").splitlines()]
+    if options.auth_file is not None:
+        try:
+            lines += options.auth_file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise WsisError(f"The file of --auth-file, {options.auth_file}, cannot be read as text.") from error
+    pairs = [line.strip().partition(":") for line in lines if line.strip()]
+    if not all(user and password for user, _, password in pairs):
+        raise WsisError("Who may enter is given as USER:PASSWORD, both at least a character long.")
+    if not pairs and (options.auth_file or "WSIS_AUTH" in environment):
+        raise WsisError("There is no USER:PASSWORD in --auth-file or WSIS_AUTH, so nobody could enter.")
+    return [(user, password) for user, _, password in pairs]
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse what cannot be served, before the networks are loaded.
+
+    Raises:
+        WsisError: an option is out of range or does not go with another.
+    """
+    if options.port is not None and not 0 < options.port < 65536:
+        raise WsisError(f"--port must be between 1 and 65535, got {options.port}.")
+    for name, value in (("--max-upload", options.max_upload), ("--queue", options.queue)):
+        if value < 1:
+            raise WsisError(f"{name} must be at least 1, got {value}.")
+    if options.root_path and not options.root_path.startswith(("/", "http://", "https://")):
+        raise WsisError(f"--root-path must be a path from the root, such as /wsis, or a URL; got {options.root_path}.")
+    if options.mcp and importlib.util.find_spec("mcp") is None:
+        raise WsisError('--mcp needs a package that is not installed: pip install "gradio[mcp]".')
+    if options.mcp and visitors(options):
+        raise WsisError("--mcp cannot ask for passwords: leave out --auth, or let a proxy ask for them.")
+
+
+def host(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> str:
+    """The address to serve on: on a Space everybody's, elsewhere this machine's own unless another is named."""
+    on_a_space = "0.0.0.0" if "SPACE_ID" in environment else "127.0.0.1"
+    return options.host or environment.get("GRADIO_SERVER_NAME") or on_a_space
 
 
 def examples() -> dict[str, Path]:
@@ -41,9 +111,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     # FastAPI's own models make newer pydantic versions warn; nobody who starts the app can do anything about it.
     warnings.filterwarnings("ignore", message="The 'alias' attribute")
-    from wsis.errors import WsisError  # noqa: PLC0415 - the imports take seconds: --help should not
-
     try:
+        check(options)
+        auth = visitors(options)
+        # The imports take seconds, and --help and mistakes should not. ZeroGPU wants to come before torch.
+        from wsis.explorer import accelerator  # noqa: PLC0415
+
+        accelerator.spaces()
         from wsis.explorer.handlers import Handlers  # noqa: PLC0415
         from wsis.explorer.layout import build, launch_options  # noqa: PLC0415
         from wsis.pipeline import Pipeline  # noqa: PLC0415
@@ -55,18 +129,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     handlers.warm()
+    page.queue(max_size=options.queue)
+    serving = {
+        "server_name": host(options), "server_port": options.port, "root_path": options.root_path.rstrip("/") or None,
+        "auth": auth or None, "max_file_size": f"{options.max_upload}mb", "mcp_server": options.mcp,
+        "share": False, "inbrowser": options.open, "quiet": True, "prevent_thread_lock": True,
+    }  # fmt: skip
     try:
-        page.launch(
-            server_name=options.host, server_port=options.port, inbrowser=options.open, quiet=True,
-            prevent_thread_lock=True, **launch_options(),
-        )  # fmt: skip
+        page.launch(**{**launch_options(), **serving})
     except OSError as error:
         print(f"The explorer cannot be served on port {options.port}: {error}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how containers stop: like Ctrl+C
     print(f"wsis explorer: {page.local_url}  ({pipeline.name} on {pipeline.device}; stop with Ctrl+C)", flush=True)
-    page.block_thread()
+    with suppress(KeyboardInterrupt):
+        while page.is_running:
+            time.sleep(0.2)
+    with suppress(KeyboardInterrupt):  # pressed twice
+        page.server.config.timeout_graceful_shutdown = PATIENCE
+        logging.getLogger("uvicorn.error").disabled = True  # it would print a traceback for each answer cut off
+        page.close(verbose=False)
+        handlers.store.close()
     return 0
 
 
+def leave(code: int) -> None:
+    """End the process at once: a thread that is still in torch would make an orderly end abort."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

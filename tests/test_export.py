@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -109,7 +110,10 @@ def test_bundle_holds_everything_and_is_the_same_twice(tmp_path: Path) -> None:
     analysis = small_analysis()
     found = analysis.instances()
     paths = [
-        export.bundle(tmp_path / name, analysis, found, stem="one", model="tiny", weights=PUBLISHED) for name in "ab"
+        export.bundle(
+            tmp_path / name, analysis, found, stem="one", model="tiny", weights=PUBLISHED, more={"report.html": b"<p>"}
+        )
+        for name in "ab"
     ]
     assert paths[0].read_bytes() == paths[1].read_bytes()
     with zipfile.ZipFile(paths[0]) as archive:
@@ -120,6 +124,11 @@ def test_bundle_holds_everything_and_is_the_same_twice(tmp_path: Path) -> None:
     assert manifest["settings"]["enhancer"] == "spread"
     assert set(manifest["versions"]) >= {"wsis", "python", "torch"}
     assert "unknown" not in manifest["versions"].values()
+    assert manifest["step"] == 1
+    assert set(manifest["files"]) == set(files) - {"manifest.json"}
+    for name, entry in manifest["files"].items():
+        assert entry == {"sha256": hashlib.sha256(files[name]).hexdigest(), "bytes": len(files[name])}
+    assert files["report.html"] == b"<p>"
     assert json.loads(files["instances.json"])[0]["image_id"] == "one"
     assert files["semantic/one.png"] == export.semantic_png(analysis, found)
     assert np.array(Image.open(io.BytesIO(files["overlay/one.png"]))).shape == (96, 128, 3)
@@ -138,6 +147,24 @@ def test_other_downloads(tmp_path: Path) -> None:
     overlay = export.overlay_png(tmp_path / "overlay.png", analysis, found, stem="one", model="tiny")
     assert np.array(Image.open(overlay)).shape == (96, 128, 3)
     assert np.abs(np.array(Image.open(io.BytesIO(export.rgb_jpeg(picture(), 95)))).astype(int) - picture()).mean() < 3
+
+
+def test_one_mask_as_a_png() -> None:
+    analysis = small_analysis()
+    first = analysis.instances()[0]
+    image = Image.open(io.BytesIO(export.mask_png(analysis, first)))
+    assert image.mode == "L"
+    assert (np.array(image) == 255 * analysis.mask(first)).all()
+
+
+def test_strip_and_maps_as_files(tmp_path: Path) -> None:
+    analysis = small_analysis()
+    found = analysis.instances(step=0)
+    strip = Image.open(export.strip_png(tmp_path / "strip.png", analysis, found, stem="one", step=0))
+    whole = Image.open(export.strip_png(tmp_path / "whole.png", analysis, found, stem="one"))
+    assert strip.width < whole.width  # one panel less: the step that was not matched
+    maps = np.load(export.maps_file(tmp_path / "maps.npz", analysis, found, stem="one"), allow_pickle=False)
+    assert (maps["terms"] == analysis.terms).all()
 
 
 def test_nothing_found_is_a_result_too() -> None:

@@ -279,3 +279,18 @@ def test_wrong_arguments_are_refused():
         Weights(1, -0.1, 0)
     with pytest.raises(WsisError, match="weight gamma must be"):
         Weights(1, 0, float("nan"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(TRIPLES, st.integers(1, 6), st.tuples(*[st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0])] * 3))
+def test_the_best_few_are_in_the_skyband_for_any_weights(terms, depth, weights):
+    band = set(matching.skyband(terms, depth).tolist())
+    assert set(matching.rank(terms, Weights(*weights), depth).tolist()) <= band
+    assert set(matching.pareto(terms).tolist()) <= band
+
+
+@pytest.mark.parametrize(("scale", "weights"), [(1, PUBLISHED), (1e5, Weights(0.3, 1e-5, 1.1))])
+def test_a_score_is_three_products_and_two_sums_in_double_precision(scale, weights):
+    terms = (scale * np.random.default_rng(0).random((500, 3))).astype(np.float32)
+    expected = [a * weights.alpha + b * weights.beta + c * weights.gamma for a, b, c in terms.tolist()]
+    assert matching.total(terms, weights).tolist() == expected  # to the bit

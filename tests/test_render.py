@@ -75,29 +75,68 @@ def test_instances_of_an_analysis_are_drawn_at_the_photos_own_size() -> None:
     assert (render.instances(analysis, ()) == analysis.evidence.image).all()
 
 
-def test_strip_shows_every_stage_in_order() -> None:
+def test_panels_show_every_stage_in_order() -> None:
+    analysis = small_analysis()
+    row = render.panels(analysis, analysis.instances()[0], height=48)
+    assert [panel.title for panel in row] == ["photo", "class map", "naive", "spread", "V", "proposal", "mask"]
+    photo, mask = analysis.evidence.work, boxes()[0]
+    first, cells, naive, grown, binary, proposal, last = (panel.image for panel in row)
+    assert (first[40:] == photo[40:]).all()
+    assert (cells[24:32, 16:24] == render.over_map(photo, np.ones((48, 64), np.float32))[24:32, 16:24]).all()
+    assert (cells[:24] == photo[:24]).all()
+    assert (naive == render.over_map(photo, analysis.maps[0, 0])).all()
+    assert (grown == render.over_map(photo, analysis.maps[1, 0])).all()
+    assert (binary[mask] == 255).all()
+    assert (binary[~mask] == 0).all()
+    assert (proposal[mask] == photo[mask]).all()
+    assert (proposal[~mask] == 255).all()
+    assert (last[~mask] == photo[~mask]).all()
+    assert (last[mask] != photo[mask]).any(-1).all()
+
+
+def test_panels_stop_at_the_step_that_was_matched() -> None:
+    analysis = small_analysis()
+    row = render.panels(analysis, analysis.instances(step=0)[0], height=48, step=0)
+    assert [panel.title for panel in row] == ["photo", "class map", "naive", "V", "proposal", "mask"]
+
+
+def test_strip_holds_the_panels_and_captions() -> None:
     analysis = small_analysis()
     first = analysis.instances()[0]
-    seen = render.strip(analysis, first, height=48)[render.CAPTION :]
-    panels = [seen[:, i * 68 : i * 68 + 64] for i in range(6)]  # photo, naive, spread, binary, proposal, mask
-    assert seen.shape == (48, 6 * 64 + 5 * 4, 3)
-    photo, mask = analysis.evidence.work, boxes()[0]
-    assert (panels[0][40:] == photo[40:]).all()
-    assert (panels[1] == render.over_map(photo, analysis.maps[0, 0])).all()
-    assert (panels[2] == render.over_map(photo, analysis.maps[1, 0])).all()
-    assert (panels[3][mask] == 255).all()
-    assert (panels[3][~mask] == 0).all()
-    assert (panels[4][mask] == photo[mask]).all()
-    assert (panels[4][~mask] == 255).all()
-    assert (panels[5][~mask] == photo[~mask]).all()
-    assert (panels[5][mask] != photo[mask]).any(-1).all()
+    row, seen = render.panels(analysis, first, height=48), render.strip(analysis, first, height=48)
+    room = render.PANEL_WIDTHS[0] + render.GAP
+    assert seen.shape == (48 + render.CAPTION, 7 * room - render.GAP, 3)
+    for i, panel in enumerate(row):
+        if panel.title != "proposal":  # that one has a frame
+            assert (seen[:48, i * room :][:, :64] == panel.image).all()
+        assert (seen[48:, i * room : (i + 1) * room] != 255).any()
 
 
-def test_sheet_has_a_strip_an_instance() -> None:
+def test_sheet_has_a_strip_an_instance_and_an_end() -> None:
     analysis = small_analysis()
     found = analysis.instances()
-    assert len(render.sheet(analysis, found, height=48)) == 2 * (48 + render.CAPTION)
+    row = 48 + render.CAPTION
+    one, two = (len(render.sheet(analysis, found[:count], height=48)) for count in (1, 2))
+    assert two - one == row
+    assert len(render.sheet(analysis, found * 30, height=48)) == one + (render.ROWS - 1) * row
     assert (render.sheet(analysis, ()) == analysis.evidence.work).all()
+
+
+def test_masks_are_the_analysiss_own() -> None:
+    analysis = small_analysis()
+    found = analysis.instances()
+    assert all(
+        (mask == analysis.mask(one)).all() for mask, one in zip(render.masks(analysis, found), found, strict=True)
+    )
+
+
+def test_a_mask_that_the_photo_cuts_off_has_no_outline_there() -> None:
+    photo, mask = picture(), np.zeros((1, 48, 64), bool)
+    mask[0, :, :20] = True
+    seen = render.over_instances(photo, mask, [""], [render.COLOURS[0]])
+    assert tuple(seen[20, 19]) == render.COLOURS[0]
+    assert tuple(seen[20, 0]) != render.COLOURS[0]
+    assert tuple(seen[0, 5]) != render.COLOURS[0]
 
 
 def test_wrong_shapes_are_refused() -> None:

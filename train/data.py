@@ -16,12 +16,12 @@ from typing import Literal
 import cv2
 import numpy as np
 import torch
-from PIL import Image
 from pycocotools import mask as coco_mask
 from torch.utils.data import Dataset, Sampler
 
 from wsis import voc
 from wsis.errors import WsisError
+from wsis.ground_truth import GroundTruth, voc_ground_truth  # noqa: F401 - evaluation reads them from here too
 
 Half = Literal["all", "even", "odd"]
 
@@ -228,43 +228,3 @@ class ShuffledPasses(Sampler[tuple[int, int]]):
             if walk not in order:
                 order = {walk: np.random.default_rng((self.seed, 7, walk)).permutation(self.size).tolist()}
             yield order[walk][place], draw
-
-
-@dataclass(frozen=True)
-class GroundTruth:
-    """Masks of one VOC photo; they evaluate and never train.
-
-    Attributes:
-        masks: (G, H, W) bool instances.
-        categories: (G,) int64 class of each, 0-based.
-        semantic: (H, W) uint8, 0 background, c + 1 for class c, 255 void.
-    """
-
-    masks: np.ndarray
-    categories: np.ndarray
-    semantic: np.ndarray
-
-
-def voc_ground_truth(kit: Path, identity: str) -> GroundTruth:
-    """Instance and semantic masks of a photo of a devkit with `SegmentationObject` and `SegmentationClass`.
-
-    An instance's class is the one that most of its pixels have in `SegmentationClass`.
-    """
-    planes = []
-    for folder in ("SegmentationObject", "SegmentationClass"):
-        file = Path(kit) / folder / f"{identity}.png"
-        if not file.exists():
-            raise WsisError(f"{file} is missing: only photos with masks can be evaluated.")
-        with Image.open(file) as image:
-            planes.append(np.array(image))
-    objects, semantic = planes
-    indices = [i for i in np.unique(objects) if i not in (0, voc.VOID)]
-    masks, categories = [], []
-    for i in indices:
-        mask = objects == i
-        votes = np.bincount(semantic[mask], minlength=256)[1 : len(voc.CLASSES) + 1]
-        if votes.any():
-            masks.append(mask)
-            categories.append(int(votes.argmax()))
-    stacked = np.stack(masks) if masks else np.zeros((0, *objects.shape), bool)
-    return GroundTruth(stacked, np.array(categories, np.int64), semantic)

@@ -25,8 +25,8 @@ from pycocotools import mask as coco_mask
 from train import data
 from wsis import image, instances, matching, metrics, voc
 from wsis.errors import WsisError
+from wsis.ground_truth import overlaps
 from wsis.pipeline import Analysis, Pipeline, Settings
-from wsis.proposals import ProposalSet
 
 THRESHOLDS = (0.25, 0.5, 0.75)
 
@@ -121,15 +121,6 @@ def score(
         truth.categories,
     )
     return result, metrics.confusion(analysis.semantic(found), truth.semantic)
-
-
-def overlaps(proposals: ProposalSet, truth: data.GroundTruth) -> np.ndarray:
-    """(N, G) IoU of every proposal, at the photo's size, with every instance; void pixels count for nobody."""
-    valid = truth.semantic != metrics.VOID
-    shared = proposals.sums((truth.masks & valid).astype(np.float32)) @ proposals.membership_f32.T
-    area = proposals.sums(valid[None].astype(np.float32)) @ proposals.membership_f32.T
-    union = area + (truth.masks & valid).sum((1, 2))[:, None] - shared
-    return (shared / np.maximum(union, 1)).T
 
 
 def pointing(maps: np.ndarray, truth: data.GroundTruth) -> np.ndarray:

@@ -6,7 +6,6 @@ the partition and one matrix product give it for all proposals.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -22,6 +21,7 @@ OTSU_RANGE = (0.15, 0.6)
 BAND_SHARE = 0.02
 CONTOUR_WIDTH = 5
 BACKGROUND_SHARE = 0.95
+DIRECTIONS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,6 @@ class Weights:
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise WsisError(f"The weight {name} must be a finite number of at least 0, got {value}.")
-
-    def array(self) -> np.ndarray:
-        """(3,) float32."""
-        return np.array([self.alpha, self.beta, self.gamma], np.float32)
 
 
 PUBLISHED = Weights(0.95, 0.1, 0.8)
@@ -202,7 +198,7 @@ def terms(
         binary: (K, H, W) bool, V where it is at hand; None makes it with `binarise`.
 
     Returns:
-        (K, N, 3) float32; its product with `Weights.array` is the score.
+        (K, N, 3) float32; `total` makes scores of them.
 
     Raises:
         WsisError: unknown reading.
@@ -235,8 +231,13 @@ def terms(
 
 
 def total(terms: np.ndarray, weights: Weights) -> np.ndarray:
-    """Eq. 5: (..., N, 3) terms to (..., N) float32 scores."""
-    return (terms.reshape(-1, 3) @ weights.array()).reshape(terms.shape[:-1])
+    """Eq. 5: (..., N, 3) float32 terms to (..., N) float64 scores.
+
+    Three products and two sums in double precision, left to right: whoever follows this order, in any language, gets
+    the same bits, and so the same ranking. The explorer's `match.js` does.
+    """
+    first, second, third = _columns(terms)
+    return first * weights.alpha + second * weights.beta + third * weights.gamma
 
 
 def rank(terms: np.ndarray, weights: Weights, count: int | None = None) -> np.ndarray:
@@ -258,7 +259,8 @@ def rank(terms: np.ndarray, weights: Weights, count: int | None = None) -> np.nd
     candidates = np.arange(len(scores))
     if 0 < count < len(scores):
         candidates = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
-    order = np.lexsort((-terms[candidates].sum(-1), -scores[candidates]))  # stable: lower index first
+    sums = sum(_columns(terms[candidates]))
+    order = np.lexsort((-sums, -scores[candidates]))  # stable: lower index first
     return candidates[order[:count]]
 
 
@@ -287,24 +289,26 @@ def pareto(terms: np.ndarray) -> np.ndarray:
     Returns:
         Indices, ascending; of equal triples the lowest only.
     """
-    first, second, third = terms[:, 0], terms[:, 1], terms[:, 2]
-    order = np.lexsort((np.arange(len(terms)), -third, -second, -first))
-    # Sweep by falling first term. The steps are the front of the other two terms seen so far: seconds ascending, thirds
-    # descending. A point stays if no step is at least as high in both.
-    seconds: list[float] = []
-    thirds: list[float] = []
-    front = []
-    for i, y, z in zip(order.tolist(), second[order].tolist(), third[order].tolist(), strict=True):
-        at = bisect_left(seconds, y)
-        if at < len(seconds) and thirds[at] >= z:
-            continue
-        front.append(i)
-        stop = at + (at < len(seconds) and seconds[at] == y)  # an equal second has a lower third
-        start = at
-        while start and thirds[start - 1] <= z:
-            start -= 1
-        seconds[start:stop], thirds[start:stop] = [y], [z]
-    return np.array(sorted(front), np.int64)
+    return skyband(terms, 1)
+
+
+def skyband(terms: np.ndarray, depth: int) -> np.ndarray:
+    """The proposals that can be among the best `depth` for some weights of at least 0.
+
+    Those that fewer than `depth` others dominate: are at least as good in every term, and of equal triples come first.
+
+    Args:
+        terms: (N, 3) float32.
+        depth: at least 1; 1 is the Pareto front.
+
+    Returns:
+        Indices, ascending.
+    """
+    # A few strong ones rule out nearly all. Whatever has `depth` dominators has as many within the band itself (its
+    # own dominators' dominators are its too), so the survivors are enough to count among.
+    strong = _strong(terms, 3 * depth)
+    left = np.flatnonzero(_dominators(terms, strong, np.arange(len(terms))) < depth)
+    return left[_dominators(terms, left, left) < depth]
 
 
 def pseudo_label_indices(
@@ -339,6 +343,34 @@ def pseudo_label(
     """The union of the proposals that `pseudo_label_indices` selects, (H, W) bool."""
     chosen = pseudo_label_indices(map_, proposals, weights, k, reading)
     return proposals.membership[chosen].any(0)[proposals.labels]
+
+
+def _columns(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The three terms apart, float64."""
+    return terms[..., 0].astype(np.float64), terms[..., 1].astype(np.float64), terms[..., 2].astype(np.float64)
+
+
+def _strong(terms: np.ndarray, count: int) -> np.ndarray:
+    """The best `count` proposals in each of seven directions of weight space."""
+    span = np.ptp(terms, axis=0) if len(terms) else np.ones(3)
+    scores = terms @ (DIRECTIONS / np.where(span > 0, span, 1)).T.astype(np.float32)
+    count = min(count, len(terms))
+    return np.unique(np.argpartition(-scores, count - 1, axis=0)[:count]) if count else np.zeros(0, np.int64)
+
+
+def _dominators(terms: np.ndarray, judges: np.ndarray, judged: np.ndarray) -> np.ndarray:
+    """(len(judged),) how many of `judges` dominate each of `judged`; both are indices."""
+    count = np.zeros(len(judged), np.int64)
+    for start in range(0, len(judges), 256):
+        part = judges[start : start + 256]
+        no_worse = np.ones((len(part), len(judged)), bool)
+        better = part[:, None] < judged[None]
+        for column in terms.T:
+            mine, theirs = column[part][:, None], column[judged][None]
+            no_worse &= mine >= theirs
+            better |= mine > theirs
+        count += np.count_nonzero(no_worse & better, axis=0)
+    return count
 
 
 def _check(values: np.ndarray, proposals: ProposalSet) -> None:

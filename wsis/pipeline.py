@@ -79,6 +79,23 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """The first thing that is known of a photo: its class maps.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, the photo at its own size.
+        work: (h, w, 3) uint8 RGB, at most `WORK_SIZE` on the long side.
+        class_maps: class maps and scores.
+        seconds: how long that took.
+    """
+
+    image: np.ndarray
+    work: np.ndarray
+    class_maps: ClassMaps
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What a photo shows before any setting is chosen.
 
@@ -233,20 +250,33 @@ class Pipeline:
         """The enhancers this checkpoint can run."""
         return tuple(e for e in ENHANCERS if e in ("none", "spread") or e in self.checkpoint.icns)
 
+    def glance(self, image: np.ndarray) -> Glance:
+        """Class maps alone, for those who want to see something early; `observe` goes on from there.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, see `wsis.image.read`.
+        """
+        clock = _Clock(None)
+        work = resized(image, WORK_SIZE)
+        with clock("classes", 0.0):
+            maps = self.checkpoint.classifier.class_maps(work, sizes=SIZES)
+        return Glance(image, work, maps, clock.seconds)
+
     def observe(
-        self, image: np.ndarray, *, proposals: ProposalSet | None = None, progress: Progress | None = None
+        self, photo: np.ndarray | Glance, *, proposals: ProposalSet | None = None, progress: Progress | None = None
     ) -> Evidence:
         """Run everything that depends on the photo alone.
 
         Args:
-            image: (H, W, 3) uint8 RGB, see `wsis.image.read`.
+            photo: (H, W, 3) uint8 RGB, see `wsis.image.read`, or what `glance` made of it.
             proposals: foreign proposals at the photo's own size; None generates them.
             progress: called with a stage's name and the share done, in [0, 1].
         """
+        if progress:
+            progress("classes", 0.0)
+        seen = photo if isinstance(photo, Glance) else self.glance(photo)
+        image, work = seen.image, seen.work
         clock = _Clock(progress)
-        work = resized(image, WORK_SIZE)
-        with clock("classes", 0.0):
-            maps = self.checkpoint.classifier.class_maps(work, sizes=SIZES)
         with clock("contours", 0.25):
             net = self.checkpoint.contours
             edges = contours.colour_edges(work) if net is None else contours.predict(net, work)
@@ -260,7 +290,7 @@ class Pipeline:
                 )
             else:
                 source, own = proposals, proposals.resized(work.shape[:2])
-        return Evidence(image, work, maps, edges, own, source, clock.seconds)
+        return Evidence(image, work, seen.class_maps, edges, own, source, {**seen.seconds, **clock.seconds})
 
     def analyse(
         self,
@@ -288,7 +318,7 @@ class Pipeline:
         evidence = photo if isinstance(photo, Evidence) else self.observe(photo, progress=progress)
         clock = _Clock(progress)
         with clock("peaks", 0.6):
-            found = self._peaks(evidence.class_maps, settings)
+            found = self.peaks(evidence.class_maps, settings)
             naive = self._naive(evidence, found, settings)
         with clock("enhance", 0.7):
             maps = self._enhance(evidence, found, naive, settings)
@@ -313,7 +343,8 @@ class Pipeline:
             {**evidence.seconds, **clock.seconds},
         )
 
-    def _peaks(self, class_maps: ClassMaps, settings: Settings) -> Peaks:
+    def peaks(self, class_maps: ClassMaps, settings: Settings) -> Peaks:
+        """The peaks of the classes that the settings name, or that pass their threshold."""
         if settings.classes is None:
             chosen = np.flatnonzero(class_maps.scores >= settings.class_threshold)
         else:

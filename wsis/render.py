@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from wsis import voc
+from wsis.proposals.proposal_set import resized_labels
 
 if TYPE_CHECKING:
     from wsis.instances import Instance
@@ -25,8 +26,14 @@ COLOURS: tuple[tuple[int, int, int], ...] = (
 MAP_OPACITY = 0.75
 OPAQUE_FROM = 96 / 255
 """Response from which a map over a photo has its full opacity; below, opacity falls linearly to 0."""
-CAPTION = 20
-GAP = 4
+CAPTION = 40
+"""Pixels below a panel, for its title and its note."""
+GAP = 18
+"""Pixels between panels, for the arrow."""
+PANEL_WIDTHS = 116, 320
+"""Least and largest width of a panel: room for its caption, and an end for panoramas."""
+ROWS = 20
+"""A sheet shows at most so many instances."""
 
 
 def colour(index: int) -> tuple[int, int, int]:
@@ -80,16 +87,7 @@ def over_instances(
         raise ValueError(
             f"expected as many labels and colours as masks, got {len(labels)}, {len(colours)}, {len(masks)}"
         )
-    width = max(1, round(min(image.shape[:2]) / 200))
-    result = image.copy()
-    for mask, tint in zip(masks[::-1], colours[::-1], strict=True):
-        result[mask] = _mixed(result[mask], np.array(tint), opacity)
-        inner = cv2.erode(mask.astype(np.uint8), np.ones((2 * width + 1,) * 2, np.uint8)) > 0
-        result[mask & ~inner] = tint
-    places = [_top(mask) for mask in masks]
-    return _named(
-        result, [(text, *where, tint) for text, where, tint in zip(labels, places, colours, strict=True) if where]
-    )
+    return _painted(image, masks[::-1], labels[::-1], colours[::-1], opacity)
 
 
 def over_semantic(image: np.ndarray, semantic: np.ndarray, opacity: float = 0.6) -> np.ndarray:
@@ -118,53 +116,114 @@ def instances(analysis: Analysis, found: Sequence[Instance], scores: bool = True
         scores: whether labels show them.
     """
     best = [one for one in found if not one.rank]
-    masks = np.zeros((len(best), *analysis.evidence.size), bool)
-    for mask, one in zip(masks, best, strict=True):
-        mask[:] = analysis.mask(one)
+    best.reverse()  # the first is painted last
     labels = [f"{one.name} {one.score:.2f}" if scores else one.name for one in best]
-    return over_instances(analysis.evidence.image, masks, labels, [colour(one.peak) for one in best])
+    return _painted(analysis.evidence.image, masks(analysis, best), labels, [colour(one.peak) for one in best], 0.5)
 
 
-def strip(analysis: Analysis, instance: Instance, height: int = 160) -> np.ndarray:
-    """How one mask came about, as in the paper's Fig. 7: photo, naive map, t = 1..T, binary map, proposal, mask.
+def masks(analysis: Analysis, found: Iterable[Instance]) -> Iterator[np.ndarray]:
+    """What `analysis.mask` gives for each instance, (H, W) bool one after the other.
+
+    Many masks of a large photo are quick this way and never in memory together.
+    """
+    source = analysis.evidence.source
+    labels = resized_labels(source.labels, analysis.evidence.size)
+    for one in found:
+        yield source.membership[one.proposal][labels]
+
+
+class Panel(NamedTuple):
+    """One picture of a strip.
+
+    Attributes:
+        title: what it is, one or two words.
+        note: a number about it; may be empty.
+        image: (H, W, 3) uint8.
+    """
+
+    title: str
+    note: str
+    image: np.ndarray
+
+
+def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int = -1) -> list[Panel]:
+    """How one mask came about, as in the paper's Fig. 7: photo, class map, naive, t = 1..step, V, proposal, mask.
 
     Args:
         analysis: where the instance comes from.
-        instance: from `analysis.instances`; binary map, proposal and mask belong to the last step.
-        height: of the pictures, in pixels.
+        instance: from `analysis.instances(..., step)`.
+        height: of the pictures, in pixels; less for very wide photos.
+        step: which map was matched, 0..T; -1 is the last.
+    """
+    step = analysis.steps if step < 0 else step
+    evidence, peak, tint = analysis.evidence, instance.peak, colour(instance.peak)
+    work = evidence.work
+    height = min(height, round(PANEL_WIDTHS[1] * work.shape[0] / work.shape[1]) or 1)
+    size = max(1, round(work.shape[1] * height / work.shape[0])), height
+    photo = cv2.resize(work, size, interpolation=cv2.INTER_AREA)
+    own = evidence.class_maps.maps[instance.category]
+    cells = (own - own.min()) / (float(np.ptp(own)) or 1.0)
+    maps = [over_map(photo, _grown(map_, size)) for map_ in analysis.maps[: step + 1, peak]]
+    mask = _grown(analysis.proposals.mask(instance.proposal).astype(np.uint8), size, cv2.INTER_NEAREST) > 0
+    binary = _grown(analysis.binary[step, peak].astype(np.uint8) * 255, size, cv2.INTER_NEAREST)
+    spread = analysis.settings.enhancer == "spread"
+    return [
+        Panel(
+            "photo", f"{instance.name} {analysis.peaks.probabilities[peak]:.2f}", _ringed(photo, analysis, peak, tint)
+        ),
+        Panel(
+            "class map",
+            f"{own.shape[1]} x {own.shape[0]} cells",
+            over_map(photo, _grown(cells.astype(np.float32), size, cv2.INTER_NEAREST)),
+        ),
+        Panel("naive", analysis.settings.naive, maps[0]),
+        *(Panel("spread" if spread else f"t = {t}", "", map_) for t, map_ in enumerate(maps[1:], 1)),
+        Panel("V", f"above {analysis.thresholds[step, peak]:.2f}", np.repeat(binary[..., None], 3, axis=2)),
+        Panel(
+            "proposal", f"one of {len(analysis.proposals):,}", np.where(mask[..., None], photo, 255).astype(np.uint8)
+        ),
+        Panel("mask", f"score {instance.score:.2f}", over_instances(photo, mask[None], [""], [tint])),
+    ]
+
+
+def strip(analysis: Analysis, instance: Instance, height: int = 160, step: int = -1) -> np.ndarray:
+    """The `panels` of one instance side by side, with captions below.
 
     Returns:
         (height + CAPTION, W, 3) uint8.
     """
-    work = analysis.evidence.work
-    size = max(1, round(work.shape[1] * height / work.shape[0])), height
-    photo = cv2.resize(work, size, interpolation=cv2.INTER_AREA)
-    maps = [_grown(map_, size) for map_ in analysis.maps[:, instance.peak]]
-    mask = _grown(analysis.proposals.mask(instance.proposal).astype(np.uint8), size, cv2.INTER_NEAREST) > 0
-    binary = _grown(analysis.binary[-1, instance.peak].astype(np.uint8) * 255, size, cv2.INTER_NEAREST)
-    tint = colour(instance.peak)
-    steps = ["spread"] if analysis.settings.enhancer == "spread" else [f"t = {t}" for t in range(1, len(maps))]
-    panels = [
-        (f"{instance.name} {instance.score:.2f}", _ringed(photo, analysis, instance.peak, tint)),
-        *zip(["naive", *steps], [over_map(photo, map_) for map_ in maps], strict=True),
-        ("binary", np.repeat(binary[..., None], 3, axis=2)),
-        ("proposal", np.where(mask[..., None], photo, 255).astype(np.uint8)),
-        ("mask", over_instances(photo, mask[None], [""], [tint])),
-    ]
-    canvas = np.full((height + CAPTION, len(panels) * (size[0] + GAP) - GAP, 3), 255, np.uint8)
-    for i, (_, panel) in enumerate(panels):
-        canvas[CAPTION:, i * (size[0] + GAP) :][:, : size[0]] = panel
+    row = panels(analysis, instance, height, step)
+    height, width = row[0].image.shape[:2]
+    room = max(width, PANEL_WIDTHS[0])
+    canvas = np.full((height + CAPTION, len(row) * (room + GAP) - GAP, 3), 255, np.uint8)
+    for i, panel in enumerate(row):
+        canvas[:height, i * (room + GAP) :][:, :width] = panel.image
+        if panel.title == "proposal":  # mostly white, like the page
+            cv2.rectangle(canvas, (i * (room + GAP), 0), (i * (room + GAP) + width - 1, height - 1), (228, 227, 223))
     drawn = Image.fromarray(canvas)
     draw = ImageDraw.Draw(drawn)
-    for i, (text, _) in enumerate(panels):
-        draw.text((i * (size[0] + GAP) + 2, CAPTION / 2), text, fill="black", font=_font(13), anchor="lm")
+    for i, panel in enumerate(row):
+        x = i * (room + GAP)
+        draw.text((x, height + 10), panel.title, fill="#1b1d22", font=_font(13), anchor="lm")
+        draw.text((x, height + 26), panel.note, fill="#6b6f78", font=_font(11), anchor="lm")
+        if i:
+            middle = x - GAP / 2
+            draw.line(
+                [(middle - 2, height / 2 - 5), (middle + 3, height / 2), (middle - 2, height / 2 + 5)],
+                fill="#6b6f78",
+                width=2,
+            )
     return np.array(drawn)
 
 
-def sheet(analysis: Analysis, found: Sequence[Instance], height: int = 160) -> np.ndarray:
-    """The strips of several instances below each other; the photo alone where there is none."""
+def sheet(analysis: Analysis, found: Sequence[Instance], height: int = 160, step: int = -1) -> np.ndarray:
+    """The strips of the best `ROWS` instances below each other, and what the colours mean; else the photo alone."""
     best = [one for one in found if not one.rank]
-    return np.concatenate([strip(analysis, one, height) for one in best]) if best else analysis.evidence.work.copy()
+    if not best:
+        return analysis.evidence.work.copy()
+    strips = [strip(analysis, one, height, step) for one in best[:ROWS]]
+    more = f"the {ROWS} best of {len(best)} instances" if len(best) > ROWS else ""
+    return np.concatenate([*strips, _legend(strips[0].shape[1], more)])
 
 
 @cache
@@ -184,6 +243,47 @@ def _mixed(below: np.ndarray, above: np.ndarray, weight: np.ndarray | float) -> 
     return np.rint(mixed).astype(np.uint8)
 
 
+def _painted(
+    image: np.ndarray,
+    masks: Iterable[np.ndarray],
+    labels: Sequence[str],
+    colours: Sequence[tuple[int, int, int]],
+    opacity: float,
+) -> np.ndarray:
+    """What `over_instances` says, the last mask on top."""
+    width = max(1, round(min(image.shape[:2]) / 200))
+    around = np.ones((2 * width + 1,) * 2, np.uint8)
+    result, named = image.copy(), []
+    for mask, text, tint in zip(masks, labels, colours, strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            continue
+        # a little around the mask, so that it has an outline there, but none where the photo's edge cuts it off
+        box = (
+            slice(max(rows[0] - width, 0), rows[-1] + 1 + width),
+            slice(max(columns[0] - width, 0), columns[-1] + 1 + width),
+        )
+        part, inside = result[box], mask[box].view(np.uint8)
+        mixed = _mixed(np.arange(256)[:, None], np.array(tint), opacity)[None]
+        part[:] = cv2.copyTo(cv2.LUT(part, mixed), inside, part.copy())
+        part[(inside ^ cv2.erode(inside, around)) > 0] = tint
+        named.append((text, int(np.flatnonzero(mask[rows[0]]).mean()), int(rows[0]), tint))
+    return _named(result, named[::-1])
+
+
+def _legend(width: int, more: str) -> np.ndarray:
+    """A line of 28 pixels: the colours of the maps from least to greatest response, and a remark."""
+    drawn = Image.new("RGB", (width, 28), "white")
+    draw = ImageDraw.Draw(drawn)
+    ramp = heat(np.linspace(0, 1, 120, dtype=np.float32)[None]).repeat(8, axis=0)
+    draw.text((0, 12), "response  0", fill="#6b6f78", font=_font(11), anchor="lm")
+    left = round(draw.textlength("response  0", font=_font(11))) + 6
+    drawn.paste(Image.fromarray(ramp), (left, 8))
+    text = "1, each map from its least to its greatest value" + (f";  {more}" if more else "")
+    draw.text((left + 126, 12), text, fill="#6b6f78", font=_font(11), anchor="lm")
+    return np.array(drawn)
+
+
 def _grown(values: np.ndarray, size: tuple[int, int], how: int = cv2.INTER_LINEAR) -> np.ndarray:
     return cv2.resize(values, size, interpolation=how)
 
@@ -198,14 +298,6 @@ def _ringed(photo: np.ndarray, analysis: Analysis, peak: int, tint: tuple[int, i
     cv2.circle(result, (x, y), 6, (255, 255, 255), 4, cv2.LINE_AA)
     cv2.circle(result, (x, y), 6, tint, 2, cv2.LINE_AA)
     return result
-
-
-def _top(mask: np.ndarray) -> tuple[int, int] | None:
-    """(x, y) of the middle of a mask's topmost row; None where it is empty."""
-    rows = np.flatnonzero(mask.any(1))
-    if not len(rows):
-        return None
-    return int(np.flatnonzero(mask[rows[0]]).mean()), int(rows[0])
 
 
 def _named(image: np.ndarray, labels: Sequence[tuple[str, int, int, tuple[int, int, int]]]) -> np.ndarray:

@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 from wsis import export
 from wsis.checkpoints import Checkpoint
 from wsis.errors import WsisError
-from wsis.explorer.view import Scene
+from wsis.explorer import report
+from wsis.explorer.scene import Scene
+from wsis.instances import Instance
 
-WRITERS: dict[str, tuple[str, Callable[..., Path]]] = {
-    "COCO JSON": ("instances.json", export.coco_json),
-    "VOC PNG": ("voc.zip", export.voc_zip),
-    "Overlay": ("overlay.png", export.overlay_png),
-    "Bundle": ("wsis.zip", export.bundle),
+KEEP_SECONDS = 600
+RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{i}" for name in ("com", "lpt") for i in range(10))}
+"""Names that Windows keeps for devices, whatever their ending."""
+LONGEST = 120
+"""Bytes of a stem: file systems stop at 255, and endings and folders are added."""
+
+
+def _report(path: Path, scene: Scene, stem: str, model: str | Checkpoint) -> Path:
+    return export.write(path, report.html(scene, model))
+
+
+def _strip(path: Path, scene: Scene, stem: str, model: str | Checkpoint) -> Path:
+    return export.strip_png(path, scene.analysis, scene.found, stem=stem, step=scene.step)
+
+
+def _bundle(path: Path, scene: Scene, stem: str, model: str | Checkpoint) -> Path:
+    return export.bundle(
+        path,
+        scene.analysis,
+        scene.found,
+        stem=stem,
+        model=model,
+        weights=scene.weights,
+        step=scene.step,
+        more={"report.html": report.html(scene, model).encode()},
+    )
+
+
+def _plain(write: Callable[..., Path]) -> Callable[..., Path]:
+    """One of `export`'s writers, which know neither steps nor weights."""
+    return lambda path, scene, stem, model: write(path, scene.analysis, scene.found, stem=stem)
+
+
+WRITERS: dict[str, tuple[str, Callable[[Path, Scene, str, str | Checkpoint], Path]]] = {
+    "COCO JSON": ("instances.json", _plain(export.coco_json)),
+    "VOC PNG": ("voc.zip", _plain(export.voc_zip)),
+    "Overlay": ("overlay.png", _plain(export.overlay_png)),
+    "Strip": ("strip.png", _strip),
+    "Maps": ("maps.npz", _plain(export.maps_file)),
+    "Report": ("report.html", _report),
+    "Bundle": ("wsis.zip", _bundle),
 }
 """Title of each download's button, how the file's name ends, and what writes it."""
-KEEP_SECONDS = 600
+
+INSTANCE_WRITERS: dict[str, tuple[str, Callable[[Path, Scene, Instance, str], Path]]] = {
+    "instance-png": ("png", lambda path, scene, one, stem: export.write(path, export.mask_png(scene.analysis, one))),
+    "instance-json": ("json", lambda path, scene, one, stem: export.coco_json(path, scene.analysis, [one], stem=stem)),
+}
+"""The same for one instance."""
 
 
 class Folder:
@@ -31,25 +76,50 @@ class Folder:
         """Make the folder."""
         self._home = tempfile.TemporaryDirectory(prefix="wsis-explorer-")
 
-    def write(self, kind: str, scene: Scene, model: str | Checkpoint) -> Path:
+    def write(self, kind: str, scene: Scene, model: str | Checkpoint, index: int = 0) -> Path:
         """Write one download.
 
         Args:
-            kind: a key of `WRITERS`.
+            kind: a key of `WRITERS` or of `INSTANCE_WRITERS`.
             scene: what is on the screen.
             model: what made it, for the manifest.
+            index: place of the instance in `scene.found`, for `INSTANCE_WRITERS`.
 
         Returns:
             Path of the file, below a name that cannot be guessed.
+
+        Raises:
+            WsisError: there is no such instance, or the disk is full.
         """
+        if kind not in WRITERS and kind not in INSTANCE_WRITERS:
+            raise WsisError(
+                f"There is no download '{kind}'. Choose one of: {', '.join((*WRITERS, *INSTANCE_WRITERS))}."
+            )
         if scene.empty:
             raise WsisError("There is no instance to download yet. Switch a class on first.")
         home = Path(self._home.name)
         for old in home.iterdir():
             if time.time() - old.stat().st_mtime > KEEP_SECONDS:
                 shutil.rmtree(old, ignore_errors=True)
-        stem = Path(scene.choice.photo).stem or "photo"
-        ending, write = WRITERS[kind]
-        more = {"weights": scene.choice.weights} if write is export.bundle else {}
-        path = home / secrets.token_urlsafe(16) / f"{stem}-{ending}"
-        return write(path, scene.analysis, scene.found, stem=stem, model=model, **more)
+        folder, stem = home / secrets.token_urlsafe(16), safe_stem(scene.photo)
+        if kind in WRITERS:
+            ending, write = WRITERS[kind]
+            return write(folder / f"{stem}-{ending}", scene, stem, model)
+        if not 0 <= index < len(scene.found):
+            raise WsisError("This instance is no longer on the screen. Choose one from the table.")
+        one, (ending, write_one) = scene.found[index], INSTANCE_WRITERS[kind]
+        return write_one(folder / f"{stem}-{safe_stem(one.name)}-{index + 1}.{ending}", scene, one, stem)
+
+
+def safe_stem(name: str) -> str:
+    """What a file may be called after a photo: its name without folders and ending, or `photo`.
+
+    Letters of every script stay. Control characters, those that steer the direction of text, and those that Windows
+    forbids go; so do dots and spaces at either end, and what is longer than `LONGEST` bytes.
+    """
+    name = unicodedata.normalize("NFC", Path(re.split(r"[/\\]", name)[-1]).stem)
+    kept = "".join(
+        "_" if c in '<>:"|?*' else c for c in name if not unicodedata.category(c).startswith(("C", "Zl", "Zp"))
+    )
+    kept = kept.encode()[:LONGEST].decode(errors="ignore").strip(". ")
+    return f"_{kept}" if kept.split(".")[0].lower() in RESERVED else kept or "photo"

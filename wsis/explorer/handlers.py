@@ -1,59 +1,112 @@
-"""What happens on a click: fetch the analysis, ask the core, hand the view to Gradio. No maths here."""
+"""What happens on a click: fetch the analysis, ask the core, answer the page with a message. No maths here.
+
+The page (`stage/session.js`) says what it shows with every event (`Now`) and gets messages back: `glance`, `analysis`,
+`peak`, `other`, `settled`, `notice`, `gone`, `idle`.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from html import escape
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
+import numpy as np
 
 from wsis.errors import WsisError
-from wsis.explorer import pictures, view
+from wsis.explorer import payload
+from wsis.explorer.accelerator import lane
 from wsis.explorer.files import Folder
-from wsis.explorer.store import Store
-from wsis.explorer.view import BEST, Choice, Scene
-from wsis.image import read, resized
-from wsis.matching import PRESETS, Weights
-from wsis.pipeline import Analysis, Enhancer, Evidence, Pipeline, Settings
+from wsis.explorer.payload import Message
+from wsis.explorer.scene import BEST, Scene
+from wsis.explorer.store import GONE, Entry, Store
+from wsis.explorer.uploads import uploaded
+from wsis.image import read
+from wsis.matching import PRESETS, PUBLISHED, READINGS, Weights
+from wsis.pipeline import Analysis, Enhancer, Pipeline, Settings
 from wsis.proposals import readers
 
 MAX_STEPS = 4
-STAGES = {
-    "read": "Reading the photo",
-    "classes": "Which classes are there",
-    "contours": "Where things end",
-    "proposals": "Proposing masks",
-    "peaks": "Finding peaks",
-    "enhance": "Growing the maps",
-    "match": "Measuring every proposal",
-}
-RANGES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
-    "prm-2018": ((2.0, 0.01), (2.0, 0.01), (4e-5, 1e-7)),
-}
-"""Maximum and step of the three sliders, where a reading needs others than (1.5, 0.01)."""
+AXES = ("alpha", "beta", "gamma")
+
+
+@dataclass(frozen=True)
+class Now:
+    """Where a visitor stands, as the page says it.
+
+    Attributes:
+        token: of the analysis in the store; None before the first.
+        other: of the analysis on the other side of the swipe, if there is one.
+        peak: the picked peak.
+        step: which map is looked at and matched, 0..T.
+        preset: name of the published preset that the weights started from.
+        reading: of Eq. 5.
+        weights: alpha, beta, gamma.
+        enhancer: what grows the maps.
+        compare: what the left of the swipe shows: `naive` or an enhancer.
+        tab: the open tab below the stage.
+        axes: the two weights of the sensitivity plot.
+        dark: whether the page is dark.
+    """
+
+    token: str | None = None
+    other: str | None = None
+    peak: int = BEST
+    step: int = Settings.steps
+    preset: str = "paper"
+    reading: str = "cover"
+    weights: Weights = PUBLISHED
+    enhancer: str = Settings.enhancer
+    compare: str = "naive"
+    tab: str = "instances"
+    axes: tuple[str, str] = ("alpha", "gamma")
+    dark: bool = False
+
+    @classmethod
+    def of(cls, said: Any) -> Now:
+        """Read what the page says; anybody can send anything here.
+
+        Raises:
+            WsisError: it makes no sense.
+        """
+        try:
+            first, second = (AXES[int(axis)] for axis in said["axes"])
+            return cls(
+                token=None if said["token"] is None else str(said["token"]),
+                other=None if said["other"] is None else str(said["other"]),
+                peak=int(said["peak"]),
+                step=int(said["step"]),
+                preset=str(said["preset"]) if said["preset"] in PRESETS else "paper",
+                reading=str(said["reading"]) if said["reading"] in READINGS else "cover",
+                weights=Weights(*(float(weight) for weight in said["weights"])),
+                enhancer=str(said["enhancer"]),
+                compare=str(said["compare"]),
+                tab=str(said["tab"]),
+                axes=(first, second),
+                dark=bool(said["dark"]),
+            )
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise WsisError("The page sent something that cannot be read. Reload it.") from error
 
 
 @dataclass(frozen=True)
 class Controls:
     """The advanced settings as they stand on the screen, in the order of the components."""
 
-    enhancer: str
     naive: str
     mode: str
     threshold: float
     window: float
     sigma: float
     limit: float
+    file: str | None = None
 
     def settings(self, **others: Any) -> Settings:
         """As the core wants them."""
         chosen: dict[str, Any] = {
-            "enhancer": self.enhancer,
             "naive": self.naive,
             "mode": self.mode,
             "class_threshold": float(self.threshold),
@@ -66,7 +119,7 @@ class Controls:
 
 
 class Handlers:
-    """The explorer's behaviour over one pipeline; every method is one event."""
+    """The explorer's behaviour over one pipeline; every public method is one event."""
 
     def __init__(self, pipeline: Pipeline, examples: dict[str, Path], store: Store | None = None) -> None:
         """Remember the pipeline.
@@ -79,8 +132,10 @@ class Handlers:
         self.pipeline, self.examples, self.store = pipeline, examples, store or Store()
         self.defaults = Settings(enhancer=self.enhancer, steps=MAX_STEPS)
         self.files = Folder()
+        self._glance, self._observe, self._analyse = map(lane, (pipeline.glance, pipeline.observe, pipeline.analyse))
         self._finished: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._serial = count()
 
     @property
     def enhancer(self) -> Enhancer:
@@ -88,251 +143,246 @@ class Handlers:
         wanted = Settings().enhancer
         return wanted if wanted in self.pipeline.enhancers else "spread"
 
-    # --- a new analysis ----------------------------------------------------------------------------------------------
+    def analyse(self, image: np.ndarray, settings: Settings) -> Analysis:
+        """Run the networks, for the API."""
+        return self._analyse(self._observe(image), settings)
 
     def warm(self) -> threading.Thread:
         """Analyse the first example in the background, so that the first page can show it."""
-        thread = threading.Thread(target=lambda: self.first(Choice()), daemon=True)
+        thread = threading.Thread(target=lambda: [self._finish(name) for name in list(self.examples)[:1]], daemon=True)
         thread.start()
         return thread
 
-    def first(self, choice: Choice) -> tuple:
-        """The first paint: the first example, finished."""
-        if not self.examples:
-            return self._idle(choice)
-        return self._example(next(iter(self.examples)), choice)
+    # --- events ------------------------------------------------------------------------------------------------------
 
-    def example(self, event: gr.EventData, choice: Choice, progress: Callable = gr.Progress(), *controls: Any) -> tuple:
-        """An example was clicked."""
-        name = str(_data(event, "example"))
-        if name not in self.examples:
-            return self._notice("There is no such example.")
-        if Controls(*controls).settings(reading=PRESETS[choice.preset].reading) == self.defaults:
-            return self._example(name, self._fitted(choice, self.defaults), progress)
-        return self._guarded(
-            lambda: self._photo(self.examples[name], self.examples[name].name, choice, controls, progress)
-        )
+    def look(self, event: gr.EventData, request: gr.Request, *controls: Any) -> Iterator[Message]:
+        """Anything that needs the networks; answers may come in two parts, the first map before the rest."""
+        acts: dict[str, Callable[..., Iterator[Message]]] = {
+            "open": self._open, "example": self._example, "upload": self._upload, "class": self._class,
+            "adjust": self._adjust, "enhancer": self._adjust, "reading": self._adjust, "proposals": self._proposals,
+            "compare": self._compare,
+        }  # fmt: skip
+        yield from self._answered(lambda data, now: acts[data["act"]](data, now, Controls(*controls), owner(request)), event)
 
-    def upload(self, event: gr.EventData, choice: Choice, progress: Callable = gr.Progress(), *controls: Any) -> tuple:
-        """A photo was uploaded, dropped, pasted or taken."""
-        path = Path(str(_data(event, "path")))
-        name = str(_data(event, "name") or "photo")[:80]
-        return self._guarded(lambda: self._photo(uploaded(path), name, choice, controls, progress))
+    def tuned(self, path: Path, event: gr.EventData, request: gr.Request, *controls: Any) -> Iterator[Message]:
+        """A photo of the tuned data set is opened in the explorer."""
+        now = Now(enhancer=self.enhancer)
+        yield from self._answered(lambda *_: self._photo(path, path.name, now, Controls(*controls), owner(request)), event)
 
-    def classes(self, event: gr.EventData, choice: Choice, progress: Callable = gr.Progress()) -> tuple:
-        """A class was switched on or off."""
-        name, on = str(_data(event, "name")), bool(_data(event, "on"))
+    def ask(self, event: gr.EventData, request: gr.Request) -> Message:
+        """Anything that is there already: the maps of another peak, or a promise to keep an analysis."""
 
-        def work() -> tuple:
-            analysis = self.store.get(choice.token).analysis
-            maps, settings = analysis.evidence.class_maps, analysis.settings
-            names = list(settings.classes or ()) if settings.classes is not None else settings_names(analysis)
-            names = [n for n in names if n != name] + ([name] if on and name in maps.classes else [])
-            chosen = replace(settings, classes=tuple(names))
-            fresh = self.pipeline.analyse(analysis.evidence, chosen, progress=_told(progress))
-            peak = next((k for k, c in enumerate(fresh.peaks.classes) if maps.classes[c] == name), BEST) if on else BEST
-            return self._keep(fresh, replace(choice, peak=peak))
+        def answer(data: dict, now: Now) -> Iterator[Message]:
+            entry = self.store.get(now.token, owner(request))
+            if data["act"] == "share":
+                self.store.share(now.token)
+                yield self._said("shared")
+                return
+            scene = self._scene(entry, replace(now, peak=int(data["peak"])))
+            yield self._said("peak", **self._part(scene, self._other(now)))
 
-        return self._guarded(work)
+        return next(self._answered(answer, event))
 
-    def adjust(self, choice: Choice, progress: Callable = gr.Progress(), *controls: Any) -> tuple:
-        """An advanced setting was changed: look again at what was seen."""
+    def settle(self, event: gr.EventData, request: gr.Request) -> tuple[Now | None, Scene | None, Message]:
+        """The visitor let go of a control: what Python thinks of it, for `layout` to draw its tabs from."""
+        try:
+            now = Now.of(_data(event).get("now"))
+            entry = self.store.get(now.token, owner(request))
+        except WsisError as error:
+            return None, None, self._refused(error)
+        scene = self._scene(entry, now)
+        found = [[instance.peak, instance.proposal] for instance in scene.found]
+        weights = [now.weights.alpha, now.weights.beta, now.weights.gamma]
+        return now, scene, self._said("settled", token=now.token, found=found, weights=weights, step=scene.step)
 
-        def work() -> tuple:
-            analysis = self.store.get(choice.token).analysis
-            settings = Controls(*controls).settings(reading=analysis.settings.reading)
-            if settings.class_threshold == analysis.settings.class_threshold:
-                settings = replace(settings, classes=analysis.settings.classes)
-            return self._keep(self._analyse(analysis.evidence, settings, progress), self._fitted(choice, settings))
-
-        return self._guarded(work)
-
-    def proposals(self, choice: Choice, file: str | None, progress: Callable = gr.Progress()) -> tuple:
-        """A file of proposals was chosen, or taken away again (None: the built-in ones)."""
-
-        def work() -> tuple:
-            old = self.store.get(choice.token).analysis
-            image = old.evidence.image
-            foreign = readers.read(file, image.shape[:2], Path(choice.photo).stem) if file else None
-            evidence = self.pipeline.observe(image, proposals=foreign, progress=_told(progress))
-            return self._keep(self._analyse(evidence, old.settings, progress), replace(choice, peak=BEST))
-
-        return self._guarded(work)
-
-    def preset(self, choice: Choice, event: gr.EventData) -> tuple:
-        """A preset was chosen: its weights and its reading of Eq. 5."""
-        name = str(_data(event, "preset"))
-        if name not in PRESETS:
-            return self._notice("There is no such preset.")
-        preset = PRESETS[name]
-        choice = replace(choice, preset=name, weights=preset.weights)
-
-        def work() -> tuple:
-            entry = self.store.get(choice.token)
-            if entry.analysis.settings.reading == preset.reading:
-                return self._screen(Scene(entry, choice), choice)
-            settings = replace(entry.analysis.settings, reading=preset.reading)
-            return self._keep(self.pipeline.analyse(entry.analysis.evidence, settings), choice)
-
-        return self._guarded(work)
-
-    # --- the same analysis, seen differently -------------------------------------------------------------------------
-
-    def rank(self, choice: Choice, alpha: float, beta: float, gamma: float, step: float) -> tuple:
-        """A slider moved."""
-        return self._again(replace(choice, weights=Weights(alpha, beta, gamma), step=int(step)), view.ranked)
-
-    def pick(self, choice: Choice, event: gr.EventData) -> tuple:
-        """A peak was picked, on the stage, in the list or in the table; or a step in the bar over the stage."""
-        step, peak = _data(event, "step"), _data(event, "peak")
-        if step is not None:
-            return self._again(replace(choice, step=int(step)), view.ranked)
-        return self._again(replace(choice, peak=int(peak or 0)), view.picked)
-
-    # --- files -------------------------------------------------------------------------------------------------------
-
-    def download(self, kind: str, choice: Choice) -> str:
+    def download(self, event: gr.EventData) -> str:
         """A download button was clicked; see `files.WRITERS`."""
         try:
-            return str(self.files.write(kind, Scene(self.store.get(choice.token), choice), self.pipeline.checkpoint))
+            data = _data(event)
+            scene = self._scene(self.store.get(Now.of(data.get("now")).token), Now.of(data.get("now")))
+            return str(self.files.write(str(data.get("kind")), scene, self.pipeline.checkpoint, data.get("index")))
         except WsisError as error:
-            raise gr.Error(escape(str(error)), print_exception=False) from error
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def closed(self, request: gr.Request) -> None:
+        """A tab was closed."""
+        self.store.release(owner(request))
+
+    # --- acts --------------------------------------------------------------------------------------------------------
+
+    def _open(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+        """The page stands: what its link names, or the first example."""
+        link, peak, expired = data.get("id"), int(data.get("peak", BEST)), None
+        if link:
+            try:
+                entry = self.store.get(str(link), who)
+            except WsisError as error:
+                expired = self._refused(error)
+            else:
+                now = replace(now, enhancer=entry.analysis.settings.enhancer, peak=peak)
+                yield self._analysis(str(link), entry.analysis, entry.photo, now, who, photo=True)
+                return
+        if not self.examples:
+            empty = {"title": "Drop a photo here", "text": "Or upload, paste or take one with the buttons on the left."}
+            yield expired or self._said("idle", empty=empty)
+            return
+        name = str(data.get("example") or "")
+        name = name if name in self.examples else next(iter(self.examples))
+        for message in self._example({"name": name, "peak": peak}, now, controls, who):
+            instead = "Here is an example; choose your photo again, and the settings of the link stay."
+            yield {**message, "text": f"{expired['text']} {instead}"} if expired else message
+
+    def _example(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+        name = str(data["name"])
+        if name not in self.examples:
+            raise WsisError("There is no such example.")
+        if self._settings(controls, now) != self.defaults:
+            yield from self._photo(self.examples[name], self.examples[name].name, now, controls, who, data)
+            return
+        token, made = self._finish(name)
+        self.store.drop(now.token)
+        now = replace(now, peak=int(data.get("peak", BEST)))
+        yield self._analysis(token, made, self.examples[name].name, now, who, photo=True)
+
+    def _upload(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+        path = uploaded(Path(str(data["path"])))
+        yield from self._photo(path, str(data.get("name") or "photo")[:200], now, controls, who)
+
+    def _photo(
+        self, path: Path, name: str, now: Now, controls: Controls, who: str | None, data: dict | None = None
+    ) -> Iterator[Message]:
+        settings = self._settings(controls, now)
+        seen = self._glance(read(path))
+        yield self._said("glance", **payload.glance(seen, self.pipeline.peaks(seen.class_maps, settings), name))
+        made = self._analyse(self._observe(seen), settings)
+        token = self.store.put(made, photo=name, owner=who, replacing=now.token)
+        now = replace(now, peak=int((data or {}).get("peak", BEST)))
+        yield self._analysis(token, made, name, now, who, photo=True)
+
+    def _class(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+        """A class was switched on or off."""
+        name, on = str(data["name"]), bool(data["on"])
+        entry = self.store.get(now.token, who)
+        made = entry.analysis
+        names = [n for n in payload.switched_on(made.evidence.class_maps, made.settings) if n != name]
+        names += [name] if on and name in made.classes else []
+        fresh = self._analyse(made.evidence, replace(made.settings, classes=tuple(names)))
+        own = (k for k, c in enumerate(fresh.peaks.classes) if on and made.classes[c] == name)
+        yield self._kept(fresh, entry, replace(now, peak=next(own, BEST)), who)
+
+    def _adjust(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+        """A setting, the enhancer or the reading of Eq. 5 was changed: look again at what was seen."""
+        entry = self.store.get(now.token, who)
+        old = entry.analysis.settings
+        wanted = replace(now, enhancer=str(data.get("name", now.enhancer)))
+        settings = self._settings(controls, wanted)
+        if settings.class_threshold == old.class_threshold:
+            settings = replace(settings, classes=old.classes)
+        same_peaks = data["act"] != "adjust"
+        fresh = self._analyse(entry.analysis.evidence, settings)
+        yield self._kept(fresh, entry, replace(wanted, peak=now.peak if same_peaks else BEST), who)
+
+    def _proposals(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+        """A file of proposals was chosen, or taken away again: then the built-in ones."""
+        entry = self.store.get(now.token, who)
+        image = entry.analysis.evidence.image
+        size = (image.shape[0], image.shape[1])
+        foreign = readers.read(controls.file, size, Path(entry.photo).stem) if controls.file else None
+        fresh = self._analyse(self._observe(image, proposals=foreign), entry.analysis.settings)
+        yield self._kept(fresh, entry, replace(now, peak=BEST), who, photo=True)
+
+    def _compare(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+        """Another enhancer on the other side of the swipe."""
+        entry = self.store.get(now.token, who)
+        now = replace(now, compare=str(data["name"]))
+        token, made = self._second(entry.analysis, entry.photo, now, who)
+        scene = self._scene(entry, now)
+        part = None if made is None or scene.empty else payload.peak(made, scene.peak, runners=False)
+        other = None if made is None else payload.other(made)
+        yield self._said("other", otherToken=token, other=other, part=part, peak=scene.peak)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
-    def _example(self, name: str, choice: Choice, progress: Callable | None = None) -> tuple:
+    def _settings(self, controls: Controls, now: Now) -> Settings:
+        return controls.settings(enhancer=now.enhancer, reading=now.reading)
+
+    def _finish(self, name: str) -> tuple[str, Analysis]:
         """A finished example, computed once for everybody: it is nobody's photo."""
+        with self._lock:
+            if name not in self._finished:
+                made = self.analyse(read(self.examples[name]), self.defaults)
+                self._finished[name] = self.store.put(made, photo=self.examples[name].name, pinned=True)
+        token = self._finished[name]
+        return token, self.store.get(token).analysis
 
-        def work() -> tuple:
-            with self._lock:
-                if name not in self._finished:
-                    image = read(self.examples[name])
-                    self._finished[name] = self.store.put(self._analyse(image, self.defaults, progress), pinned=True)
-            if choice.token not in self._finished.values():
-                self.store.drop(choice.token)
-            fresh = replace(choice, token=self._finished[name], photo=self.examples[name].name, peak=BEST)
-            return self._screen(Scene(self.store.get(fresh.token), fresh), fresh)
+    def _kept(self, made: Analysis, entry: Entry, now: Now, who: str | None, photo: bool = False) -> Message:
+        token = self.store.put(made, photo=entry.photo, owner=who, replacing=now.token)
+        return self._analysis(token, made, entry.photo, now, who, photo=photo)
 
-        return self._guarded(work)
+    def _analysis(self, token: str, made: Analysis, name: str, now: Now, who: str | None, *, photo: bool) -> Message:
+        """Everything that the page needs to go on without Python."""
+        scene = Scene(made, name, now.peak, now.step, now.preset, now.weights)
+        other_token, other = self._second(made, name, now, who)
+        example = next((key for key, path in self.examples.items() if path.name == name), "")
+        return self._said(
+            "analysis",
+            token=token,
+            pristine=token in self._finished.values(),
+            **payload.analysis(made),
+            part=None if scene.empty else self._part(scene, other),
+            other=None if other is None else payload.other(other),
+            otherToken=other_token,
+            photo=payload.photo(made.evidence, name, example) if photo else None,
+        )
 
-    def _photo(self, path: Path, name: str, choice: Choice, controls: tuple, progress: Callable | None) -> tuple:
-        if progress:
-            progress(0, desc=STAGES["read"])
-        image = read(path)
-        settings = Controls(*controls).settings(reading=PRESETS[choice.preset].reading)
-        fresh = replace(self._fitted(choice, settings), photo=name, peak=BEST)
-        return self._keep(self._analyse(image, settings, progress), fresh)
+    def _second(self, made: Analysis, name: str, now: Now, who: str | None) -> tuple[str | None, Analysis | None]:
+        """The analysis on the other side of the swipe, where it takes one."""
+        wanted = now.compare
+        if wanted not in self.pipeline.enhancers or wanted in ("none", made.settings.enhancer):
+            return None, None
+        other = self._analyse(made.evidence, replace(made.settings, enhancer=wanted))
+        return self.store.put(other, photo=name, owner=who, replacing=now.other), other
 
-    def _analyse(self, photo: Any, settings: Settings, progress: Callable | None) -> Analysis:
-        evidence = photo if isinstance(photo, Evidence) else self.pipeline.observe(photo, progress=_told(progress))
-        return self.pipeline.analyse(evidence, settings, progress=_told(progress))
-
-    def _fitted(self, choice: Choice, settings: Settings) -> Choice:
-        """The choice at the published T where the enhancer changes; a scene shows the last step if there are fewer."""
+    def _other(self, now: Now) -> Analysis | None:
         try:
-            same = self.store.get(choice.token).analysis.settings.enhancer == settings.enhancer
+            return self.store.get(now.other).analysis if now.other else None
         except WsisError:
-            same = False
-        return choice if same else replace(choice, step=Settings().steps)
+            return None
 
-    def _keep(self, analysis: Analysis, choice: Choice) -> tuple:
-        fresh = replace(choice, token=self.store.put(analysis, replacing=choice.token))
-        return self._screen(Scene(self.store.get(fresh.token), fresh), fresh)
+    def _part(self, scene: Scene, other: Analysis | None) -> Message:
+        second = payload.peak(other, scene.peak, runners=False) if other and len(other.peaks) > scene.peak else None
+        return {**payload.peak(scene.analysis, scene.peak), "other": second}
 
-    def _screen(self, scene: Scene, choice: Choice) -> tuple:
-        """Everything, in the order of `layout.build`; what was picked stays picked when the weights move."""
-        choice = replace(choice, peak=scene.peak)
-        photo = {
-            "name": choice.photo,
-            "src": pictures.jpeg(resized(scene.analysis.evidence.image, 560), 84),
-            "example": next((name for name, token in self._finished.items() if token == choice.token), ""),
-        }
-        return (
-            choice, view.stage(scene), photo, view.chips(scene), *_panels(scene), view.timings(scene),
-            view.weights_head(choice), *_sliders(scene),
-        )  # fmt: skip
+    def _scene(self, entry: Entry, now: Now) -> Scene:
+        return Scene(entry.analysis, entry.photo, now.peak, now.step, now.preset, now.weights)
 
-    def _again(self, choice: Choice, stage: Callable[[Scene], dict]) -> tuple:
-        """What a click on the same analysis changes, in the order of `layout.build`."""
+    def _said(self, kind: str, **what: Any) -> Message:
+        """A message; its number makes sure that the page notices two equal ones."""
+        return {"kind": kind, "serial": next(self._serial), **what}
+
+    def _answered(self, work: Callable[[dict, Now], Iterator[Message]], event: gr.EventData) -> Iterator[Message]:
+        """Run it; what the visitor can mend is said in one sentence, and the screen stays as it was."""
         try:
-            scene = Scene(self.store.get(choice.token), choice)
+            data = _data(event)
+            yield from work(data, Now.of(data.get("now")))
         except WsisError as error:
-            gr.Warning(escape(str(error)))
-            return (gr.skip(),) * AGAIN
-        return (
-            choice, stage(scene), *_panels(scene), view.weights_head(choice),
-            gr.Slider(value=scene.step),
-        )  # fmt: skip
+            yield self._refused(error)
 
-    def _guarded(self, work: Callable[[], tuple]) -> tuple:
-        """Run it; what the user can mend is said in one sentence, and the screen stays as it was."""
-        try:
-            return work()
-        except WsisError as error:
-            return self._notice(str(error))
+    def _refused(self, error: WsisError) -> Message:
+        return self._gone() if str(error) == GONE else self._said("notice", text=str(error))
 
-    def _notice(self, sentence: str) -> tuple:
-        gr.Warning(escape(sentence), duration=6)
-        stage = {"kind": "notice", "notice": sentence}
-        return (gr.skip(), stage) + (gr.skip(),) * (SCREEN - 2)
-
-    def _idle(self, choice: Choice) -> tuple:
-        empty = {"title": "Drop a photo here", "text": "Or upload, paste or take one with the buttons on the left."}
-        stage = {"kind": "idle", "empty": empty, "peaks": [], "steps": []}
-        return (choice, stage) + (gr.skip(),) * (SCREEN - 2)
+    def _gone(self) -> Message:
+        text = "This analysis is no longer kept: they go after half an hour, and when the server starts anew."
+        empty = {"title": "This link has expired", "text": f"{text} Choose the photo again.", "offer": "Choose the photo"}
+        return self._said("gone", text=text, empty=empty)
 
 
-SCREEN = 15
-"""How many outputs a new analysis has."""
-AGAIN = 9
-"""How many outputs a click on the same analysis has."""
+def owner(request: gr.Request | None) -> str | None:
+    """The session, one a tab; None where a program calls."""
+    return getattr(request, "session_hash", None)
 
 
-def uploaded(path: Path) -> Path:
-    """A path that the browser named, only if it is a file that was uploaded here.
+def _data(event: gr.EventData) -> dict[str, Any]:
+    """What the page sent."""
+    return event._data if isinstance(event._data, dict) else {}
 
-    Raises:
-        WsisError: it is anything else.
-    """
-    folder = Path(get_upload_folder()).resolve()
-    resolved = path.resolve()
-    if not resolved.is_relative_to(folder) or not resolved.is_file():
-        raise WsisError("The upload did not arrive. Choose the photo again.")
-    return resolved
-
-
-def settings_names(analysis: Analysis) -> list[str]:
-    """Names of the classes that pass the threshold."""
-    maps = analysis.evidence.class_maps
-    return [n for n, score in zip(maps.classes, maps.scores, strict=True) if score >= analysis.settings.class_threshold]
-
-
-def _panels(scene: Scene) -> tuple[str, str, str, str, str]:
-    return view.peaks(scene), view.proposals(scene), view.firm(scene), view.table(scene), view.status(scene)
-
-
-def _sliders(scene: Scene) -> tuple:
-    reading = scene.analysis.settings.reading
-    ranges = RANGES.get(reading, ((1.5, 0.01),) * 3)
-    weights = scene.choice.weights
-    values = (weights.alpha, weights.beta, weights.gamma)
-    updates = [
-        gr.Slider(
-            value=value, maximum=top, step=step, label=f"{symbol} {name}", info=meaning, interactive=name != "unused"
-        )
-        for value, (top, step), symbol, (name, meaning) in zip(
-            values, ranges, view.SYMBOLS, view.MEANING[reading], strict=True
-        )
-    ]
-    return (*updates, gr.Slider(value=scene.step, maximum=max(1, scene.analysis.steps)))
-
-
-def _told(progress: Callable | None) -> Callable[[str, float], None] | None:
-    if progress is None:
-        return None
-    return lambda stage, share: progress(share, desc=STAGES.get(stage, stage))
-
-
-def _data(event: gr.EventData, name: str) -> Any:
-    """A field of what a panel sent; None where it is missing."""
-    return event._data.get(name) if isinstance(event._data, dict) else None

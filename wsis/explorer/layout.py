@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -12,111 +14,163 @@ import gradio as gr
 import torch
 
 from wsis.errors import WsisError
-from wsis.explorer import api, pictures, theme, view
-from wsis.explorer.files import WRITERS
-from wsis.explorer.handlers import MAX_STEPS, Handlers
-from wsis.explorer.view import Choice
+from wsis.explorer import api, method, pictures, plots, results, theme, tune
+from wsis.explorer.handlers import Handlers
+from wsis.explorer.payload import Message
+from wsis.explorer.scene import TOP
+from wsis.explorer.words import MEANING
 from wsis.image import read
+from wsis.matching import PRESETS
 from wsis.pipeline import Settings
 
 HERE = Path(__file__).parent
+SCRIPTS = ("match", "words", "session", "paint", "panels", "stage")
 LOGO = (
     '<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="10.2" fill="none" stroke="currentColor"/>'
     '<circle cx="12" cy="12" r="6.6" fill="none" stroke="currentColor" stroke-width="1.6"/>'
     '<circle cx="12" cy="12" r="3.2" fill="currentColor"/></svg>'
 )
 ENHANCERS = {
-    "none": "none, the naive map",
-    "spread": "spread over superpixels",
-    "icn-proposal": "ICN, trained on proposals",
-    "icn-saliency": "ICN, trained on saliency",
+    "none": ("nothing: the naive map", "naive"),
+    "spread": ("spreading over superpixels", "spread"),
+    "icn-proposal": ("ICN, trained on proposals", "ICN proposals"),
+    "icn-saliency": ("ICN, trained on saliency", "ICN saliency"),
 }
-METHOD = """
-**What you see.** A classifier that was only ever told *what* is in a photo gives one class map per class. Each peak
-of a class map starts a map of its own, an enhancer grows it over T steps, and every proposal is scored against it by
-the formula over the sliders. The best proposal of each peak becomes an instance; of two of a class that overlap by more
-than .3, the better stays.
+"""Title and short name of each enhancer."""
+MAIN_PRESETS = {"paper": "Paper", "prm-2018": "PRM 2018"}
+SLIDERS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
+    "prm-2018": ((2.0, 0.01), (2.0, 0.01), (4e-5, 1e-7)),
+}
+"""Maximum and step of the three sliders, where a reading needs others than (1.5, 0.01)."""
+LANE = {"concurrency_id": "gpu", "concurrency_limit": 1}
+"""One lane for what uses the networks, so that two visitors never share the accelerator's memory."""
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+FILES = ("COCO JSON", "VOC PNG", "Overlay", "Maps", "Bundle")
 
-**A reading, not a quotation.** The paper leaves open how the terms of its Eq. 5 are scaled. *Paper* is our reading of
-it with the published weights; the literal one and others stand under *More* for study.
-"""
 
+def build(handlers: Handlers, *, local: bool = False) -> gr.Blocks:
+    """The explorer's page, not yet served.
 
-def build(handlers: Handlers) -> gr.Blocks:
-    """The explorer's page, not yet served."""
+    Args:
+        handlers: what happens on a click.
+        local: whether only people at this machine can reach the page, who may name its folders.
+    """
     with gr.Blocks(title="wsis explorer", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
-        choice = gr.State(Choice(), time_to_live=7200, delete_callback=lambda gone: handlers.store.drop(gone.token))
         _html(_header(handlers), elem_id="top")
         with gr.Row(elem_id="screen"):
             with gr.Column(elem_id="left", min_width=0):
-                photo = _scripted("photo", "photo", __EXAMPLES__=_examples(handlers.examples))
-                with gr.Column(elem_id="classes", elem_classes="card"):
-                    _html("<h2>Classes</h2>")
-                    chips = _panel("chips", _skeleton(2))
-                with gr.Column(elem_id="peaks", elem_classes="card"):
-                    _html(PEAKS_HEAD, js_on_load=PEAKS_SCRIPT)
-                    peaks = _panel("peak-list", _skeleton(2))
+                _scripted("photo", "wsis.photos(element, upload)", __EXAMPLES__=_examples(handlers.examples))
+                _card("classes", "<h2>Classes</h2>", 2)
+                _card("peaks", PEAKS_HEAD, 2)
                 with gr.Accordion("Advanced", open=False, elem_id="advanced", elem_classes="card"):
                     controls, file = _advanced(handlers)
             with gr.Column(elem_id="centre", min_width=0):
-                stage = _scripted("stage", "stage", __INFERNO__=pictures.inferno())
-                with gr.Column(elem_id="below", elem_classes="card"), gr.Tabs():
-                    with gr.Tab("Instances"):
-                        table = _panel("table", _skeleton(2))
+                stage = _scripted("stage", "wsis.stage(element, props, trigger, watch)")
+                with gr.Column(elem_id="below", elem_classes="card"), gr.Tabs(elem_id="tabs"):
+                    with _tab("instances", "Instances"):
+                        _host("table", 2)
                         with gr.Row(elem_id="files"):
-                            status = _html(elem_id="status")
-                            _files(handlers, choice)
-                    with gr.Tab("Timings"):
-                        timings = _html(elem_id="timings")
-                    with gr.Tab("Method"):
-                        gr.Markdown(METHOD, elem_classes="reading")
-                    with gr.Tab("Model"):
-                        gr.Markdown(_card(handlers), elem_classes="reading")
+                            _host("status", 0)
+                            _html(_buttons(FILES), elem_id="downloads")
+                    with _tab("landscape", "Score landscape"):
+                        landscape = _plot("landscape")
+                    with _tab("sensitivity", "Sensitivity"):
+                        _html(AXES_HEAD, elem_id="axes")
+                        sensitivity = _plot("sensitivity")
+                    with _tab("tune", "Tune on a data set"):
+                        tuning = tune.build(handlers.pipeline, LANE, allow_folder=local)
+                    with _tab("results", "Results"):
+                        _html(results.html(handlers.pipeline.checkpoint), elem_id="results", js_on_load=_read("results.js"))
+                    with _tab("method", "Method and model"):
+                        _html(method.html(handlers.pipeline.checkpoint), elem_id="method")
             with gr.Column(elem_id="right", min_width=0):
-                with gr.Column(elem_id="weights", elem_classes="card"):
-                    head = _panel("presets", view.weights_head(Choice()))
-                    sliders = _sliders()
-                with gr.Column(elem_id="ranking", elem_classes="card"):
-                    proposals = _panel("proposals", _skeleton(5))
-                with gr.Column(elem_id="firmness", elem_classes="card"):
-                    firm = _panel("firm", _skeleton(1))
-
-        screen = [choice, stage, photo, chips, peaks, proposals, firm, table, status, timings, head, *sliders]
+                _card("weights", "", 4)
+                _card("ranking", "", 5)
+                _card("firmness", "", 1)
+        made = gr.DownloadButton("Made", elem_id="made", visible="hidden")
         api.register(handlers)  # first, so that its names are as documented
-        _wire(page, handlers, screen, controls, file)
+        _wire(page, handlers, stage, [*controls, file], made, [*landscape, *sensitivity], tuning)
     return page
 
 
-def _wire(page: gr.Blocks, handlers: Handlers, screen: list, controls: list, file: gr.File) -> None:
-    """Events to handlers; `screen` and `again` are the orders in which handlers answer."""
-    choice, stage, photo, chips, peaks, proposals, firm, table, status, _, head, *sliders = screen
-    again = [choice, stage, peaks, proposals, firm, table, status, head, sliders[-1]]
-    # One lane for what uses the networks, so that two visitors never share the accelerator's memory.
-    heavy: dict[str, Any] = {
-        "outputs": screen, "show_progress": "full", "show_progress_on": [stage], "trigger_mode": "always_last",
-        "concurrency_id": "gpu", "concurrency_limit": 1, "api_visibility": "private",
-    }  # fmt: skip
-    light: dict[str, Any] = {
-        "outputs": again, "show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": None,
-        "api_visibility": "private",
-    }  # fmt: skip
-    changed = [one.release if isinstance(one, gr.Slider) else one.input for one in controls]
-    page.load(handlers.first, choice, **{**heavy, "show_progress": "hidden"})
-    photo.select(handlers.example, [choice, *controls], **heavy)
-    photo.upload(handlers.upload, [choice, *controls], **heavy)
-    gr.on([chips.select, stage.edit], handlers.classes, choice, **heavy)
-    gr.on(changed, handlers.adjust, [choice, *controls], **heavy)
-    gr.on([file.upload, file.clear], handlers.proposals, [choice, file], **heavy)
-    head.select(handlers.preset, choice, **{**heavy, "show_progress": "hidden"})
-    gr.on([slider.input for slider in sliders], handlers.rank, [choice, *sliders], **light)
-    gr.on([stage.select, peaks.select, table.select], handlers.pick, choice, **light)
+def _wire(
+    page: gr.Blocks, handlers: Handlers, stage: gr.HTML, controls: list, made: gr.DownloadButton, drawn: list, tuning: Any
+) -> None:
+    """Events to handlers. The stage's component is the one wire between the page's scripts and Python."""
+
+    def settled(state: Any, event: gr.EventData, request: gr.Request) -> tuple:
+        """What only Python draws, for the tab that is open."""
+        now, scene, message = handlers.settle(event, request)
+        rest: list[Any] = [gr.skip()] * (len(drawn) + len(tuning.outputs))
+        if now is not None and scene is not None:
+            if now.tab == "landscape":
+                rest[:2] = plots.landscape(scene, now.dark), plots.landscape_table(scene)
+            elif now.tab == "sensitivity":
+                told = plots.sensitivity_summary(scene, *now.axes) + plots.sensitivity_table(scene, *now.axes)
+                rest[2:4] = plots.sensitivity(scene, *now.axes, now.dark), told
+            elif now.tab == "tune":
+                rest[4:] = tuning.moved(state, now.weights, now.step, now.reading)
+        return message, *rest
+
+    def opened(state: Any, event: gr.EventData, request: gr.Request, *given: Any) -> Iterator[Message]:
+        """A photo of the data set, opened in the explorer."""
+        yield from handlers.tuned(tuning.photo_path(state, str(event.photo)), event, request, *given)
+
+    heavy = {**LANE, **PRIVATE, "outputs": stage, "show_progress": "full", "trigger_mode": "always_last"}
+    light = {**PRIVATE, "show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": None}
+    stage.edit(handlers.look, controls, **heavy).failure(None, js="() => wsis.failed()", **PRIVATE)
+    stage.select(handlers.ask, None, stage, **light)
+    stage.release(settled, tuning.state, [stage, *drawn, *tuning.outputs], **light)
+    stage.download(handlers.download, None, made, **{**light, "trigger_mode": "multiple"}).success(
+        None, js=FETCH, **PRIVATE
+    )
+    *sliders, file = controls
+    for one in sliders:
+        changed = one.release if isinstance(one, gr.Slider) else one.input
+        changed(None, js="() => wsis.look('adjust')", **PRIVATE)
+    gr.on([file.upload, file.clear], None, js="() => wsis.look('proposals', {}, 'Reading proposals')", **PRIVATE)
+    tuning.opener.select(opened, [tuning.state, *controls], **heavy)
+    page.load(None, js="() => wsis.open()", **PRIVATE)
+    page.unload(handlers.closed)
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(handlers: Handlers) -> dict[str, Any]:
     """What `launch` needs for the page to look and behave as it should."""
     # In the head, because Gradio rewrites the selectors of `css=` and breaks those with `:is(a, b)`.
-    head = f"<style>{theme.variables()}{_read('style.css')}</style>"
+    styles = "".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.css")))
+    scripts = f"globalThis.wsis = {{config: {_json(config(handlers))}}};" + "".join(
+        _read(f"stage/{name}.js") for name in (*SCRIPTS, "photo")
+    )
+    head = f"<style>{theme.variables()}{styles}</style><script>{scripts}</script>"
     return {"theme": theme.theme(), "head": head, "footer_links": [], "max_file_size": "100mb", "ssr_mode": False}
+
+
+def config(handlers: Handlers) -> dict[str, Any]:
+    """What the page's scripts know from the start: presets, enhancers, colours."""
+    presets = {
+        name: {
+            "reading": preset.reading,
+            "weights": [preset.weights.alpha, preset.weights.beta, preset.weights.gamma],
+            "title": preset.title,
+            "short": MAIN_PRESETS.get(name, preset.title),
+            "formula": preset.formula,
+            "note": preset.note,
+            "meaning": MEANING[preset.reading],
+            "ranges": SLIDERS.get(preset.reading, ((1.5, 0.01),) * 3),
+        }
+        for name, preset in PRESETS.items()
+    }
+    return {
+        "presets": presets,
+        "main": list(MAIN_PRESETS),
+        "enhancers": {name: {"title": t, "short": s} for name, (t, s) in ENHANCERS.items() if name in handlers.pipeline.enhancers},
+        "enhancer": handlers.enhancer,
+        "step": Settings().steps,
+        "steps": handlers.defaults.steps,
+        "top": TOP,
+        "colours": pictures.COLOURS,
+        "inferno": pictures.inferno(),
+    }
 
 
 def _html(value: str = "", **options: Any) -> gr.HTML:
@@ -124,22 +178,45 @@ def _html(value: str = "", **options: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, **{"js_on_load": None, **options})
 
 
-def _panel(elem_id: str, value: str) -> gr.HTML:
-    return _html(value, elem_id=elem_id, js_on_load=_read("panel.js"))
+def _host(elem_id: str, rows: int) -> gr.HTML:
+    """An empty place that `stage/panels.js` fills."""
+    return _html(f"<div data-host>{_skeleton(rows)}</div>", elem_id=elem_id)
 
 
-def _scripted(elem_id: str, stem: str, **fills: str) -> gr.HTML:
+def _card(elem_id: str, head: str, rows: int) -> gr.HTML:
+    return _html(f"{head}<div data-host>{_skeleton(rows)}</div>", elem_id=elem_id, elem_classes="card")
+
+
+def _tab(name: str, title: str) -> gr.Tab:
+    """A tab below the stage; the page's state follows it, and Python draws what it needs."""
+    tab = gr.Tab(title, elem_id=f"tab-{name}", render_children=True)
+    tab.select(None, js=f"() => wsis.openTab('{name}')", **PRIVATE)
+    return tab
+
+
+def _plot(name: str) -> list[gr.components.Component]:
+    """A plotly figure and the table that says the same."""
+    figure = gr.Plot(show_label=False, container=False, elem_id=f"{name}-plot", buttons=[])
+    return [figure, _html('<p class="hint">Drawn as soon as there is a peak.</p>', elem_id=f"{name}-words")]
+
+
+def _scripted(elem_id: str, start: str, **fills: str) -> gr.HTML:
     """A component whose template never changes; its script draws what Python sends as value."""
-    template, script = _read(f"{stem}.html"), _read(f"{stem}.js")
+    template = _read(f"stage/{elem_id}.html")
     for name, text in fills.items():
-        template, script = template.replace(name, text), script.replace(name, text)
+        template = template.replace(name, text)
     return gr.HTML(
-        None, html_template=template, js_on_load=script, elem_id=elem_id, elem_classes="card", apply_default_css=False
+        None, html_template=template, js_on_load=start, elem_id=elem_id, elem_classes="card", apply_default_css=False
     )
 
 
 def _read(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
+
+
+def _json(content: Any) -> str:
+    """JSON that may stand in a script element."""
+    return json.dumps(content).replace("</", "<\\/")
 
 
 def _header(handlers: Handlers) -> str:
@@ -150,9 +227,12 @@ def _header(handlers: Handlers) -> str:
         told = f"CPU · {torch.get_num_threads()} thread{'' if torch.get_num_threads() == 1 else 's'}"
     return (
         f'<div class="top"><span class="logo">{LOGO}</span><h1>wsis</h1><p>from a label to a mask, step by step</p>'
-        f'<span class="push"></span><span class="pill"><i></i>{escape(told)}</span>'
+        f'<span class="push"></span><span class="pill queue" role="status" hidden></span>'
+        f'<span class="pill device"><i></i>{escape(told)}</span>'
         f'<span class="pill model" title="The model">{escape(handlers.pipeline.name)} · '
-        f"{len(handlers.pipeline.classes)} classes</span></div>"
+        f"{len(handlers.pipeline.classes)} classes</span>"
+        '<button type="button" class="plain" data-get="Report" title="A page of the present state, to send around">Report'
+        '</button><button type="button" class="primary" data-share title="Copy a link to this screen">Share</button></div>'
     )
 
 
@@ -174,14 +254,12 @@ def _examples(examples: dict[str, Path]) -> str:
 
 
 def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.File]:
-    """The seven controls of `handlers.Controls`, in its order, and the proposals file."""
+    """The controls of `handlers.Controls`, in its order, and the proposals file."""
     start = handlers.defaults
-    slider = partial(gr.Slider, elem_classes="weight plain", buttons=[])
-    enhancers = [(ENHANCERS[name], name) for name in handlers.pipeline.enhancers]
+    slider = partial(gr.Slider, elem_classes="knob", buttons=[])
     controls = [
-        gr.Dropdown(enhancers, value=start.enhancer, label="Enhancer", info="what grows the naive map"),
         gr.Dropdown(
-            ["class map", "response", "mixed"], value=start.naive, label="Naive map", info="what it grows from"
+            ["class map", "response", "mixed"], value=start.naive, label="Naive map", info="what an enhancer starts from"
         ),
         gr.Radio(["excitation", "gradient"], value=start.mode, label="Response", info="how it is propagated back"),
         slider(0, 1, start.class_threshold, step=0.01, label="Class threshold", info="least probability of a class"),
@@ -196,61 +274,24 @@ def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.Fil
     return controls, file
 
 
-def _sliders() -> list[gr.Slider]:
-    weights = Choice().weights
-    terms = zip(
-        view.TERMS, view.SYMBOLS, view.MEANING["cover"], (weights.alpha, weights.beta, weights.gamma), strict=True
-    )
-    sliders = [
-        gr.Slider(
-            0,
-            1.5,
-            value,
-            step=0.01,
-            label=f"{symbol} {name}",
-            info=meaning,
-            elem_id=term,
-            elem_classes="weight",
-            buttons=[],
-        )
-        for term, symbol, (name, meaning), value in terms
-    ]
-    steps = gr.Slider(
-        0, MAX_STEPS, Settings().steps, step=1, label="T steps", info="which map is matched; 0 is the naive one",
-        elem_id="steps", elem_classes="weight", buttons=[],
-    )  # fmt: skip
-    return [*sliders, steps]
-
-
-def _files(handlers: Handlers, choice: gr.State) -> None:
-    """One button a file; what it makes is put into a hidden download, which then is clicked for the user."""
-    made = gr.DownloadButton("Made", elem_id="made", visible="hidden")
-    for title in WRITERS:
-        button = gr.Button(title, size="sm", elem_classes="fetch", min_width=0)
-        button.click(
-            partial(handlers.download, title), choice, made, show_progress="hidden", concurrency_limit=4,
-            api_visibility="private",
-        ).success(None, js=FETCH, api_visibility="private")  # fmt: skip
-
-
-def _card(handlers: Handlers) -> str:
-    """What the checkpoint says about itself."""
-    text = handlers.pipeline.checkpoint.card.get("text")
-    return str(text) if text else "This model comes without a card."
+def _buttons(kinds: tuple[str, ...]) -> str:
+    """Downloads; the files are made by Python when they are asked for."""
+    parts = (f'<button type="button" class="fetch" data-get="{kind}">{kind}</button>' for kind in kinds)
+    return f'<div class="downloads" role="group" aria-label="Downloads">{"".join(parts)}</div>'
 
 
 def _skeleton(rows: int) -> str:
-    return f'<div class="skeleton" aria-hidden="true">{"<i></i>" * rows}</div>'
+    return f'<div class="skeleton" aria-hidden="true">{"<i></i>" * rows}</div>' if rows else ""
 
 
 PEAKS_HEAD = (
-    '<header><h2>Peaks</h2><span class="walk"><button type="button" data-by="-1" aria-label="Previous peak">←</button>'
-    '<button type="button" data-by="1" aria-label="Next peak">→</button></span></header>'
+    '<header><h2>Peaks</h2><span class="walk"><button type="button" data-walk="-1" aria-label="Previous peak">←</button>'
+    '<button type="button" data-walk="1" aria-label="Next peak">→</button></span></header>'
 )
-PEAKS_SCRIPT = """
-for (const b of element.querySelectorAll('[data-by]'))
-  b.addEventListener('click', () => document.dispatchEvent(new CustomEvent('wsis:pick', {detail: +b.dataset.by})));
-"""
+AXES_HEAD = (
+    '<p class="axes">Who wins over <select aria-label="Weight to the right"></select> and '
+    '<select aria-label="Weight upwards"></select></p>'
+)
 FETCH = """
 () => setTimeout(() => {
   const made = document.querySelector('#made');

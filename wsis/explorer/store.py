@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -17,27 +19,33 @@ from wsis.pipeline import Analysis
 GONE = "This analysis is no longer kept here. Choose the photo again."
 
 
-@dataclass
+@dataclass(eq=False)
 class Entry:
-    """An analysis and what was drawn from it.
+    """An analysis and who looks at it.
 
     Attributes:
         analysis: the analysis.
-        used: when it was last asked for, in seconds of the store's clock.
-        drawn: small pictures by what they show, so that moving a slider draws only what changed.
+        photo: what the photo is called, with its ending.
+        until: when it goes unless somebody asks for it before, in seconds of the store's clock.
+        owners: sessions (tabs) that look at it.
+        shared: somebody holds a link to it, so it stays its full time whatever its tabs do.
         pinned: never dropped; for examples, which are nobody's photo.
     """
 
     analysis: Analysis
-    used: float
-    drawn: dict[tuple, str] = field(default_factory=dict)
+    photo: str
+    until: float
+    owners: set[str] = field(default_factory=set)
+    shared: bool = False
     pinned: bool = False
 
 
 class Store:
     """Keeps analyses by unguessable tokens, which are what a session (or a client of the API) holds on to.
 
-    Bounded in number, in bytes and in time: the least recently used go first, and all go after `seconds` without use.
+    Bounded in number, in bytes and in time: what no tab shows and what was used least recently goes first, and each
+    goes after `seconds` without use, or `grace` seconds after the last tab that showed it was closed. A thread looks
+    after that, so memory comes back though nobody asks for anything. All methods may be called from any thread.
     """
 
     def __init__(
@@ -46,6 +54,8 @@ class Store:
         limit: int = 32,
         megabytes: int = 1024,
         seconds: float = 1800,
+        grace: float = 120,
+        every: float = 10,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make an empty store.
@@ -54,22 +64,42 @@ class Store:
             limit: most analyses kept, pinned ones not counted.
             megabytes: most memory they may hold together, pinned ones not counted.
             seconds: how long one is kept without being asked for.
+            grace: how long one is kept after its tab was closed, so that a reload finds it.
+            every: pause between two looks for what is due, in seconds of real time.
             clock: seconds that never go back.
         """
-        self._limit, self._bytes, self._seconds, self._clock = limit, megabytes * 2**20, seconds, clock
+        self._limit, self._bytes, self._clock = limit, megabytes * 2**20, clock
+        self._seconds, self._grace = seconds, grace
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._closed: dict[str, float] = {}
         self._lock = threading.Lock()
+        stop = threading.Event()
+        # The thread knows the store only weakly: a store that nobody needs any more ends it.
+        self._stop = weakref.finalize(self, stop.set)
+        threading.Thread(target=_sweeping, args=(weakref.ref(self), stop, every), name="store", daemon=True).start()
 
     def __len__(self) -> int:
         """How many analyses are kept, pinned ones included."""
         return len(self._entries)
 
-    def put(self, analysis: Analysis, *, replacing: str | None = None, pinned: bool = False) -> str:
+    def put(
+        self,
+        analysis: Analysis,
+        *,
+        photo: str = "photo",
+        owner: str | None = None,
+        replacing: str | None = None,
+        pinned: bool = False,
+    ) -> str:
         """Keep an analysis.
 
         Args:
             analysis: what to keep.
-            replacing: token of an analysis that is not needed any more; pinned ones stay.
+            photo: what the photo is called, with its ending.
+            owner: the session that looks at it; None where there is none (the API). For a session that was closed while
+                it waited, the analysis is kept for the grace only.
+            replacing: token of what that session looked at so far; it goes, unless it is pinned, shared or shown in
+                another tab.
             pinned: keep it whatever happens.
 
         Returns:
@@ -77,49 +107,132 @@ class Store:
         """
         token = secrets.token_urlsafe(16)
         with self._lock:
-            self._drop(replacing)
-            self._entries[token] = Entry(analysis, self._clock(), pinned=pinned)
+            self._leave(replacing, owner)
+            entry = Entry(analysis, photo, self._clock() + self._seconds, pinned=pinned)
+            if owner in self._closed:
+                entry.until = self._clock() + self._grace
+            elif owner is not None:
+                entry.owners.add(owner)
+            self._entries[token] = entry
             self._tidy(keep=token)
         return token
 
-    def get(self, token: str | None) -> Entry:
-        """The entry behind a token.
+    def get(self, token: str | None, owner: str | None = None) -> Entry:
+        """The entry behind a token, which from now on is kept its full time again.
+
+        Args:
+            token: from `put`.
+            owner: the session that asks; it is there, so an earlier `release` of it no longer counts. Do not ask for
+                what was just put: that would say so of a session that was closed meanwhile.
 
         Raises:
             WsisError: it was never there, or is no longer kept.
         """
         with self._lock:
-            self._tidy(keep=token)
-            entry = self._entries.get(token or "")
-            if entry is None:
-                raise WsisError(GONE)
-            entry.used = self._clock()
+            self._tidy()
+            entry = self._entry(token)
+            entry.until = self._clock() + self._seconds
+            if owner is not None:
+                self._closed.pop(owner, None)
+                entry.owners.add(owner)
             self._entries.move_to_end(token or "")
             return entry
 
-    def drop(self, token: str | None) -> None:
-        """Forget an analysis, unless it is pinned or already gone."""
-        with self._lock:
-            self._drop(token)
+    def share(self, token: str | None) -> None:
+        """Keep it for the full time though its tab is closed: somebody was given a link.
 
-    def _drop(self, token: str | None) -> None:
+        Raises:
+            WsisError: it is no longer kept.
+        """
+        with self._lock:
+            self._tidy()
+            entry = self._entry(token)
+            entry.shared, entry.until = True, self._clock() + self._seconds
+
+    def release(self, owner: str | None) -> None:
+        """A tab was closed: what no other tab shows goes after the grace, also what is still being analysed for it."""
+        if owner is None:
+            return
+        with self._lock:
+            until = self._clock() + self._grace
+            # Longer than any request waits, and a few dozen bytes each.
+            self._closed = {one: when for one, when in self._closed.items() if when > self._clock()}
+            self._closed[owner] = self._clock() + self._seconds
+            for entry in self._entries.values():
+                if owner in entry.owners:
+                    entry.owners.remove(owner)
+                    if not entry.owners and not entry.shared:
+                        entry.until = min(entry.until, until)
+
+    def drop(self, token: str | None) -> None:
+        """Forget an analysis, unless it is pinned, shared, or already gone."""
+        with self._lock:
+            entry = self._entries.get(token or "")
+            if entry is not None and not (entry.pinned or entry.shared):
+                del self._entries[token or ""]
+
+    def sweep(self) -> None:
+        """Forget what is due; the store's own thread calls this."""
+        with self._lock:
+            self._tidy()
+
+    def close(self) -> None:
+        """Forget everything and end the thread."""
+        self._stop()
+        with self._lock:
+            self._entries.clear()
+
+    def _entry(self, token: str | None) -> Entry:
+        entry = self._entries.get(token) if isinstance(token, str) else None
+        if entry is None:
+            raise WsisError(GONE)
+        return entry
+
+    def _leave(self, token: str | None, owner: str | None) -> None:
         entry = self._entries.get(token or "")
-        if entry is not None and not entry.pinned:
+        if entry is None or entry.pinned:
+            return
+        entry.owners.discard(owner or "")
+        if not entry.owners and not entry.shared:
             del self._entries[token or ""]
 
-    def _tidy(self, keep: str | None) -> None:
-        loose = [(token, entry) for token, entry in self._entries.items() if not entry.pinned]
-        held = sum(_bytes(entry.analysis) for _, entry in loose)
-        left = len(loose)
-        for token, entry in loose:
-            stale = self._clock() - entry.used > self._seconds
-            if stale or (token != keep and (left > self._limit or held > self._bytes)):
-                del self._entries[token]
-                held -= _bytes(entry.analysis)
-                left -= 1
+    def _tidy(self, keep: str | None = None) -> None:
+        now = self._clock()
+        for token in [token for token, entry in self._entries.items() if entry.until <= now and not entry.pinned]:
+            del self._entries[token]
+        sizes = {token: held_bytes(entry.analysis) for token, entry in self._entries.items() if not entry.pinned}
+        # What no tab shows goes first, so that a client of the API never empties somebody's screen.
+        for token in sorted(sizes, key=lambda token: bool(self._entries[token].owners)):
+            if token != keep and (len(sizes) > self._limit or sum(sizes.values()) > self._bytes):
+                del self._entries[token], sizes[token]
 
 
-def _bytes(analysis: Analysis) -> int:
-    """What an analysis holds in memory, near enough: its large arrays."""
-    arrays = (analysis.maps, analysis.binary, analysis.terms, analysis.overlaps, analysis.evidence.image)
-    return sum(np.asarray(array).nbytes for array in arrays)
+def held_bytes(thing: Any) -> int:
+    """Bytes of all arrays that hang on an object, caches included, each counted once.
+
+    Args:
+        thing: an array, or dataclasses, tuples, lists and dicts of arrays, nested as they like.
+    """
+    arrays: dict[int, int] = {}
+    seen: set[int] = set()
+    left = [thing]
+    while left:
+        one = left.pop()
+        if isinstance(one, np.ndarray):
+            while isinstance(one.base, np.ndarray):  # a view holds on to the whole array
+                one = one.base
+            arrays[id(one)] = one.nbytes
+        elif id(one) not in seen:
+            seen.add(id(one))
+            if isinstance(one, (tuple, list)):
+                left.extend(one)
+            else:
+                left.extend((one if isinstance(one, dict) else getattr(one, "__dict__", {})).values())
+    return sum(arrays.values())
+
+
+def _sweeping(store: weakref.ref[Store], stop: threading.Event, every: float) -> None:
+    while not stop.wait(every):
+        if (one := store()) is not None:
+            one.sweep()
+        del one

@@ -1,22 +1,30 @@
 // The photo panel: upload, drop, paste, camera, examples. A file goes to the server, its path to Python.
-const $ = s => element.querySelector(s);
+globalThis.wsis.photos = (element, upload) => {
+const W = globalThis.wsis, $ = s => element.querySelector(s);
 const dialog = $('dialog'), video = $('video');
-let stream = null, caption = '';
+let stream = null, last = null;
+const caption = () => W.data.photo?.example ? '' : W.data.photo?.name || '';
 function say(text) { $('figcaption').textContent = text; }
 async function send(file, name) {
   if (!file) return;
   element.classList.add('busy');
   say('Uploading …');
+  last = [file, name];  // so that an analysis that is no longer kept can be made again
   try {
     const sent = await upload(file instanceof File ? file : new File([file], name || 'photo.png', {type: file.type}));
-    trigger('upload', {path: sent.path, name: name || file.name || 'photo'});
-    say(caption);
+    W.look('upload', {path: sent.path, name: name || file.name || 'photo'}, 'Finding what is where');
+    say(caption());
   } catch (error) {
-    say('The upload did not arrive. Is the file too large? Try a smaller one.');
+    say('');
+    W.notice('The upload did not arrive. Is the file too large, or the server gone? Try again, or a smaller file.');
   }
   element.classList.remove('busy');
 }
-$('.upload').addEventListener('click', () => $('.file').click());
+W.photo = {
+  choose: () => $('.file').click(),
+  again: () => last ? send(...last) : W.data.photo?.example ? W.look('example', {name: W.data.photo.example}) : $('.file').click(),
+};
+$('.upload').addEventListener('click', W.photo.choose);
 $('.file').addEventListener('change', event => { send(event.target.files[0]); event.target.value = ''; });
 $('.paste').addEventListener('click', async () => {
   try {
@@ -29,15 +37,17 @@ $('.paste').addEventListener('click', async () => {
     say('Press Ctrl+V (⌘V) to paste an image here.');
   }
 });
+// Files dropped on the proposals or the data set belong there; anywhere else they are photos.
+const elsewhere = event => event.target.closest?.('#advanced, #tab-tune, [role=tabpanel]');
 document.addEventListener('paste', event => {
   const file = [...event.clipboardData?.files || []].find(f => f.type.startsWith('image/'));
-  if (file && element.isConnected) { event.preventDefault(); send(file, file.name || 'pasted.png'); }
+  if (file) { event.preventDefault(); send(file, file.name || 'pasted.png'); }
 });
-document.addEventListener('dragover', event => { if (event.dataTransfer?.types.includes('Files')) { event.preventDefault(); document.body.classList.add('dropping'); } });
+document.addEventListener('dragover', event => { if (event.dataTransfer?.types.includes('Files') && !elsewhere(event)) { event.preventDefault(); document.body.classList.add('dropping'); } });
 document.addEventListener('dragleave', event => { if (!event.relatedTarget) document.body.classList.remove('dropping'); });
 document.addEventListener('drop', event => {
   document.body.classList.remove('dropping');
-  if (event.dataTransfer?.files.length && element.isConnected) { event.preventDefault(); send(event.dataTransfer.files[0]); }
+  if (event.dataTransfer?.files.length && !elsewhere(event)) { event.preventDefault(); send(event.dataTransfer.files[0]); }
 });
 function close() { stream?.getTracks().forEach(t => t.stop()); stream = null; dialog.close(); }
 $('.camera').addEventListener('click', async () => {
@@ -61,15 +71,12 @@ $('.take').addEventListener('click', () => {
   c.getContext('2d').drawImage(video, 0, 0);
   c.toBlob(blob => { close(); send(blob, 'camera.jpg'); }, 'image/jpeg', .92);
 });
-for (const b of element.querySelectorAll('.examples button')) b.addEventListener('click', () => trigger('select', {example: b.dataset.example}));
-function receive() {
-  const value = props.value;
-  if (!value || typeof value !== 'object') return;
-  $('figure img').src = value.src;
+for (const b of element.querySelectorAll('.examples button')) b.addEventListener('click', () => { last = null; W.look('example', {name: b.dataset.example}, 'Finding what is where'); });
+W.listen(why => {
+  if (why !== 'photo') return;
+  $('figure img').src = W.data.photo.src;
   $('figure img').hidden = false;
-  caption = value.example ? '' : value.name;
-  say(caption);
-  for (const b of element.querySelectorAll('.examples button')) b.setAttribute('aria-pressed', b.dataset.example === value.example);
-}
-watch('value', receive);
-receive();
+  say(caption());
+  for (const b of element.querySelectorAll('.examples button')) b.setAttribute('aria-pressed', b.dataset.example === W.data.photo.example);
+});
+};

@@ -1,0 +1,106 @@
+"""Masks that people drew, in VOC's way: index PNGs of instances and classes. They evaluate and never train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from wsis import image, voc
+from wsis.errors import WsisError
+from wsis.metrics import VOID
+from wsis.proposals import ProposalSet
+
+MOST_BYTES = 2**30
+"""Of all instance masks of one photo."""
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Masks of one photo.
+
+    Attributes:
+        masks: (G, H, W) bool instances.
+        categories: (G,) int64 class of each, 0-based.
+        semantic: (H, W) uint8, 0 background, c + 1 for class c, 255 void.
+    """
+
+    masks: np.ndarray
+    categories: np.ndarray
+    semantic: np.ndarray
+
+
+def read(classes: Path, instances: Path | None, count: int = len(voc.CLASSES)) -> GroundTruth:
+    """Masks of a photo from its index PNGs; an instance's class is the one that most of its pixels have.
+
+    Args:
+        classes: PNG with 0 for background, c + 1 for class c and 255 for void.
+        instances: PNG of the same size with a number of its own for each instance, 0 for background and, in 8 bits,
+            255 for void; None makes every connected area of a class an instance.
+        count: how many classes there are.
+
+    Raises:
+        WsisError: a file is missing, unreadable, in colour, of another size, or names a class beyond `count`.
+    """
+    semantic = _index(classes)
+    highest = int(semantic[semantic != VOID].max(initial=0))
+    if highest > count or semantic.dtype != np.uint8:
+        raise WsisError(f"{classes.name} in {classes.parent.name} names class {highest}; expected 0..{count}, or 255.")
+    objects = _areas(semantic) if instances is None else _index(instances)
+    if objects.shape != semantic.shape:
+        raise WsisError(f"The instances and the classes of {classes.name} have different sizes. Save both in one size.")
+    numbers = [i for i in np.unique(objects) if i and not (objects.dtype == np.uint8 and i == VOID)]
+    if len(numbers) * semantic.size > MOST_BYTES:
+        raise WsisError(f"{classes.name}: {len(numbers)} instances of this size are too many. Make the masks smaller.")
+    masks, categories = [], []
+    for i in numbers:
+        mask = objects == i
+        votes = np.bincount(semantic[mask], minlength=256)[1 : count + 1]
+        if votes.any():
+            masks.append(mask)
+            categories.append(int(votes.argmax()))
+    stacked = np.stack(masks) if masks else np.zeros((0, *semantic.shape), bool)
+    return GroundTruth(stacked, np.array(categories, np.int64), semantic)
+
+
+def voc_ground_truth(kit: Path, identity: str) -> GroundTruth:
+    """Masks of a photo of a devkit with `SegmentationObject` and `SegmentationClass`, see `read`."""
+    return read(
+        Path(kit) / "SegmentationClass" / f"{identity}.png", Path(kit) / "SegmentationObject" / f"{identity}.png"
+    )
+
+
+def overlaps(proposals: ProposalSet, truth: GroundTruth) -> np.ndarray:
+    """(N, G) IoU of every proposal, at the photo's size, with every instance; void pixels count for nobody."""
+    valid = truth.semantic != VOID
+    shared = proposals.sums(truth.masks & valid) @ proposals.membership_f32.T
+    area = proposals.sums(valid[None]) @ proposals.membership_f32.T
+    union = area + (truth.masks & valid).sum((1, 2))[:, None] - shared
+    return (shared / np.maximum(union, 1)).T
+
+
+def _index(file: Path) -> np.ndarray:
+    """(H, W) numbers of an index PNG: uint8, or int64 where the file has 16 bits."""
+    if not file.is_file():
+        raise WsisError(f"{file} is missing: only photos with masks can be evaluated.")
+    try:
+        with Image.open(file, formats=("PNG",)) as picture:
+            if picture.width * picture.height > image.MAX_PIXELS:
+                raise WsisError(f"{file.name} has too many pixels. Make photo and masks smaller.")
+            if picture.mode not in ("P", "L", "1", "I", "I;16"):
+                raise WsisError(f"{file.name} is a colour image ({picture.mode}); expected an index PNG as in VOC.")
+            return np.array(picture).astype(np.uint8 if picture.mode in ("P", "L", "1") else np.int64)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise WsisError(f"{file.name} in {file.parent.name} is not a readable PNG. Save the mask again.") from error
+
+
+def _areas(semantic: np.ndarray) -> np.ndarray:
+    """(H, W) int64: a number of its own for each connected area of one class, 0 elsewhere."""
+    result = np.zeros(semantic.shape, np.int64)
+    for category in np.unique(semantic[(semantic != 0) & (semantic != VOID)]):
+        areas = cv2.connectedComponents((semantic == category).astype(np.uint8))[1]
+        result[areas > 0] = areas[areas > 0] + result.max()
+    return result
