@@ -136,11 +136,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "share": False, "inbrowser": options.open, "quiet": True, "prevent_thread_lock": True,
     }  # fmt: skip
     try:
-        page.launch(**{**launch_options(), **serving})
+        page.launch(**{**launch_options(handlers), **serving})
     except OSError as error:
         print(f"The explorer cannot be served on port {options.port}: {error}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how containers stop: like Ctrl+C
     print(f"wsis explorer: {page.local_url}  ({pipeline.name} on {pipeline.device}; stop with Ctrl+C)", flush=True)
     with suppress(KeyboardInterrupt):
         while page.is_running:
@@ -162,4 +161,8 @@ def leave(code: int) -> None:
 
 
 if __name__ == "__main__":
-    leave(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how containers stop: like Ctrl+C
+    try:
+        leave(main())
+    except KeyboardInterrupt:  # while it loads
+        leave(130)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -17,6 +20,10 @@ from wsis.icn import ICN
 from wsis.proposals.contours import ContourNet
 
 SMALL = "tf_efficientnet_lite0"
+CHROMIUM = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 
 
 def pytest_configure() -> None:
@@ -74,3 +81,17 @@ def data_root() -> Path:
     if not folder:
         pytest.skip("WSIS_DATA does not name a data folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real Chromium, from the PATH or WSIS_CHROMIUM; without it, or without Playwright, the test is skipped."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("WSIS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.skip("no chromium on PATH or in WSIS_CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=program, args=list(CHROMIUM))
+        yield running
+        running.close()

@@ -17,6 +17,15 @@ from small_analysis import CAT, DOG, small_analysis
 from wsis import export, voc
 from wsis.errors import WsisError
 from wsis.matching import PUBLISHED
+from wsis.proposals.proposal_set import resized_labels
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (20, 31), (64, 64), (3, 40)])
+def test_a_resized_rle_is_that_of_the_resized_mask(rng: np.random.Generator, size: tuple[int, int]) -> None:
+    for height, width, share in ((1, 1, 1.0), (1, 6, 0.5), (5, 1, 0.5), (7, 5, 0.0), (7, 5, 1.0), (13, 17, 0.3)):
+        mask = rng.random((height, width)) < share
+        painted = resized_labels(mask.astype(np.int32), size)
+        assert export.resized_rle(mask, size) == coco_mask.encode(np.asfortranarray(painted, np.uint8))
 
 
 def test_coco_results_say_what_the_masks_are() -> None:

@@ -15,6 +15,7 @@ DISTRIBUTIONS = {  # where the import is named otherwise than the package
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "huggingface_hub": "timm",
+    "markdown_it": "markdown-it-py",
     "skimage": "scikit-image",
     "mpl_toolkits": "matplotlib",
 }

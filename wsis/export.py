@@ -30,6 +30,7 @@ from wsis.errors import WsisError
 from wsis.instances import Instance
 from wsis.matching import Weights
 from wsis.pipeline import Analysis
+from wsis.proposals.proposal_set import Size, resized_labels
 
 FORMAT = 1
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "higra", "pycocotools", "pillow")
@@ -93,6 +94,34 @@ def coco_results(
             }
         )
     return results
+
+
+def resized_rle(mask: np.ndarray, size: Size) -> dict[str, Any]:
+    """COCO's compressed RLE of a mask resized (nearest) to `size`, without painting it.
+
+    Columns of a small mask repeat in the large one, and so do their runs: 1 ms a mask whatever the photo's size.
+
+    Args:
+        mask: (h, w) bool.
+        size: (H, W) of the result.
+
+    Returns:
+        `size` [H, W] and `counts` as bytes, as `pycocotools.mask.encode` returns them.
+    """
+    height, width = size
+    rows = resized_labels(np.arange(mask.shape[0], dtype=np.int32)[:, None], (height, 1))[:, 0]
+    columns = resized_labels(np.arange(mask.shape[1], dtype=np.int32)[None], (1, width))[0]
+    tall = mask.T[:, rows]
+    column, row = np.nonzero(tall[:, 1:] != tall[:, :-1])
+    first = np.searchsorted(column, np.arange(len(tall) + 1))
+    number = np.diff(first)[columns]
+    place = np.arange(number.sum()) + np.repeat(first[columns] - (np.cumsum(number) - number), number)
+    within = np.repeat(np.arange(width) * height, number) + row[place] + 1
+    between = (np.flatnonzero(tall[columns[1:], 0] != tall[columns[:-1], -1]) + 1) * height
+    start = [0] if tall[columns[0], 0] else []  # the first run is of background
+    ends = np.concatenate([start, np.sort(np.concatenate([within, between])), [height * width]])
+    counts = np.diff(ends.astype(np.int64), prepend=0).tolist()
+    return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
 
 
 def semantic_png(analysis: Analysis, found: Sequence[Instance]) -> bytes:

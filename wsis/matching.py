@@ -259,8 +259,8 @@ def rank(terms: np.ndarray, weights: Weights, count: int | None = None) -> np.nd
     candidates = np.arange(len(scores))
     if 0 < count < len(scores):
         candidates = np.flatnonzero(scores >= np.partition(scores, -count)[-count])
-    sums = sum(_columns(terms[candidates]))
-    order = np.lexsort((-sums, -scores[candidates]))  # stable: lower index first
+    first, second, third = _columns(terms[candidates])
+    order = np.lexsort((-(first + second + third), -scores[candidates]))  # stable: lower index first
     return candidates[order[:count]]
 
 

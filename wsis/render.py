@@ -301,18 +301,25 @@ def _ringed(photo: np.ndarray, analysis: Analysis, peak: int, tint: tuple[int, i
 
 
 def _named(image: np.ndarray, labels: Sequence[tuple[str, int, int, tuple[int, int, int]]]) -> np.ndarray:
-    """Texts in boxes of their colour around (x, y), kept within the image; the first lies on top."""
+    """Texts in boxes of their colour around (x, y), within the image and, where there is room, below earlier ones."""
     height, width = image.shape[:2]
     font = _font(max(10, round(min(height, width) / 24)))
     drawn = Image.fromarray(image)
     draw = ImageDraw.Draw(drawn)
-    for text, x, y, tint in reversed(labels):
+    boxes: list[tuple[int, int, int, int]] = []
+    for text, x, y, tint in labels:
         if not text:
             continue
         left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
         w, h = int(right - left) + 6, int(bottom - top) + 6
         x0, y0 = max(0, min(x - w // 2, width - w)), max(0, min(y - h // 2, height - h))
-        draw.rectangle((x0, y0, x0 + w, y0 + h), fill=tint)
+        for _ in boxes:
+            hit = [b for b in boxes if x0 <= b[2] and b[0] <= x0 + w and y0 <= b[3] and b[1] <= y0 + h]
+            if not hit or hit[0][3] + 1 + h > height:
+                break
+            y0 = hit[0][3] + 1
+        boxes.append((x0, y0, x0 + w, y0 + h))
+        draw.rectangle(boxes[-1], fill=tint)
         draw.text((x0 + 3 - left, y0 + 3 - top), text, fill="black", font=font)
     return np.array(drawn)
 

@@ -23,6 +23,8 @@ FRAME = -1
 SPANS = {"prm-2018": (2.0, 2.0, 4e-5)}
 SPAN = (1.5, 1.5, 1.5)
 TINY = 1e-12
+LEAST = 1e-9
+"""A distance, in spans, that is rounding: the two are tied."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ def nearest(
         foot = _foot(start, end, here)
         distance = float(np.hypot(*(foot - here)))
         if rival != FRAME and (best is None or distance < best.distance):
-            best = Switch((float(foot[0] * span[0]), float(foot[1] * span[1])), rival, distance)
+            there = float(foot[0] * span[0]), float(foot[1] * span[1])
+            best = Switch(there, rival, distance if distance > LEAST else 0.0)
     return best
 
 

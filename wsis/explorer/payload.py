@@ -64,7 +64,6 @@ def glance(seen: Glance, peaks: Peaks, name: str) -> Message:
     """The first map, before there are proposals: photo, class map of the strongest peak, where the peaks are."""
     height, width = seen.image.shape[:2]
     shown = {
-        "kind": "glance",
         "name": name,
         "src": pictures.jpeg(resized(seen.image, PHOTO_SIZE), 84),
         "size": [width, height],

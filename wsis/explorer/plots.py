@@ -275,6 +275,8 @@ def sensitivity_summary(scene: Scene, x: str, y: str) -> str:
             f"Proposal #1 wins everywhere in this plane. No {SYMBOLS[seen.x]} up to {number(seen.span[0], 1)} and no "
             f"{SYMBOLS[seen.y]} up to {number(seen.span[1], 1)} changes the choice."
         )
+    if seen.switch.distance == 0:
+        return f"{_switch_words(seen)}."
     if moves:
         _, (symbol, side, value, other) = min(moves)
         axis = SYMBOLS.index(symbol)
@@ -333,8 +335,8 @@ def plane_svg(seen: Plane, peak: int, pixels: int = 200) -> str:
         points = " ".join(f"{a:g},{b:g}" for a, b in place(region.corners))
         shapes.append(f'<polygon points="{points}" fill="{fill}" fill-opacity="{1 if own else 0.55}"/>')
         if _roomy(region, seen):
-            (a, b), number = place(np.array(centre(region.corners))), seen.places[region.proposal]
-            shapes.append(f'<text x="{a:g}" y="{b:g}">{number}</text>')
+            (a, b), rank = place(np.array(centre(region.corners))), seen.places[region.proposal]
+            shapes.append(f'<text x="{a:g}" y="{b:g}">{rank}</text>')
     here = place(np.array(seen.point))
     if seen.switch is not None:
         there = place(np.array(seen.switch.point))
@@ -365,7 +367,9 @@ def centre(corners: np.ndarray) -> tuple[float, float]:
 
 
 def _roomy(region: Region, seen: Plane) -> bool:
-    return bool((np.ptp(region.corners, axis=0) / seen.span).min() >= LABELLED)
+    """Whether a region's number fits, beside the ring that marks the present weights too."""
+    apart = np.abs(np.array(centre(region.corners)) - seen.point) / seen.span
+    return bool((np.ptp(region.corners, axis=0) / seen.span).min() >= LABELLED and apart.max() > LABELLED / 2)
 
 
 def axis_title(scene: Scene, axis: int) -> str:
@@ -379,7 +383,7 @@ def _switch_words(seen: Plane) -> str:
     assert seen.switch is not None
     rival = seen.places[seen.switch.proposal]
     if seen.switch.distance == 0:
-        return f"It is tied with #{rival} now, so any move may decide"
+        return f"Proposal #1 is tied with #{rival} now, so any move of a weight may decide"
     # One length for both axes only makes sense where they have one scale.
     even = seen.span[0] == seen.span[1]
     length = number(seen.switch.distance * seen.span[0], seen.span[0]) if even else None

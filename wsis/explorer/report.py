@@ -33,6 +33,8 @@ SHOWN = 8
 """At most so many instances are shown step by step, so that the page stays below 1.5 MB; the table has all."""
 PHOTO_SIZE = 1200
 PANEL_HEIGHT = 150
+SAME = 0.7
+"""Two masks whose intersection over union is above this are nearly the same."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 STAGES = {
     "classes": "class maps", "contours": "contours", "proposals": "proposals", "peaks": "peaks",
@@ -83,7 +85,7 @@ def html(scene: Scene, model: str | Checkpoint, options: Options | None = None) 
         planes=_planes(scene),
         scores=_scores(scene),
         made=_made(scene, model),
-        limits="".join(f"<p>{escape(limit)}</p>" for limit in limits(model)),
+        limits="".join(f"<li>{escape(limit)}</li>" for limit in limits(model)),
         command=escape(command(scene, name)),
         snippet=escape(snippet(scene, name)),
         left_out=_left_out(scene.analysis.settings),
@@ -115,7 +117,8 @@ def told(scene: Scene) -> str:
     )
     return (
         f"{_in_words(count).capitalize()} instance{'' if count == 1 else 's'} found: {listed}. The surest is "
-        f"{_article(best_one.name)} with a score of {unit(best_one.score)}, covering {share:.0%} of the photo. {how}"
+        f"{_article(best_one.name)} with a score of {unit(best_one.score)}, covering {share:.0%} of the photo. "
+        f"{_doubts(scene)}{how}"
     )
 
 
@@ -161,16 +164,27 @@ def snippet(scene: Scene, model: str) -> str:
 
 
 def limits(model: str | Checkpoint) -> tuple[str, ...]:
-    """Two sentences about what the model cannot do: the last two of the limits in its card, else `LIMITS`."""
+    """What the model cannot do: the points under "Limits" in its card, else `LIMITS`."""
     text = "" if isinstance(model, str) else str(model.card.get("text", ""))
     _, _, section = text.partition("\n## Limits\n")
     points = [line[2:].strip() for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]
-    return tuple(points[-2:]) or LIMITS
+    return tuple(points) or LIMITS
 
 
 def strip_png(scene: Scene) -> bytes:
     """How every instance came about, one row each, as a PNG; see `render.sheet`."""
     return export.rgb_png(render.sheet(scene.analysis, scene.found, step=scene.step))
+
+
+def _doubts(scene: Scene) -> str:
+    """A warning where two classes claim the same pixels: suppression only looks within a class."""
+    indices = [one.proposal for one in scene.found]
+    same = np.argwhere(np.triu(scene.analysis.proposals.iou(indices, indices) > SAME, 1))
+    for first, second in same:
+        names = scene.found[first].name, scene.found[second].name
+        if names[0] != names[1]:
+            return f"The masks of {names[0]} and {names[1]} are nearly the same, so one of them is probably wrong. "
+    return ""
 
 
 def _photo(scene: Scene) -> str:
@@ -196,12 +210,12 @@ def _table(scene: Scene) -> str:
         terms = scene.analysis.terms[scene.step, one.peak, one.proposal]
         cells = "".join(f"<td>{short(float(terms[i]), 2)}</td>" for i, *_ in used)
         rows.append(
-            f'<tr><th scope="row">{_dot(one)}{escape(one.name)}</th><td>{short(one.score)}</td>{cells}'
+            f'<tr><th scope="row">{_dot(one)}{escape(one.name)}</th><td>{short(round(one.score, 3))}</td>{cells}'
             f"<td>{_share(scene, one):.1%}</td><td>{escape(firmness.reason(scene, one))}</td></tr>"
         )
     return (
-        f'<div class="scroll"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>{head}'
-        f'<th scope="col">area</th><th scope="col">decided by</th></tr></thead>'
+        f'<div class="scroll"><table class="found"><thead><tr><th scope="col">class</th><th scope="col">score</th>'
+        f'{head}<th scope="col">area</th><th scope="col">decided by</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
         '<p class="note">Score: probability of the class times how well map and mask agree, at most 1. Terms are those '
         "of the chosen proposal, before weighting; #2 is the runner-up.</p>"
@@ -250,7 +264,8 @@ def _instance(scene: Scene, one: Instance, number: int) -> str:
     seen = plots.plane(own)
     return (
         f'<article><h3>{_dot(one)}{number}. {escape(one.name)} <span class="quiet">{unit(one.score)}</span></h3>'
-        f'<div class="strip">{figures}</div><div class="firm">{plots.plane_svg(seen, one.peak, 110)}'
+        f'<div class="strip" style="--columns:{-(-len(shown) // 2)}">{figures}</div>'
+        f'<div class="firm">{plots.plane_svg(seen, one.peak, 110)}'
         f"<p><b>How firm is this choice?</b> It wins {seen.share:.0%} of the plane of α (to the right) and γ "
         "(upwards). "
         f"{escape(plots.sensitivity_summary(own, 'alpha', 'gamma'))}</p></div></article>"

@@ -433,9 +433,7 @@ def build(pipeline: Pipeline, lane: dict[str, Any], *, allow_folder: bool = Fals
                         save = gr.Button("Save best as preset", elem_classes="tune-button")
                     note = _html()
                 with gr.Column(min_width=280):
-                    _html("<h2>Classes</h2>")
                     bars = _html()
-            _html("<h2>Worst photos</h2>")
             opener = _html(js_on_load=_script())
     outputs = [state, figures, plane, bars, opener]
     buttons = [stop, resume, results]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from wsis import render
-from wsis.explorer.words import short, unit
+from wsis.explorer.words import unit
 from wsis.image import resized
 from wsis.matching import Weights
 from wsis.tuning import FIGURES, Figures, Grid
@@ -23,7 +23,7 @@ MEANING = {
     "map50": "masks that overlap by .5",
     "map75": "masks that overlap by .75",
     "abo": "best overlap an instance",
-    "miou": "semantic map, overlap",
+    "miou": "overlap of semantic maps",
 }
 ENHANCERS = {
     "none": "nothing, the naive map",
@@ -155,14 +155,16 @@ def plane(
         stale: what has changed since the search, as a sentence; may be empty.
     """
     values = grid.figures[..., FIGURES.index(figure)]
-    low, high = percent(values.min()), percent(values.max())
+    floor = _floor(values)
+    low, high = percent(floor), percent(values.max())
+    low = low if floor == values.min() else f"≤ {low}"
     order = grid.order(figure)
     across, up = (AXES[axis] for axis in grid.axes)
-    first, last = (short(float(grid.values[0][i])) for i in (0, -1))
+    first, last = (_weight(grid.values[0][i]) for i in (0, -1))
     third = next(axis for axis in AXES if axis not in grid.axes)
     name, best = NAMES[figure], rows[0].weights
     preset = escape(json.dumps({"reading": grid.reading, "weights": astuple(best)}))
-    words = f"{name} over {across} and {up}: from {low} to {high}, best at {triple(best)}"
+    words = f"{name} over {across} and {up}: from {percent(values.min())} to {high}, best at {triple(best)}"
     tops = "".join(
         f"<tr><td>{triple(grid.weights(*place))}</td><td>{percent(values[place])}</td><td><button class='plain' "
         f"{_sets(grid.weights(*place))}>use</button></td></tr>"
@@ -173,7 +175,7 @@ def plane(
         f"<div class='cells' role='img' aria-label='{words}' style='--n:{values.shape[1]}'>"
         f"{_cells(grid, values, order[0])}{_ring(grid, weights)}</div>"
         f"<span class='x'><em>{first}</em>{across}<em>{last}</em></span></div>"
-        f"<p class='tune-scale hint'>{low}<i></i>{high}<span>{AXES[third]} = {short(getattr(grid.base, third))}, "
+        f"<p class='tune-scale hint'>{low}<i></i>{high}<span>{AXES[third]} = {_weight(getattr(grid.base, third))}, "
         f"T = {grid.step}</span></p><p class='hint'>Ring: now. Frame: best. A click on a cell uses its weights.</p>"
         f"{notice(stale)}{_comparison(name, rows, halves)}<details><summary>The ten best points</summary>"
         f"<table><thead><tr><th>α, β, γ</th><th>{name}</th><th></th></tr></thead><tbody>{tops}</tbody></table>"
@@ -196,8 +198,8 @@ def bars(now: Figures) -> str:
         for name, value in sorted(now.ap50.items(), key=lambda item: (-item[1], item[0]))
     )
     return (
-        "<table class='tune-classes'><thead><tr><th>class</th><th></th><th>AP50</th><th>instances</th></tr></thead>"
-        f"<tbody>{lines}</tbody></table>"
+        "<h2>Classes</h2><table class='tune-classes'><thead><tr><th>class</th><th></th><th>AP50</th><th>instances</th>"
+        f"</tr></thead><tbody>{lines}</tbody></table>"
     )
 
 
@@ -217,12 +219,12 @@ def worst(now: Figures, names: Sequence[str], token: str, thumb: Callable[[str],
         act = escape(json.dumps({"tune": token, "photo": names[i]}))
         cards.append(
             f"<button data-act='{act}' title='Open {name} in the explorer'><img src='{thumb(names[i])}' alt=''>"
-            f"<b>{name}</b><em>{unit(photo.quality)}</em><small>{photo.found} found · {photo.missed} missed · "
+            f"<b>{name}</b><em>{unit(photo.quality)}</em><small>{photo.found} of {photo.found + photo.missed} found · "
             f"{photo.wrong} wrong</small></button>"
         )
     return (
-        f"<p class='hint'>Mean best overlap of each photo's instances; found: overlapped by at least .5. A click opens "
-        f"the photo.</p><div class='tune-worst'>{''.join(cards)}</div>"
+        "<h2>Worst photos</h2><p class='hint'>By the mean best overlap of their instances; found: overlapped by at "
+        f"least .5. A click opens the photo.</p><div class='tune-worst'>{''.join(cards)}</div>"
     )
 
 
@@ -240,11 +242,12 @@ def percent(share: float) -> str:
 
 def triple(weights: Weights) -> str:
     """Three weights in a few characters."""
-    return ", ".join(short(value) for value in astuple(weights))
+    return ", ".join(_weight(value) for value in astuple(weights))
 
 
 def _cells(grid: Grid, values: np.ndarray, best: tuple[int, int]) -> str:
-    low, span = values.min(), np.ptp(values)
+    low = _floor(values)
+    span = values.max() - low
     colours = render.heat((values - low) / span if span > 0 else np.full(values.shape, 0.5))
     cells = []
     for row in reversed(range(len(values))):  # the second weight grows upwards
@@ -256,6 +259,11 @@ def _cells(grid: Grid, values: np.ndarray, best: tuple[int, int]) -> str:
                 f"<i{mark} style='background:#{red:02x}{green:02x}{blue:02x}' title='{title}' {_sets(weights)}></i>"
             )
     return "".join(cells)
+
+
+def _floor(values: np.ndarray) -> float:
+    """Where the colours begin: a steep edge, such as alpha = 0, must not take them all."""
+    return float(np.quantile(values, 0.2))
 
 
 def _ring(grid: Grid, weights: Weights) -> str:
@@ -288,6 +296,10 @@ def _comparison(name: str, rows: Sequence[Row], halves: tuple[int, ...]) -> str:
         + f"</tr></thead><tbody>{lines}</tbody></table><p class='hint'>{warning}</p><button class='plain tune-use' "
         f"data-weights='{json.dumps(astuple(rows[0].weights))}'>Use the best weights</button>"
     )
+
+
+def _weight(value: float) -> str:
+    return unit(value) if value >= 0.01 else f"{value:.2g}"
 
 
 def _sets(weights: Weights) -> str:

@@ -1,0 +1,183 @@
+"""The explorer as a visitor feels it, in a headless Chromium that this machine runs beside the server.
+
+What is measured ends where the page has laid out and painted, on the main thread; what the compositor, the GPU and a
+monitor add is not in it, and neither is a network.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+
+MOVES = 200
+OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+READY = "() => globalThis.wsis?.data.match && !wsis.data.busy && document.querySelector('.film button')"
+# A message posted in an animation frame arrives after that frame's style, layout and paint.
+WATCH = """() => {
+  const painted = done => requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => done(performance.now());
+    channel.port2.postMessage(0);
+  });
+  const seen = globalThis.seen = {slider: [], map: null, instances: null, last: ''};
+  const receive = wsis.receive;
+  wsis.receive = message => { seen.last = message?.kind; receive(message); };
+  addEventListener('input', event => {
+    if (event.target.type === 'range') painted(now => seen.slider.push(now - event.timeStamp));
+  });
+  const numbers = wsis.numbers;
+  wsis.numbers = async url => {
+    const done = await numbers(url);
+    if (!wsis.data.match) setTimeout(() => painted(now => { seen.map ??= now; }));
+    return done;
+  };
+  wsis.listen(why => { if (why === 'photo' && wsis.data.match) painted(now => { seen.instances ??= now; }); });
+}"""
+DROP = """text => {
+  const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0)), data = new DataTransfer();
+  data.items.add(new File([bytes], 'photo.jpg', {type: 'image/jpeg'}));
+  Object.assign(seen, {map: null, instances: null, last: '', start: performance.now()});
+  const drop = new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true});
+  document.querySelector('.box').dispatchEvent(drop);
+}"""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """`app.py` in a process of its own; gives its address as soon as the first page is there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "app.py", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with urllib.request.urlopen(address, timeout=5) as page:
+                    page.read()
+                break
+            except OSError:
+                time.sleep(0.05)
+        else:
+            raise RuntimeError("the explorer does not start: run `python app.py` to see why")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless Chromium, from the PATH or WSIS_CHROMIUM; without one the program ends with a sentence."""
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    except ImportError:
+        sys.exit("The explorer benchmark drives a browser: pip install -r requirements-dev.txt")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("WSIS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        sys.exit("The explorer benchmark needs Chromium: install it, or name it in WSIS_CHROMIUM.")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=list(OPTIONS))
+        yield browser
+        browser.close()
+
+
+def visit(runs: int, photo: np.ndarray, examples: int) -> dict[str, object]:
+    """A visitor's figures.
+
+    Args:
+        runs: how often a photo is dropped and a slider dragged, each after one that does not count.
+        photo: (H, W, 3) uint8 RGB, dropped as JPEG.
+        examples: how many of the example photos are opened to weigh their answers.
+
+    Returns:
+        `slider_median_ms` and `slider_p95_ms`: from the `timeStamp` of a slider's `input` event, fired by a real mouse
+        in the Instances view, until canvas and panels are painted, over all runs of 200 moves each;
+        `server_calls_during_drag`: requests and web sockets between pressing and letting go, of all runs together;
+        `first_map_s`, `instances_s`: from the drop of a photo until its first class map, and its instances, are
+        painted, medians; `payload_bytes`: everything that the server sends for one analysis, as transferred, at most.
+    """
+    jpeg = base64.b64encode(cv2.imencode(".jpg", photo[..., ::-1])[1].tobytes()).decode()
+    with served() as address, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(address)
+        page.wait_for_function(READY, timeout=60_000)
+        page.evaluate(WATCH)
+        payload = max(_received(page, i) for i in range(examples))
+        page.locator("[data-view=instances]").first.click()
+        drops = [_drop(page, jpeg) for _ in range(runs + 1)][1:]
+        _drag(page)
+        page.evaluate("() => { seen.slider.length = 0; }")
+        calls = sum(_drag(page) for _ in range(runs))
+        slider = sorted(page.evaluate("seen.slider"))
+    return {
+        "slider_p95_ms": slider[math.ceil(0.95 * len(slider)) - 1],
+        "slider_median_ms": statistics.median(slider),
+        "server_calls_during_drag": calls,
+        "first_map_s": statistics.median(first for first, _ in drops),
+        "instances_s": statistics.median(last for _, last in drops),
+        "payload_bytes": payload,
+    }
+
+
+def _received(page: Any, example: int) -> int:
+    """Bytes of all answers while one example is opened; the second, warm, time counts."""
+    wire, size = page.context.new_cdp_session(page), 0
+
+    def count(event: dict) -> None:
+        nonlocal size
+        size += event["encodedDataLength"] or event["dataLength"]
+
+    wire.send("Network.enable")
+    wire.on("Network.dataReceived", count)
+    for _ in range(2):
+        size, before = 0, page.evaluate("wsis.data.photo.serial")
+        page.locator("[data-example]").nth(example).click()
+        page.wait_for_function(f"() => wsis.data.photo.serial > {before} && ({READY})()", timeout=60_000)
+    wire.detach()
+    return size
+
+
+def _drop(page: Any, jpeg: str) -> tuple[float, float]:
+    """Seconds from the drop until the first map, and until the instances are painted."""
+    page.evaluate(DROP, jpeg)
+    page.wait_for_function("() => seen.map && seen.instances && seen.last === 'settled'", timeout=60_000)
+    return tuple(page.evaluate("[(seen.map - seen.start) / 1000, (seen.instances - seen.start) / 1000]"))
+
+
+def _drag(page: Any) -> int:
+    """Drag the first weight to and fro with the mouse; returns how often the server was asked meanwhile."""
+    calls: list[object] = []
+    track = page.locator(".weight input[type=range]").first.bounding_box()
+    middle = track["y"] + track["height"] / 2
+    add: Callable[[object], None] = calls.append
+    page.mouse.move(track["x"] + track["width"] / 2, middle)
+    page.mouse.down()
+    page.on("request", add)
+    page.on("websocket", add)
+    for i in range(MOVES):
+        page.mouse.move(track["x"] + track["width"] * (0.5 + 0.45 * math.sin(i / 8)), middle)
+    page.remove_listener("request", add)
+    page.remove_listener("websocket", add)
+    page.evaluate("seen.last = ''")
+    page.mouse.up()
+    page.wait_for_function("() => seen.last === 'settled'", timeout=60_000)
+    return len(calls)
