@@ -128,7 +128,10 @@ def test_the_plane_of_two_weights_is_the_same(page):
     made = generated(4, ties=True)
     field = payload.field(made, [(0, 0)], 1)
     at = [0.95, 0.1, 0.8]
-    asked = "async ([field, w, n]) => { const f = await wsis.field(field), p = wsis.match.plane(f, 0, w, [0, 2], [1.5, 1.2], n); return [...p.winners].map(i => f.ids[f.slots[i]]); }"
+    asked = """async ([field, w, n]) => {
+      const f = await wsis.field(field), p = wsis.match.plane(f, 0, w, [0, 2], [1.5, 1.2], n);
+      return [...p.winners].map(i => f.ids[f.slots[i]]);
+    }"""
     winners = np.reshape(page.evaluate(asked, [field, at, CELLS]), (CELLS, CELLS))
     for row in range(0, CELLS, 5):
         for column in range(CELLS):
@@ -139,7 +142,10 @@ def test_the_plane_of_two_weights_is_the_same(page):
 def test_a_handover_hands_over(page):
     made = generated(6, ties=False)
     field, at = payload.field(made, [(1, 2)], 1), [0.95, 0.1, 0.8]
-    asked = "async ([field, w]) => { const f = await wsis.field(field); return [0, 1, 2].map(axis => { const h = wsis.match.handover(f, 0, w, axis, 3); return h && [h.value, f.ids[f.slots[h.entry]], h.below]; }); }"
+    asked = """async ([field, w]) => {
+      const f = await wsis.field(field), found = [0, 1, 2].map(axis => wsis.match.handover(f, 0, w, axis, 3));
+      return found.map(h => h && [h.value, f.ids[f.slots[h.entry]], h.below]);
+    }"""
     found = page.evaluate(asked, [field, at])
     assert any(found)
     best = matching.rank(made.terms[1, 2], Weights(*at), 1)[0]

@@ -17,7 +17,7 @@ from small_analysis import small_analysis
 from test_plots import empty_scene
 from typer.testing import CliRunner
 
-from wsis import checkpoints, cli, export
+from wsis import cli, export
 from wsis.checkpoints import Checkpoint
 from wsis.explorer import report
 from wsis.explorer.report import Options
@@ -142,17 +142,17 @@ def test_limits_and_hashes_come_from_the_card(scene):
 
 
 def test_the_embedded_models_limits_are_found():
-    model = checkpoints.load("voc-lite")
+    text = (Path(__file__).parents[1] / "checkpoints" / "voc-lite" / "README.md").read_text(encoding="utf-8")
+    model = Checkpoint("voc-lite", classifier=None, card={"text": text})  # type: ignore[arg-type]
     assert any("people" in limit for limit in report.limits(model))
 
 
 def test_the_command_line_makes_the_same_instances(tiny_checkpoint: Path, tmp_path: Path, photo: np.ndarray):
     file = tmp_path / "a cat's photo.png"
+    photo = photo[:128, 100:260]
     file.write_bytes(export.rgb_png(photo))
     pipeline = Pipeline.load(str(tiny_checkpoint), device="cpu")
-    settings = Settings(
-        "icn-proposal", steps=3, naive="mixed", mode="gradient", classes=("cat", "dog"), reading="penalty"
-    )
+    settings = Settings("icn-proposal", steps=3, naive="mixed", mode="gradient", classes=("cat",), reading="penalty")
     analysis = pipeline.analyse(photo, settings)
     scene = Scene(analysis, str(file), chosen_step=2, preset="penalty", weights=Weights(0.7, 0.1, 0.05))
     assert scene.found

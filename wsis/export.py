@@ -79,8 +79,8 @@ def coco_results(
         `counts` as text), `bbox` [x, y, width, height] and `area` in pixels, `score` in [0, 1].
     """
     results = []
-    for instance, mask in zip(found, render.masks(analysis, found), strict=True):
-        rle = coco_mask.encode(np.asfortranarray(mask.view(np.uint8)))
+    for instance in found:
+        rle = resized_rle(analysis.evidence.source.mask(instance.proposal), analysis.evidence.size)
         results.append(
             {
                 "image_id": stem,
@@ -111,15 +111,16 @@ def resized_rle(mask: np.ndarray, size: Size) -> dict[str, Any]:
     height, width = size
     rows = resized_labels(np.arange(mask.shape[0], dtype=np.int32)[:, None], (height, 1))[:, 0]
     columns = resized_labels(np.arange(mask.shape[1], dtype=np.int32)[None], (1, width))[0]
-    tall = mask.T[:, rows]
+    kept, top = np.unique(rows, return_index=True)
+    tall = np.ascontiguousarray(mask.T)[:, kept]
     column, row = np.nonzero(tall[:, 1:] != tall[:, :-1])
     first = np.searchsorted(column, np.arange(len(tall) + 1))
     number = np.diff(first)[columns]
     place = np.arange(number.sum()) + np.repeat(first[columns] - (np.cumsum(number) - number), number)
-    within = np.repeat(np.arange(width) * height, number) + row[place] + 1
+    within = np.repeat(np.arange(width) * height, number) + top[row + 1][place]
     between = (np.flatnonzero(tall[columns[1:], 0] != tall[columns[:-1], -1]) + 1) * height
     start = [0] if tall[columns[0], 0] else []  # the first run is of background
-    ends = np.concatenate([start, np.sort(np.concatenate([within, between])), [height * width]])
+    ends = np.concatenate([start, np.sort(np.concatenate([within, between]), kind="stable"), [height * width]])
     counts = np.diff(ends.astype(np.int64), prepend=0).tolist()
     return coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
 

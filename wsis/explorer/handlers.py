@@ -132,7 +132,9 @@ class Handlers:
         self.pipeline, self.examples, self.store = pipeline, examples, store or Store()
         self.defaults = Settings(enhancer=self.enhancer, steps=MAX_STEPS)
         self.files = Folder()
-        self._glance, self._observe, self._analyse = map(lane, (pipeline.glance, pipeline.observe, pipeline.analyse))
+        self._glance, self._observe, self._analyse = (
+            lane(work) for work in (pipeline.glance, pipeline.observe, pipeline.analyse)
+        )
         self._finished: dict[str, str] = {}
         self._lock = threading.Lock()
         self._serial = count()
@@ -162,12 +164,16 @@ class Handlers:
             "adjust": self._adjust, "enhancer": self._adjust, "reading": self._adjust, "proposals": self._proposals,
             "compare": self._compare,
         }  # fmt: skip
-        yield from self._answered(lambda data, now: acts[data["act"]](data, now, Controls(*controls), owner(request)), event)
+        yield from self._answered(
+            lambda data, now: acts[data["act"]](data, now, Controls(*controls), owner(request)), event
+        )
 
     def tuned(self, path: Path, event: gr.EventData, request: gr.Request, *controls: Any) -> Iterator[Message]:
         """A photo of the tuned data set is opened in the explorer."""
         now = Now(enhancer=self.enhancer)
-        yield from self._answered(lambda *_: self._photo(path, path.name, now, Controls(*controls), owner(request)), event)
+        yield from self._answered(
+            lambda *_: self._photo(path, path.name, now, Controls(*controls), owner(request)), event
+        )
 
     def ask(self, event: gr.EventData, request: gr.Request) -> Message:
         """Anything that is there already: the maps of another peak, or a promise to keep an analysis."""
@@ -200,7 +206,9 @@ class Handlers:
         try:
             data = _data(event)
             scene = self._scene(self.store.get(Now.of(data.get("now")).token), Now.of(data.get("now")))
-            return str(self.files.write(str(data.get("kind")), scene, self.pipeline.checkpoint, data.get("index")))
+            return str(
+                self.files.write(str(data.get("kind")), scene, self.pipeline.checkpoint, int(data.get("index", 0)))
+            )
         except WsisError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -337,7 +345,7 @@ class Handlers:
 
     def _second(self, made: Analysis, name: str, now: Now, who: str | None) -> tuple[str | None, Analysis | None]:
         """The analysis on the other side of the swipe, where it takes one."""
-        wanted = now.compare
+        wanted: Any = now.compare
         if wanted not in self.pipeline.enhancers or wanted in ("none", made.settings.enhancer):
             return None, None
         other = self._analyse(made.evidence, replace(made.settings, enhancer=wanted))
@@ -373,7 +381,11 @@ class Handlers:
 
     def _gone(self) -> Message:
         text = "This analysis is no longer kept: they go after half an hour, and when the server starts anew."
-        empty = {"title": "This link has expired", "text": f"{text} Choose the photo again.", "offer": "Choose the photo"}
+        empty = {
+            "title": "This link has expired",
+            "text": f"{text} Choose the photo again.",
+            "offer": "Choose the photo",
+        }
         return self._said("gone", text=text, empty=empty)
 
 
@@ -385,4 +397,3 @@ def owner(request: gr.Request | None) -> str | None:
 def _data(event: gr.EventData) -> dict[str, Any]:
     """What the page sent."""
     return event._data if isinstance(event._data, dict) else {}
-

@@ -15,6 +15,7 @@ import torch
 
 from wsis.errors import WsisError
 from wsis.explorer import api, method, pictures, plots, results, theme, tune
+from wsis.explorer.files import WRITERS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.payload import Message
 from wsis.explorer.scene import TOP
@@ -45,7 +46,6 @@ SLIDERS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, 
 LANE = {"concurrency_id": "gpu", "concurrency_limit": 1}
 """One lane for what uses the networks, so that two visitors never share the accelerator's memory."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-FILES = ("COCO JSON", "VOC PNG", "Overlay", "Maps", "Bundle")
 
 
 def build(handlers: Handlers, *, local: bool = False) -> gr.Blocks:
@@ -71,7 +71,7 @@ def build(handlers: Handlers, *, local: bool = False) -> gr.Blocks:
                         _host("table", 2)
                         with gr.Row(elem_id="files"):
                             _host("status", 0)
-                            _html(_buttons(FILES), elem_id="downloads")
+                            _html(_buttons([kind for kind in WRITERS if kind != "Report"]), elem_id="downloads")
                     with _tab("landscape", "Score landscape"):
                         landscape = _plot("landscape")
                     with _tab("sensitivity", "Sensitivity"):
@@ -80,7 +80,11 @@ def build(handlers: Handlers, *, local: bool = False) -> gr.Blocks:
                     with _tab("tune", "Tune on a data set"):
                         tuning = tune.build(handlers.pipeline, LANE, allow_folder=local)
                     with _tab("results", "Results"):
-                        _html(results.html(handlers.pipeline.checkpoint), elem_id="results", js_on_load=_read("results.js"))
+                        _html(
+                            results.html(handlers.pipeline.checkpoint),
+                            elem_id="results",
+                            js_on_load=_read("results.js"),
+                        )
                     with _tab("method", "Method and model"):
                         _html(method.html(handlers.pipeline.checkpoint), elem_id="method")
             with gr.Column(elem_id="right", min_width=0):
@@ -94,7 +98,13 @@ def build(handlers: Handlers, *, local: bool = False) -> gr.Blocks:
 
 
 def _wire(
-    page: gr.Blocks, handlers: Handlers, stage: gr.HTML, controls: list, made: gr.DownloadButton, drawn: list, tuning: Any
+    page: gr.Blocks,
+    handlers: Handlers,
+    stage: gr.HTML,
+    controls: list,
+    made: gr.DownloadButton,
+    drawn: list,
+    tuning: Any,
 ) -> None:
     """Events to handlers. The stage's component is the one wire between the page's scripts and Python."""
 
@@ -163,7 +173,9 @@ def config(handlers: Handlers) -> dict[str, Any]:
     return {
         "presets": presets,
         "main": list(MAIN_PRESETS),
-        "enhancers": {name: {"title": t, "short": s} for name, (t, s) in ENHANCERS.items() if name in handlers.pipeline.enhancers},
+        "enhancers": {
+            name: {"title": t, "short": s} for name, (t, s) in ENHANCERS.items() if name in handlers.pipeline.enhancers
+        },
         "enhancer": handlers.enhancer,
         "step": Settings().steps,
         "steps": handlers.defaults.steps,
@@ -231,8 +243,9 @@ def _header(handlers: Handlers) -> str:
         f'<span class="pill device"><i></i>{escape(told)}</span>'
         f'<span class="pill model" title="The model">{escape(handlers.pipeline.name)} · '
         f"{len(handlers.pipeline.classes)} classes</span>"
-        '<button type="button" class="plain" data-get="Report" title="A page of the present state, to send around">Report'
-        '</button><button type="button" class="primary" data-share title="Copy a link to this screen">Share</button></div>'
+        '<button type="button" class="plain" data-get="Report" title="A page of what you see, to send around">Report'
+        '</button><button type="button" class="primary" data-share title="Copy a link to this screen">Share'
+        "</button></div>"
     )
 
 
@@ -258,9 +271,7 @@ def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.Fil
     start = handlers.defaults
     slider = partial(gr.Slider, elem_classes="knob", buttons=[])
     controls = [
-        gr.Dropdown(
-            ["class map", "response", "mixed"], value=start.naive, label="Naive map", info="what an enhancer starts from"
-        ),
+        gr.Dropdown(["class map", "response", "mixed"], value=start.naive, label="Naive map", info="what is grown"),
         gr.Radio(["excitation", "gradient"], value=start.mode, label="Response", info="how it is propagated back"),
         slider(0, 1, start.class_threshold, step=0.01, label="Class threshold", info="least probability of a class"),
         slider(3, 15, start.window, step=2, label="Peak window", info="cells that a peak must dominate"),
@@ -274,7 +285,7 @@ def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.Fil
     return controls, file
 
 
-def _buttons(kinds: tuple[str, ...]) -> str:
+def _buttons(kinds: list[str]) -> str:
     """Downloads; the files are made by Python when they are asked for."""
     parts = (f'<button type="button" class="fetch" data-get="{kind}">{kind}</button>' for kind in kinds)
     return f'<div class="downloads" role="group" aria-label="Downloads">{"".join(parts)}</div>'
@@ -285,7 +296,8 @@ def _skeleton(rows: int) -> str:
 
 
 PEAKS_HEAD = (
-    '<header><h2>Peaks</h2><span class="walk"><button type="button" data-walk="-1" aria-label="Previous peak">←</button>'
+    '<header><h2>Peaks</h2><span class="walk">'
+    '<button type="button" data-walk="-1" aria-label="Previous peak">←</button>'
     '<button type="button" data-walk="1" aria-label="Next peak">→</button></span></header>'
 )
 AXES_HEAD = (

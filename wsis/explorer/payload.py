@@ -63,7 +63,7 @@ def photo(evidence: Evidence, name: str, example: str = "") -> Message:
 def glance(seen: Glance, peaks: Peaks, name: str) -> Message:
     """The first map, before there are proposals: photo, class map of the strongest peak, where the peaks are."""
     height, width = seen.image.shape[:2]
-    shown = {
+    shown: Message = {
         "name": name,
         "src": pictures.jpeg(resized(seen.image, PHOTO_SIZE), 84),
         "size": [width, height],

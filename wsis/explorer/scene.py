@@ -1,4 +1,4 @@
-"""What one visitor looks at: an analysis, a picked peak, a step and weights. Everything on the screen follows from it."""
+"""What one visitor looks at: an analysis, a picked peak, a step and weights; the whole screen follows from it."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ W.settle = () => {  // the visitor let go: the address, the spoken summary, the 
     wire('release', {now: snapshot()});
   }, 120);
 };
-W.failed = () => { D.busy = ''; W.change({}, 'busy'); };
+W.failed = () => { D.busy = ''; W.notice('The server could not do that. Try again, or reload the page.'); W.change({}, 'busy'); };
 W.notice = text => { D.notice = text; W.change({}, 'notice'); };
 
 // --- from Python ----------------------------------------------------------------------------------------------------

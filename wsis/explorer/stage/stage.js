@@ -344,12 +344,20 @@ function words() {
   }
   $('.waiting').hidden = !D.busy;
   $('.waiting').classList.toggle('over', !!D.photo);
-  $('.waiting p').textContent = (D.busy || '') + ' …';
+  if (D.busy && !asking) asking = setInterval(queued, 250);
+  queued();
   $('.notice').hidden = !D.notice;
   $('.notice span').textContent = D.notice || '';
   $('.notice .again').hidden = !D.gone || !W.photo;
   element.classList.toggle('none', !D.peaks.length);
   element.setAttribute('aria-busy', !!D.busy);
+}
+
+let asking = 0;
+function queued() {  // Gradio knows it and writes it into its own veil, which the stylesheet hides
+  const told = /queue: (\d+)\/(\d+)/.exec(document.querySelector('#stage > .wrap .progress-text')?.textContent || '');
+  $('.waiting p').textContent = told ? `The networks are busy: you are number ${told[1]} of ${told[2]} in the queue` : (D.busy || '') + ' …';
+  if (!D.busy) asking = clearInterval(asking);
 }
 
 W.mount((event, data) => trigger(event, data));
