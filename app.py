@@ -23,6 +23,8 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 from wsis.errors import WsisError
 
 EXAMPLES = Path(__file__).parent / "assets" / "examples"
+SESSIONS = 200
+"""Of how many visitors, the latest, Gradio keeps what their page shows: up to 2 MB each, also when they have left."""
 PATIENCE = 2
 """Seconds that answers under way may still take when the server is stopped."""
 
@@ -101,6 +103,12 @@ def host(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
     return options.host or environment.get("GRADIO_SERVER_NAME") or on_a_space
 
 
+def local(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether nobody but people at this machine can reach the page, as far as the options tell."""
+    shown_elsewhere = options.root_path or options.mcp or visitors(options, environment)
+    return host(options, environment) in ("127.0.0.1", "::1", "localhost") and not shown_elsewhere
+
+
 def examples() -> dict[str, Path]:
     """The example photos by name; empty where there are none."""
     return {path.stem: path for path in sorted(EXAMPLES.glob("*.jpg"))}
@@ -124,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         pipeline = Pipeline.load(options.model, device=options.device, weights=options.weights, labels=options.labels)
         handlers = Handlers(pipeline, examples())
-        page = build(handlers)
+        page = build(handlers, local=local(options))
     except WsisError as error:
         print(error, file=sys.stderr)
         return 2
@@ -133,7 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     serving = {
         "server_name": host(options), "server_port": options.port, "root_path": options.root_path.rstrip("/") or None,
         "auth": auth or None, "max_file_size": f"{options.max_upload}mb", "mcp_server": options.mcp,
-        "share": False, "inbrowser": options.open, "quiet": True, "prevent_thread_lock": True,
+        "state_session_capacity": SESSIONS, "share": False, "inbrowser": options.open, "quiet": True,
+        "prevent_thread_lock": True,
     }  # fmt: skip
     try:
         page.launch(**{**launch_options(handlers), **serving})

@@ -1,7 +1,8 @@
 """The explorer as a visitor feels it, in a headless Chromium that this machine runs beside the server.
 
-What is measured ends where the page has laid out and painted, on the main thread; what the compositor, the GPU and a
-monitor add is not in it, and neither is a network.
+A map counts as shown after the style, layout and paint of its animation frame, a slider's move when all that follows from
+it is drawn, laid out and its canvas filled. What the compositor, the GPU and a monitor add is not in it, nor is a network;
+for the slider, neither is the wait for the next frame nor the painting of text.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,8 +37,11 @@ WATCH = """() => {
   const seen = globalThis.seen = {slider: [], map: null, instances: null, last: ''};
   const receive = wsis.receive;
   wsis.receive = message => { seen.last = message?.kind; receive(message); };
-  addEventListener('input', event => {
-    if (event.target.type === 'range') painted(now => seen.slider.push(now - event.timeStamp));
+  const canvas = document.querySelector('canvas.main');
+  addEventListener('input', event => {  // the last to hear of it; asking for a box and a pixel makes both ready
+    document.body.getBoundingClientRect();
+    canvas.getContext('2d').getImageData(0, 0, 1, 1);
+    seen.slider.push(performance.now() - event.timeStamp);
   });
   const numbers = wsis.numbers;
   wsis.numbers = async url => {
@@ -115,7 +119,7 @@ def visit(runs: int, photo: np.ndarray, examples: int) -> dict[str, object]:
         `first_map_s`, `instances_s`: from the drop of a photo until its first class map, and its instances, are
         painted, medians; `payload_bytes`: everything that the server sends for one analysis, as transferred, at most.
     """
-    jpeg = base64.b64encode(cv2.imencode(".jpg", photo[..., ::-1])[1].tobytes()).decode()
+    jpegs = [_jpeg(photo), _jpeg(photo[:, ::-1])]  # in turn: the page would recognise pictures that it has decoded
     with served() as address, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
@@ -123,10 +127,10 @@ def visit(runs: int, photo: np.ndarray, examples: int) -> dict[str, object]:
         page.evaluate(WATCH)
         payload = max(_received(page, i) for i in range(examples))
         page.locator("[data-view=instances]").first.click()
-        drops = [_drop(page, jpeg) for _ in range(runs + 1)][1:]
-        _drag(page)
+        drops = [_drop(page, jpegs[i % 2]) for i in range(runs + 1)][1:]
+        _drag(page, 0)
         page.evaluate("() => { seen.slider.length = 0; }")
-        calls = sum(_drag(page) for _ in range(runs))
+        calls = sum(_drag(page, run) for run in range(1, runs + 1))
         slider = sorted(page.evaluate("seen.slider"))
     return {
         "slider_p95_ms": slider[math.ceil(0.95 * len(slider)) - 1],
@@ -136,6 +140,10 @@ def visit(runs: int, photo: np.ndarray, examples: int) -> dict[str, object]:
         "instances_s": statistics.median(last for _, last in drops),
         "payload_bytes": payload,
     }
+
+
+def _jpeg(photo: np.ndarray) -> str:
+    return base64.b64encode(cv2.imencode(".jpg", photo[..., ::-1])[1].tobytes()).decode()
 
 
 def _received(page: Any, example: int) -> int:
@@ -163,18 +171,22 @@ def _drop(page: Any, jpeg: str) -> tuple[float, float]:
     return tuple(page.evaluate("[(seen.map - seen.start) / 1000, (seen.instances - seen.start) / 1000]"))
 
 
-def _drag(page: Any) -> int:
-    """Drag the first weight to and fro with the mouse; returns how often the server was asked meanwhile."""
+def _drag(page: Any, run: int) -> int:
+    """Drag the first weight to and fro with the mouse, not to where it was; returns how often the server was asked."""
     calls: list[object] = []
     track = page.locator(".weight input[type=range]").first.bounding_box()
     middle = track["y"] + track["height"] / 2
-    add: Callable[[object], None] = calls.append
+
+    def add(call: object) -> None:
+        calls.append(call)
+
     page.mouse.move(track["x"] + track["width"] / 2, middle)
     page.mouse.down()
     page.on("request", add)
     page.on("websocket", add)
     for i in range(MOVES):
-        page.mouse.move(track["x"] + track["width"] * (0.5 + 0.45 * math.sin(i / 8)), middle)
+        away = abs((0.023 * i + 0.1 * run) % 1.8 - 0.9)  # each move is larger than a step of the slider
+        page.mouse.move(track["x"] + track["width"] * (0.05 + away), middle)
     page.remove_listener("request", add)
     page.remove_listener("websocket", add)
     page.evaluate("seen.last = ''")

@@ -8,13 +8,14 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 from skimage import data
 
+from app import examples
+from benchmarks import browser
 from wsis import matching
 from wsis.pipeline import Analysis, Pipeline, Settings
 
@@ -85,28 +86,13 @@ def start_up(runs: int) -> Figures:
 
 
 def explorer(runs: int) -> Figures:
-    """From starting `app.py` to the first complete answer of its page."""
+    """From starting `app.py` to the first complete answer of its page, and what `browser.visit` measures."""
 
-    def call() -> None:
-        port = "7919"
-        process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", port], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page:
-                        page.read()
-                    return
-                except OSError:
-                    time.sleep(0.05)
-            raise RuntimeError("the explorer did not answer within 60 s")
-        finally:
-            process.terminate()
-            process.wait()
+    def start() -> None:
+        with browser.served():
+            pass
 
-    return timed(call, min(runs, 3))
+    return {**browser.visit(runs, photo(), len(examples())), "first_page_s": timed(start, min(runs, 3))["median_s"]}
 
 
 SUITE: dict[str, Callable[[int], Figures]] = {

@@ -51,6 +51,14 @@ def test_a_space_is_served_to_everybody_and_a_machine_only_to_itself():
     assert app.host(app.arguments(["--host", "::1"]), {"SPACE_ID": "somebody/wsis"}) == "::1"
 
 
+def test_only_a_machine_of_ones_own_shows_its_folders():
+    assert app.local(app.arguments([]), {}) and app.local(app.arguments(["--host", "localhost"]), {})
+    for given in (["--host", "0.0.0.0"], ["--root-path", "/"], ["--mcp"], ["--auth", "anna:secret"]):
+        assert not app.local(app.arguments(given), {})
+    assert not app.local(app.arguments([]), {"SPACE_ID": "somebody/wsis"})
+    assert not app.local(app.arguments([]), {"WSIS_AUTH": "anna:secret"})
+
+
 @pytest.mark.parametrize("option", ["--share", "--no-such-option", "--queue=many", "--sha"])
 def test_what_is_no_option_is_refused(option, capsys):
     with pytest.raises(SystemExit) as left:

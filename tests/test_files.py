@@ -29,7 +29,7 @@ def scene() -> Scene:
 
 @pytest.fixture
 def folder() -> files.Folder:
-    return files.Folder()
+    return files.Folder("a fast GPU")
 
 
 @pytest.mark.parametrize("kind", files.WRITERS)
@@ -47,6 +47,7 @@ def test_every_download_is_named_after_the_photo(scene, folder, kind):
         assert [entry["category_name"] for entry in json.loads(content)] == ["cat", "dog"]
     else:
         assert content.startswith(b"<!doctype html>")
+        assert b"a fast GPU" in content
 
 
 def test_one_instance_as_mask_and_as_json(scene, folder):

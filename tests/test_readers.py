@@ -217,6 +217,39 @@ def test_other_files_are_refused_with_what_was_expected(tmp_path: Path) -> None:
             read(tmp_path / name, SIZE)
 
 
+def test_a_file_that_unpacks_to_too_much_is_refused_before_it_is_read(
+    tmp_path: Path, masks: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.mat"
+    scipy.io.savemat(path, {"masks": np.zeros((*masks.shape[1:], 2000), np.uint8)}, do_compression=True)
+    monkeypatch.setattr("wsis.proposals.readers.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("scipy.io.loadmat", lambda *_, **__: pytest.fail("it was read"))
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(WsisError, match="unpacks to more than"):
+        read(path, masks.shape[1:])
+
+
+def test_packed_and_plain_files_of_moderate_size_are_read(tmp_path: Path, masks: np.ndarray) -> None:
+    for packed in (False, True):
+        path = tmp_path / f"{packed}.mat"
+        scipy.io.savemat(path, {"masks": np.moveaxis(masks, 0, 2).astype(np.uint8)}, do_compression=packed)
+        assert same(read(path, masks.shape[1:]), masks)
+
+
+def test_too_many_proposals_over_too_many_regions_are_refused(
+    tmp_path: Path, masks: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wsis.proposals.readers.MOST_CELLS", 1000)
+    height, width = masks.shape[1:]
+    Image.fromarray(np.arange(height * width, dtype=np.uint16).reshape(height, width)).save(tmp_path / "many.png")
+    lists = cells([np.array([i + 1]) for i in range(40)])
+    every = np.arange(1, height * width + 1).reshape(height, width)
+    scipy.io.savemat(tmp_path / "many.mat", {"superpixels": every, "labels": lists})
+    for name in ("many.png", "many.mat"):
+        with pytest.raises(WsisError, match="more than can be handled"):
+            read(tmp_path / name, (height, width))
+
+
 @pytest.mark.realdata
 def test_published_prm_proposals(data_root: Path) -> None:
     for photo in sorted((data_root / "prm_samples").glob("*.jpg")):

@@ -13,7 +13,7 @@ from PIL import Image
 from small_analysis import CAT, DOG, SIZE, WORK, small_analysis
 
 from train.scenes import scene
-from wsis import ground_truth, image, matching, metrics, tuning, voc
+from wsis import ground_truth, image, matching, metrics, photo_sets, tuning, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import GroundTruth
 from wsis.matching import PRESETS, Weights
@@ -43,7 +43,7 @@ def write_scenes(root, photos, classes, instances):
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     root = tmp_path_factory.mktemp("kit")
-    write_scenes(root, *tuning.LAYOUTS[0])
+    write_scenes(root, *photo_sets.LAYOUTS[0])
     return root
 
 
@@ -59,7 +59,7 @@ def settings():
 
 @pytest.fixture(scope="module")
 def pairs(kit):
-    return tuning.collect(kit)
+    return photo_sets.collect(kit)
 
 
 @pytest.fixture(scope="module")
@@ -244,8 +244,8 @@ def test_cache_key_follows_everything(pipeline, pairs, settings, tmp_path):
     other = tmp_path / "other.png"
     other.write_bytes(pairs[0].classes.read_bytes() + b"x")
     keys = [key(), key(pairs[1]), key(chosen=Settings(enhancer="spread"))]
-    keys.append(key(tuning.Pair("s0", pairs[0].photo, other, pairs[0].instances)))
-    keys.append(key(tuning.Pair("s0", pairs[0].photo, pairs[0].classes)))
+    keys.append(key(photo_sets.Pair("s0", pairs[0].photo, other, pairs[0].instances)))
+    keys.append(key(photo_sets.Pair("s0", pairs[0].photo, pairs[0].classes)))
     assert len(set(keys)) == len(keys)
     assert key(chosen=Settings(**{**vars(settings), "reading": "iou", "steps": 1})) == keys[0]  # measured for all
 
@@ -269,11 +269,11 @@ def test_an_unwritable_cache_only_costs_time(pipeline, pairs, settings, tmp_path
     assert len(tuning.Cache(tmp_path / "file").measure(pipeline, pairs[0], settings).truth)
 
 
-@pytest.mark.parametrize("names", tuning.LAYOUTS)
+@pytest.mark.parametrize("names", photo_sets.LAYOUTS)
 def test_collect_knows_its_layouts(tmp_path, names):
     write_scenes(tmp_path / "data" / "set", *names)
     (tmp_path / "data" / "set" / names[1] / "s1.png").unlink()  # a photo without a mask
-    found = tuning.collect(tmp_path)
+    found = photo_sets.collect(tmp_path)
     assert [pair.name for pair in found] == ["s0", "s2"]
     assert found[0].instances.parent.name == names[2]
 
@@ -283,22 +283,22 @@ def test_collect_flat_folders(tmp_path, kit):
         (tmp_path / f"s{seed}.JPG").write_bytes((kit / "JPEGImages" / f"s{seed}.jpg").read_bytes())
         (tmp_path / f"s{seed}.png").write_bytes((kit / "SegmentationClass" / f"s{seed}.png").read_bytes())
     (tmp_path / "alone.jpg").write_bytes(b"")
-    found = tuning.collect(tmp_path)
+    found = photo_sets.collect(tmp_path)
     assert [pair.name for pair in found] == ["s0", "s1", "s2"] and found[0].instances is None
 
 
 def test_collect_takes_only_val_of_a_devkit(kit, tmp_path):
-    write_scenes(tmp_path, *tuning.LAYOUTS[0])
+    write_scenes(tmp_path, *photo_sets.LAYOUTS[0])
     (tmp_path / "ImageSets" / "Segmentation").mkdir(parents=True)
     (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("s2\nelse\n")
-    assert [pair.name for pair in tuning.collect(tmp_path)] == ["s2"]
+    assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["s2"]
 
 
 def test_collect_says_what_it_expects(tmp_path):
     with pytest.raises(WsisError, match="SegmentationObject"):
-        tuning.collect(tmp_path)
+        photo_sets.collect(tmp_path)
     with pytest.raises(WsisError, match="no folder"):
-        tuning.collect(tmp_path / "nowhere")
+        photo_sets.collect(tmp_path / "nowhere")
 
 
 def test_connected_areas_are_instances(tmp_path):
@@ -330,10 +330,10 @@ def test_masks_of_another_kind_are_refused(tmp_path, index, words):
 
 
 def test_sizes_must_agree(pipeline, kit, tmp_path):
-    small, pair = tmp_path / "small.png", tuning.collect(kit)[0]
+    small, pair = tmp_path / "small.png", photo_sets.collect(kit)[0]
     Image.fromarray(np.zeros((48, 64), np.uint8)).save(small)
     with pytest.raises(WsisError, match="128 x 96 pixels, its mask 64 x 48"):
-        tuning.measure(pipeline, tuning.Pair("s0", pair.photo, small))
+        tuning.measure(pipeline, photo_sets.Pair("s0", pair.photo, small))
     with pytest.raises(WsisError, match="different sizes"):
         ground_truth.read(pair.classes, small)
 
@@ -354,8 +354,8 @@ def test_unpack_takes_what_it_needs(kit, tmp_path):
         for name in ("run.sh", "__MACOSX/top/._s0.jpg", ".hidden.png"):
             archive.writestr(name, "x")
     (tmp_path / "out").mkdir()
-    tuning.unpack(file, tmp_path / "out")
-    assert [pair.name for pair in tuning.collect(tmp_path / "out")] == ["s0", "s1", "s2"]
+    photo_sets.unpack(file, tmp_path / "out")
+    assert [pair.name for pair in photo_sets.collect(tmp_path / "out")] == ["s0", "s1", "s2"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["top"]
 
 
@@ -363,7 +363,7 @@ def test_unpack_takes_what_it_needs(kit, tmp_path):
 def test_unpack_stays_in_its_folder(tmp_path, name):
     (tmp_path / "out").mkdir()
     with pytest.raises(WsisError, match="outside its folder"):
-        tuning.unpack(packed(tmp_path, [name]), tmp_path / "out")
+        photo_sets.unpack(packed(tmp_path, [name]), tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "some.zip"]
 
 
@@ -371,29 +371,29 @@ def test_unpack_refuses_links(tmp_path):
     entry = zipfile.ZipInfo("a.png")
     entry.external_attr = 0o120777 << 16
     with pytest.raises(WsisError, match="outside its folder"):
-        tuning.unpack(packed(tmp_path, [entry], b"/etc/passwd"), tmp_path)
+        photo_sets.unpack(packed(tmp_path, [entry], b"/etc/passwd"), tmp_path)
 
 
 def test_unpack_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(tuning, "MOST_UNPACKED", 100)
-    tuning.unpack(packed(tmp_path, ["a.png"], bytes(100)), tmp_path)
+    monkeypatch.setattr(photo_sets, "MOST_UNPACKED", 100)
+    photo_sets.unpack(packed(tmp_path, ["a.png"], bytes(100)), tmp_path)
     with pytest.raises(WsisError, match="unpacks to more than"):
-        tuning.unpack(packed(tmp_path, ["a.png", "b.png"], bytes(60)), tmp_path)
-    monkeypatch.setattr(tuning, "MOST_FILES", 2)
+        photo_sets.unpack(packed(tmp_path, ["a.png", "b.png"], bytes(60)), tmp_path)
+    monkeypatch.setattr(photo_sets, "MOST_FILES", 2)
     with pytest.raises(WsisError, match="holds 3 files"):
-        tuning.unpack(packed(tmp_path, ["a.png", "b.png", "c.png"]), tmp_path)
+        photo_sets.unpack(packed(tmp_path, ["a.png", "b.png", "c.png"]), tmp_path)
 
 
 def test_unpack_says_what_is_no_zip(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"nothing")
     with pytest.raises(WsisError, match="no zip"):
-        tuning.unpack(tmp_path / "a.zip", tmp_path)
+        photo_sets.unpack(tmp_path / "a.zip", tmp_path)
 
 
 def test_spaced_keeps_both_ends(pairs):
-    many = [tuning.Pair(str(i), pairs[0].photo, pairs[0].classes) for i in range(10)]
-    chosen = [int(pair.name) for pair in tuning.spaced(many, 4)]
-    assert chosen == [0, 3, 6, 9] and tuning.spaced(many, 10) == tuple(many)
+    many = [photo_sets.Pair(str(i), pairs[0].photo, pairs[0].classes) for i in range(10)]
+    chosen = [int(pair.name) for pair in photo_sets.spaced(many, 4)]
+    assert chosen == [0, 3, 6, 9] and photo_sets.spaced(many, 10) == tuple(many)
 
 
 @pytest.mark.realdata
@@ -402,7 +402,7 @@ def test_real_photos_give_what_the_evaluation_gives(request, tmp_path):
 
     kit = request.getfixturevalue("voc")
     pipeline = Pipeline.load("voc-lite", device="cpu")
-    pairs = tuning.spaced(tuning.collect(kit), 4)
+    pairs = photo_sets.spaced(photo_sets.collect(kit), 4)
     row = evaluate.Row("icn-saliency", 4, "prm-2018", 1)
     photos = [evaluate.photo_figures(pipeline, kit, pair.name, [row], Settings()) for pair in pairs]
     expected = evaluate.summary(photos)["rows"][0]

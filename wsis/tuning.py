@@ -11,14 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -27,6 +25,7 @@ from wsis import export, ground_truth, image, matching, metrics
 from wsis.errors import WsisError
 from wsis.ground_truth import GroundTruth
 from wsis.matching import PUBLISHED, READINGS, Reading, Weights
+from wsis.photo_sets import Pair
 from wsis.pipeline import Analysis, Pipeline, Settings
 
 STEPS = 4
@@ -36,37 +35,9 @@ THRESHOLDS = (0.25, 0.5, 0.75)
 FIGURES = ("map25", "map50", "map75", "abo", "miou")
 VALUES = np.linspace(0, 1.5, 16).round(2)
 """Of a weight, in a grid."""
-LAYOUTS = (("JPEGImages", "SegmentationClass", "SegmentationObject"), ("images", "classes", "masks"))
-"""Folders of photos, of class indices and of instance indices that `collect` knows."""
-EXPECTED = (
-    "a VOC devkit (JPEGImages, SegmentationClass, SegmentationObject), the folders images, classes and masks, or each "
-    "photo STEM.jpg beside its class mask STEM.png"
-)
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-MOST_PHOTOS = 2000
-MOST_FOLDERS = 200
-MOST_FILES = 10_000
-MOST_UNPACKED = 2 * 2**30
 MOST_CACHED = 2**30
 FORMAT = 1
 """Of the records on disk; a new number makes old ones be measured again."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A photo and its masks.
-
-    Attributes:
-        name: the photo's stem, unique in its set.
-        photo: file of the photo.
-        classes: index PNG of classes.
-        instances: index PNG of instances; None makes every connected area of a class an instance.
-    """
-
-    name: str
-    photo: Path
-    classes: Path
-    instances: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +162,7 @@ class Records:
         self.records, self.classes = tuple(records), tuple(classes)
         self._stacks: dict[tuple[int, str], _Stack] = {}
         self._photos: list[dict[tuple, PhotoFigures]] = [{} for _ in self.records]
+        self._sets: dict[tuple, Figures] = {}
 
     def __len__(self) -> int:
         """Number of photos."""
@@ -216,9 +188,15 @@ class Records:
 
     def at(self, picks: np.ndarray, step: int, reading: str) -> Figures:
         """The figures of given winners, see `picks`."""
-        stack = self._stack(step, reading)
-        photos = tuple(self._photo(i, picks[a:b], stack, step) for i, (a, b) in enumerate(pairwise(stack.photos)))
-        return _figures(photos, self.classes)
+        key = (step, reading, picks.tobytes())
+        known = self._sets.get(key)
+        if known is None:
+            stack = self._stack(step, reading)
+            photos = tuple(self._photo(i, picks[a:b], stack, step) for i, (a, b) in enumerate(pairwise(stack.photos)))
+            if len(self._sets) >= 16:
+                self._sets.clear()
+            known = self._sets[key] = _figures(photos, self.classes)
+        return known
 
     def _stack(self, step: int, reading: str) -> _Stack:
         key = (step, reading)
@@ -279,7 +257,7 @@ class Grid:
     def order(self, figure: str) -> list[tuple[int, int]]:
         """(row, column) of all cells, best first; of equal ones those with the better neighbours, then the lower."""
         plane = self.figures[..., FIGURES.index(figure)]
-        padded = np.pad(plane, 1, mode="edge")
+        padded = np.pad(plane, 1, constant_values=plane.min())
         width = plane.shape[1]
         around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).sum((2, 3))
         order = np.lexsort((-np.round(around, 9).ravel(), -np.round(plane, 9).ravel()))
@@ -330,68 +308,6 @@ def best(found: Grid, figure: str = "map50") -> tuple[Weights, float]:
     """The weights with the highest figure, see `Grid.order`, and the figure."""
     row, column = found.order(figure)[0]
     return found.weights(row, column), float(found.figures[row, column, FIGURES.index(figure)])
-
-
-def collect(folder: Path) -> tuple[Pair, ...]:
-    """Photos with masks in a folder, sorted by name.
-
-    The first layout that is found counts, in the folder itself or up to three folders deeper:
-
-    * a VOC devkit: `JPEGImages/STEM.jpg`, `SegmentationClass/STEM.png`, `SegmentationObject/STEM.png`; where
-      `ImageSets/Segmentation/val.txt` names some of them, only these, because others may have trained the model;
-    * `images/STEM.jpg`, `classes/STEM.png`, `masks/STEM.png`: class indices and instance indices;
-    * `STEM.jpg` beside `STEM.png`, its class indices; every connected area of a class is an instance.
-
-    Photos without masks are left out. Class c of the model has index c + 1 (VOC's numbers for `voc-lite`).
-
-    Raises:
-        WsisError: no such folder, no photo with masks in it, or too many.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise WsisError(f"There is no folder {folder}. Give one with {EXPECTED}.")
-    try:
-        found = next((pairs for place in _folders(folder) if (pairs := _pairs(place))), {})
-    except OSError as error:
-        raise WsisError(f"{folder} cannot be read: {error.strerror or error}.") from error
-    if not found:
-        raise WsisError(f"There is no photo with masks. Expected: {EXPECTED}.")
-    if len(found) > MOST_PHOTOS:
-        raise WsisError(f"These are {len(found)} photos with masks; at most {MOST_PHOTOS} are taken. Leave some out.")
-    return tuple(found[name] for name in sorted(found))
-
-
-def spaced(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
-    """At most `count` of the pairs, evenly spaced."""
-    if len(pairs) <= count:
-        return tuple(pairs)
-    return tuple(pairs[i] for i in np.linspace(0, len(pairs) - 1, count).round().astype(int))
-
-
-def unpack(file: Path, folder: Path) -> None:
-    """Unpack the photos, PNGs and lists of a zip into an empty folder.
-
-    What is no photo, mask or list is left out, and so are hidden files.
-
-    Raises:
-        WsisError: no zip, damaged, encrypted, too large, too many files, or a name that leads out of the folder.
-    """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > MOST_FILES:
-                raise WsisError(f"The zip holds {len(entries)} files; at most {MOST_FILES} are unpacked. Split it.")
-            left = MOST_UNPACKED
-            for entry in entries:
-                place = _safe(entry)
-                if place is not None:
-                    left = _extract(archive, entry, folder / place, left)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, ValueError) as error:
-        raise WsisError("The file is no zip, or it is damaged. Pack the folder again.") from error
-    except RuntimeError as error:  # what zipfile says of a password
-        raise WsisError("The zip is encrypted. Pack the folder without a password.") from error
-    except OSError as error:
-        raise WsisError(f"The zip cannot be unpacked: {error.strerror or error}.") from error
 
 
 def measure(pipeline: Pipeline, pair: Pair, settings: Settings | None = None) -> Record:
@@ -658,74 +574,3 @@ def _load(file: Path) -> Record | None:
         return Record(**arrays)
     except Exception:  # a damaged zip or header raises any of a dozen types; the photo is measured again
         return None
-
-
-def _folders(root: Path) -> Iterator[Path]:
-    """A folder and those in it, up to three deep, nearest first; hidden ones and macOS's extras left out."""
-    level, seen = [root], 0
-    for _ in range(4):
-        for place in level:
-            seen += 1
-            if seen > MOST_FOLDERS:
-                return
-            yield place
-        level = [
-            sub
-            for place in level
-            for sub in sorted(place.iterdir())
-            if sub.is_dir() and not sub.name.startswith((".", "__"))
-        ][:MOST_FOLDERS]
-
-
-def _pairs(place: Path) -> dict[str, Pair]:
-    """Pairs of one folder by name, in whichever layout it has; empty if in none."""
-    for photos, classes, instances in LAYOUTS:
-        if all((place / name).is_dir() for name in (photos, classes, instances)):
-            found = {
-                file.stem: Pair(file.stem, file, mask, objects)
-                for file in _photos(place / photos)
-                if (mask := place / classes / f"{file.stem}.png").is_file()
-                and (objects := place / instances / f"{file.stem}.png").is_file()
-            }
-            return _listed(place, found)
-    return {
-        file.stem: Pair(file.stem, file, mask)
-        for file in _photos(place)
-        if file.suffix.lower() != ".png" and (mask := file.with_suffix(".png")).is_file()
-    }
-
-
-def _photos(place: Path) -> list[Path]:
-    files = (file for file in place.iterdir() if file.suffix.lower() in PHOTO_SUFFIXES)
-    return sorted(file for file in files if file.is_file() and not file.name.startswith("."))
-
-
-def _listed(place: Path, found: dict[str, Pair]) -> dict[str, Pair]:
-    """Only what the devkit's `val` list names, where it names any."""
-    listing = place / "ImageSets" / "Segmentation" / "val.txt"
-    if not listing.is_file():
-        return found
-    names = {line.split()[0] for line in listing.read_text(errors="replace").splitlines() if line.strip()}
-    return {name: pair for name, pair in found.items() if name in names} or found
-
-
-def _safe(entry: zipfile.ZipInfo) -> PurePosixPath | None:
-    """Where an entry of a zip may go; None for what is not needed."""
-    place = PurePosixPath(entry.filename.replace("\\", "/"))
-    link = stat.S_ISLNK(entry.external_attr >> 16)
-    if link or place.is_absolute() or ".." in place.parts or ":" in entry.filename or len(entry.filename) > 500:
-        raise WsisError("The zip names files outside its folder. Pack the folder again.")
-    needed = place.suffix.lower() in (*PHOTO_SUFFIXES, ".txt")
-    return place if needed and not any(part.startswith((".", "__MACOSX")) for part in place.parts) else None
-
-
-def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:
-    """Write one file of at most `left` bytes, whatever the zip says of its size; returns what is left then."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with archive.open(entry) as source, target.open("wb") as sink:
-        while block := source.read(min(left, 2**20) + 1):
-            left -= len(block)
-            if left < 0:
-                raise WsisError(f"The zip unpacks to more than {MOST_UNPACKED // 2**30} GB. Take fewer photos.")
-            sink.write(block)
-    return left

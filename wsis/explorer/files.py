@@ -25,15 +25,15 @@ LONGEST = 120
 """Bytes of a stem: file systems stop at 255, and endings and folders are added."""
 
 
-def _report(path: Path, scene: Scene, stem: str, model: str | Checkpoint) -> Path:
-    return export.write(path, report.html(scene, model))
+def _report(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
+    return export.write(path, report.html(scene, model, report.Options(device=device)))
 
 
-def _strip(path: Path, scene: Scene, stem: str, model: str | Checkpoint) -> Path:
+def _strip(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
     return export.strip_png(path, scene.analysis, scene.found, stem=stem, step=scene.step)
 
 
-def _bundle(path: Path, scene: Scene, stem: str, model: str | Checkpoint) -> Path:
+def _bundle(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
     return export.bundle(
         path,
         scene.analysis,
@@ -42,16 +42,16 @@ def _bundle(path: Path, scene: Scene, stem: str, model: str | Checkpoint) -> Pat
         model=model,
         weights=scene.weights,
         step=scene.step,
-        more={"report.html": report.html(scene, model).encode()},
+        more={"report.html": report.html(scene, model, report.Options(device=device)).encode()},
     )
 
 
 def _plain(write: Callable[..., Path]) -> Callable[..., Path]:
     """One of `export`'s writers, which know neither steps nor weights."""
-    return lambda path, scene, stem, model: write(path, scene.analysis, scene.found, stem=stem)
+    return lambda path, scene, stem, model, device: write(path, scene.analysis, scene.found, stem=stem)
 
 
-WRITERS: dict[str, tuple[str, Callable[[Path, Scene, str, str | Checkpoint], Path]]] = {
+WRITERS: dict[str, tuple[str, Callable[[Path, Scene, str, str | Checkpoint, str], Path]]] = {
     "COCO JSON": ("instances.json", _plain(export.coco_json)),
     "VOC PNG": ("voc.zip", _plain(export.voc_zip)),
     "Overlay": ("overlay.png", _plain(export.overlay_png)),
@@ -72,8 +72,9 @@ INSTANCE_WRITERS: dict[str, tuple[str, Callable[[Path, Scene, Instance, str], Pa
 class Folder:
     """A temporary folder that forgets what is older than ten minutes and goes with the process."""
 
-    def __init__(self) -> None:
-        """Make the folder."""
+    def __init__(self, device: str = "") -> None:
+        """Make the folder; reports name the device that the networks run on."""
+        self._device = device
         self._home = tempfile.TemporaryDirectory(prefix="wsis-explorer-")
 
     def write(self, kind: str, scene: Scene, model: str | Checkpoint, index: int = 0) -> Path:
@@ -104,7 +105,7 @@ class Folder:
         folder, stem = home / secrets.token_urlsafe(16), safe_stem(scene.photo)
         if kind in WRITERS:
             ending, write = WRITERS[kind]
-            return write(folder / f"{stem}-{ending}", scene, stem, model)
+            return write(folder / f"{stem}-{ending}", scene, stem, model, self._device)
         if not 0 <= index < len(scene.found):
             raise WsisError("This instance is no longer on the screen. Choose one from the table.")
         one, (ending, write_one) = scene.found[index], INSTANCE_WRITERS[kind]

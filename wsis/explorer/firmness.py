@@ -17,6 +17,7 @@ from wsis.instances import Instance
 from wsis.matching import Weights
 
 CELLS = 48
+"""Cells a side of the small picture of weight space that the page draws while a slider moves."""
 AXES = ("alpha", "beta", "gamma")
 FRAME = -1
 """Instead of a rival's index: the edge of the plane that is shown."""
@@ -25,26 +26,6 @@ SPAN = (1.5, 1.5, 1.5)
 TINY = 1e-12
 LEAST = 1e-9
 """A distance, in spans, that is rounding: the two are tied."""
-
-
-@dataclass(frozen=True)
-class Firmness:
-    """The plane of alpha (to the right) and gamma (upwards) at the chosen beta.
-
-    Attributes:
-        winners: (CELLS, CELLS) int64, index of the proposal that wins at each weight; row 0 is gamma = 0.
-        span: (alpha, gamma) at the far corner.
-        share: part of the plane that the present winner holds, in [0, 1].
-        handovers: for alpha and for gamma the nearest value at which another proposal takes over:
-            (symbol, "below" | "above", value, proposal).
-        candidates: how many proposals are on the Pareto front; no other can win, whatever the weights.
-    """
-
-    winners: np.ndarray
-    span: tuple[float, float]
-    share: float
-    handovers: tuple[tuple[str, str, float, int], ...]
-    candidates: int
 
 
 @dataclass(frozen=True)
@@ -83,32 +64,6 @@ def spans(reading: str, weights: Weights) -> tuple[float, float, float]:
     """The largest alpha, beta and gamma to show: what the sliders reach, or the present weight where that is more."""
     alpha, beta, gamma = SPANS.get(reading, SPAN)
     return max(alpha, weights.alpha), max(beta, weights.beta), max(gamma, weights.gamma)
-
-
-def measure(terms: np.ndarray, weights: Weights, span: tuple[float, float]) -> Firmness:
-    """Find who wins over the plane of alpha and gamma, and how far a weight may move before another takes over.
-
-    Args:
-        terms: (N, 3) float32, the terms of Eq. 5 of one peak, N >= 1.
-        weights: the present weights.
-        span: largest alpha and gamma shown.
-
-    Returns:
-        The plane and the nearest handovers, at most one a weight.
-    """
-    front, lines = _lines(terms, weights, 0, 2, span)
-    steps = np.linspace(0, 1, CELLS)
-    grid = np.stack([*np.meshgrid(steps, steps), np.ones((CELLS, CELLS))], -1)
-    winners = front[(grid @ lines.T).argmax(-1)]
-    present = int(matching.rank(terms, weights, 1)[0])
-    nearest = [handover(terms, weights, axis, limit) for axis, limit in ((0, span[0]), (2, span[1]))]
-    return Firmness(
-        winners,
-        span,
-        float((winners == present).mean()),
-        tuple(found for found in nearest if found is not None),
-        len(matching.pareto(terms)),
-    )
 
 
 def regions(terms: np.ndarray, weights: Weights, x: int, y: int, span: tuple[float, float]) -> tuple[Region, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+import torch
 
 from wsis.errors import WsisError
 from wsis.explorer import payload
@@ -131,13 +132,21 @@ class Handlers:
         """
         self.pipeline, self.examples, self.store = pipeline, examples, store or Store()
         self.defaults = Settings(enhancer=self.enhancer, steps=MAX_STEPS)
-        self.files = Folder()
+        self.files = Folder(self.device)
         self._glance, self._observe, self._analyse = (
             lane(work) for work in (pipeline.glance, pipeline.observe, pipeline.analyse)
         )
         self._finished: dict[str, str] = {}
         self._lock = threading.Lock()
         self._serial = count()
+
+    @property
+    def device(self) -> str:
+        """What the networks run on, for people."""
+        if self.pipeline.device.startswith("cuda"):
+            return torch.cuda.get_device_name(self.pipeline.device)
+        threads = torch.get_num_threads()
+        return f"CPU · {threads} thread{'' if threads == 1 else 's'}"
 
     @property
     def enhancer(self) -> Enhancer:

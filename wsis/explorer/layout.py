@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import gradio as gr
-import torch
 
 from wsis.errors import WsisError
 from wsis.explorer import api, method, pictures, plots, results, theme, tune
@@ -116,7 +115,8 @@ def _wire(
             if now.tab == "landscape":
                 rest[:2] = plots.landscape(scene, now.dark), plots.landscape_table(scene)
             elif now.tab == "sensitivity":
-                told = plots.sensitivity_summary(scene, *now.axes) + plots.sensitivity_table(scene, *now.axes)
+                said = f'<p class="plot-said">{escape(plots.sensitivity_summary(scene, *now.axes))}</p>'
+                told = said + plots.sensitivity_table(scene, *now.axes)
                 rest[2:4] = plots.sensitivity(scene, *now.axes, now.dark), told
             elif now.tab == "tune":
                 rest[4:] = tuning.moved(state, now.weights, now.step, now.reading)
@@ -232,15 +232,10 @@ def _json(content: Any) -> str:
 
 
 def _header(handlers: Handlers) -> str:
-    device = handlers.pipeline.device
-    if device.startswith("cuda"):
-        told = torch.cuda.get_device_name(device)
-    else:
-        told = f"CPU · {torch.get_num_threads()} thread{'' if torch.get_num_threads() == 1 else 's'}"
     return (
         f'<div class="top"><span class="logo">{LOGO}</span><h1>wsis</h1><p>from a label to a mask, step by step</p>'
         f'<span class="push"></span><span class="pill queue" role="status" hidden></span>'
-        f'<span class="pill device"><i></i>{escape(told)}</span>'
+        f'<span class="pill device"><i></i>{escape(handlers.device)}</span>'
         f'<span class="pill model" title="The model">{escape(handlers.pipeline.name)} · '
         f"{len(handlers.pipeline.classes)} classes</span>"
         '<button type="button" class="plain" data-get="Report" title="A page of what you see, to send around">Report'

@@ -21,8 +21,6 @@ SHOWN = 600
 ROWS = 25
 LABELLED = 0.12
 """Least width and height, as a share of the plane's, that a region needs to carry its number."""
-CONFIG = {"displayModeBar": False, "responsive": True}
-"""What `plotly` needs beside a figure where it is not drawn by Gradio."""
 NO_PEAK = "There is no peak yet. Switch a class on at the left, or choose another photo."
 SAME_AXES = "Choose two different weights to see who wins between them."
 
@@ -313,7 +311,7 @@ def sensitivity_table(scene: Scene, x: str, y: str) -> str:
     head = ["proposal", "wins", f"{SYMBOLS[seen.x]} within", f"{SYMBOLS[seen.y]} within", "area", "borders on"]
     others = [axis for axis in range(3) if axis not in (seen.x, seen.y)]
     third = f"{SYMBOLS[others[0]]} stays at {number(getattr(scene.weights, AXES[others[0]]), 1)}"
-    return _table(head, rows, f"Numbers are present ranks; now: {_point(seen, seen.point)}; {third}.")
+    return _table(head, rows, f"Numbers are present ranks; now: {_point(seen, seen.point)}; {third}.", unfolded=True)
 
 
 def plane_svg(seen: Plane, peak: int, pixels: int = 200) -> str:
@@ -512,13 +510,14 @@ def _hint(text: str) -> str:
     return f'<p class="hint">{escape(text)}</p>'
 
 
-def _table(head: list[str], rows: list[list[str]], note: str) -> str:
+def _table(head: list[str], rows: list[list[str]], note: str, unfolded: bool = False) -> str:
     """A table under a fold; cells are HTML already."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
     )
     return (
-        f'<details class="plot-table"><summary>as a table</summary><p>{note}</p><div class="plot-scroll">'
+        f'<details class="plot-table"{" open" if unfolded else ""}><summary>as a table</summary><p>{note}</p>'
+        '<div class="plot-scroll">'
         f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )

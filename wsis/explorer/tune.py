@@ -7,26 +7,31 @@ and stopping takes no longer than one photo.
 from __future__ import annotations
 
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from wsis import tuning
+from wsis import photo_sets, tuning
 from wsis.errors import WsisError
 from wsis.explorer import tune_view as view
 from wsis.image import read
 from wsis.matching import PRESETS, PUBLISHED, Weights
+from wsis.photo_sets import Pair
 from wsis.pipeline import Pipeline, Settings
-from wsis.tuning import FIGURES, Cache, Figures, Grid, Pair, Records
+from wsis.tuning import FIGURES, Cache, Figures, Grid, Records
 
 HERE = Path(__file__).parent
+PREFIX = "wsis-tune-"
+"""Of temporary folders."""
 LIMITS = (20, 50, 100, 200, 500)
 BATCH_SECONDS = 1.0
 """One event measures photos for so long, at least one; those that were measured before take milliseconds."""
@@ -79,6 +84,7 @@ class Session:
         found: the last search, and whether it saw every other photo only.
         thumbs: small pictures by stem.
         used: when it was last asked for.
+        lock: held while photos are measured.
     """
 
     pairs: tuple[Pair, ...]
@@ -91,6 +97,7 @@ class Session:
     found: tuple[Grid, bool] | None = None
     thumbs: dict[str, str] = field(default_factory=dict)
     used: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
     _table: Records | None = None
 
     @property
@@ -197,14 +204,15 @@ class Handlers:
     def __init__(self, pipeline: Pipeline, sessions: Sessions | None = None, cache: Cache | None = None) -> None:
         """Remember the pipeline, the visitors' sets and where records are kept."""
         self.pipeline, self.sessions, self.cache = pipeline, sessions or Sessions(), cache or Cache()
+        sweep()
 
     def zip(self, tune: Tune, file: str | None, enhancer: str, most: int) -> tuple:
         """A zip was uploaded."""
         if not file:
             return self._started(tune, WsisError("The upload did not arrive. Try it again."))
-        folder = TemporaryDirectory(prefix="wsis-tune-", ignore_cleanup_errors=True)
+        folder = TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         try:
-            tuning.unpack(Path(file), Path(folder.name))
+            photo_sets.unpack(Path(file), Path(folder.name))
             return self._started(tune, self._session(Path(folder.name), enhancer, most, folder))
         except WsisError as error:
             folder.cleanup()
@@ -223,22 +231,23 @@ class Handlers:
         """Measure the next photos; a tick that moved on starts the next event."""
         try:
             session = self.sessions.get(tune.token)
-        except WsisError as error:
-            return tick, view.notice(str(error)), *_buttons(None), *self.moved(tune)
-        self._measure(session)
+            self._measure(session)
+            self.sessions.get(tune.token)
+        except WsisError:  # another set has taken its place, and what the page shows is already about that
+            return tuple(gr.skip() for _ in range(9))
         at = view.progress(session.progress())
         if session.running:
             return tick + 1, at, *_buttons(session), *_nothing()
-        return tick, at, *_buttons(session), *self.moved(tune)
+        return tick, at, *_buttons(session), *self.moved(tune)[1:]
 
     def stop(self, tune: Tune) -> tuple:
         """Measure no further photo; what there is counts."""
         try:
             session = self.sessions.get(tune.token)
         except WsisError as error:
-            return view.notice(str(error)), *_buttons(None), *self.moved(tune)
+            return view.notice(str(error)), *_buttons(None), *_nothing()
         session.stopped = True
-        return view.progress(session.progress()), *_buttons(session), *self.moved(tune)
+        return view.progress(session.progress()), *_buttons(session), *self.moved(tune)[1:]
 
     def resume(self, tune: Tune, tick: int) -> tuple:
         """Go on after a stop, or after the connection broke."""
@@ -285,14 +294,14 @@ class Handlers:
             reading=reading or tune.reading,
         )
         if not tune.token:
-            return tune, *_nothing()[1:]
+            return tune, *_nothing()
         try:
             session = self.sessions.get(tune.token)
         except WsisError as error:
             return tune, view.notice(str(error)), "", "", ""
         records = session.table(self.pipeline.classes)
         if session.running or not len(records):
-            return tune, *_nothing()[1:]
+            return tune, *_nothing()
         now = self._figures(tune, records)
         published = tuning.figures(records, PUBLISHED, tune.step)
         title = next((preset.title for preset in PRESETS.values() if preset.reading == tune.reading), tune.reading)
@@ -316,7 +325,7 @@ class Handlers:
         return found[0]
 
     def _session(self, place: Path, enhancer: str, most: int, folder: TemporaryDirectory | None = None) -> Session:
-        pairs = tuning.spaced(tuning.collect(place), int(most) if int(most) in LIMITS else LIMITS[0])
+        pairs = photo_sets.spaced(photo_sets.collect(place), int(most) if int(most) in LIMITS else LIMITS[0])
         settings = Settings(enhancer=enhancer if enhancer in self.pipeline.enhancers else "none")  # type: ignore[arg-type]
         return Session(pairs, settings, folder)
 
@@ -330,16 +339,17 @@ class Handlers:
 
     def _measure(self, session: Session) -> None:
         start = time.monotonic()
-        while session.running:
-            number = session.done
-            pair, before = session.pairs[number], time.monotonic()
-            try:
-                session.records[number] = self.cache.measure(self.pipeline, pair, session.settings)
-            except WsisError as error:
-                session.failed.append((pair.photo.name, str(error)))
-            session.seconds.append(time.monotonic() - before)
-            if time.monotonic() - start > BATCH_SECONDS:
-                break
+        with session.lock:
+            while session.running:
+                number = session.done
+                pair, before = session.pairs[number], time.monotonic()
+                try:
+                    session.records[number] = self.cache.measure(self.pipeline, pair, session.settings)
+                except WsisError as error:
+                    session.failed.append((pair.photo.name, str(error)))
+                session.seconds.append(time.monotonic() - before)
+                if time.monotonic() - start > BATCH_SECONDS:
+                    break
 
     def _figures(self, tune: Tune, records: Records, weights: Weights | None = None) -> Figures:
         return tuning.figures(records, weights or tune.weights, tune.step, tune.reading)
@@ -443,10 +453,10 @@ def build(pipeline: Pipeline, lane: dict[str, Any], *, allow_folder: bool = Fals
     if allow_folder:
         gr.on([take.click, path.submit], handlers.folder, [state, path, enhancer, most], **start)
     tick.change(
-        handlers.step, [state, tick], [tick, head, *buttons, *outputs],
+        handlers.step, [state, tick], [tick, head, *buttons, *outputs[1:]],
         show_progress="hidden", api_visibility="private", trigger_mode="multiple", **lane,
     )  # fmt: skip
-    stop.click(handlers.stop, state, [head, *buttons, *outputs], **light)
+    stop.click(handlers.stop, state, [head, *buttons, *outputs[1:]], **light)
     resume.click(handlers.resume, [state, tick], [tick, head, *buttons], **light)
     search.click(
         handlers.search, [state, axes, split], plane, api_visibility="private", concurrency_id="tune-search",
@@ -455,6 +465,14 @@ def build(pipeline: Pipeline, lane: dict[str, Any], *, allow_folder: bool = Fals
     figure.input(handlers.figure, [state, figure], [state, plane], **light)
     save.click(None, name, note, js=SAVE, **light)
     return Tab(state, outputs, opener, handlers.moved, handlers.photo_path)
+
+
+def sweep(seconds: float = 86400) -> None:
+    """Delete folders that an explorer left behind when it was killed."""
+    for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > seconds:
+                shutil.rmtree(folder)
 
 
 def _buttons(session: Session | None) -> tuple[Any, Any, Any]:
@@ -469,8 +487,8 @@ def _buttons(session: Session | None) -> tuple[Any, Any, Any]:
 
 
 def _nothing() -> list[Any]:
-    """Leave every output as it is."""
-    return [gr.skip()] * 5
+    """Leave every output but the state as it is."""
+    return [gr.skip()] * 4
 
 
 def _rounded(values: np.ndarray) -> list[float]:

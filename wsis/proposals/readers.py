@@ -8,7 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import struct
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from wsis.proposals.proposal_set import ProposalSet, Size, from_masks, rank_scor
 
 MOST_BYTES = 2 << 30
 """Memory that the decoded masks of one file may take, a byte a pixel and mask."""
+MOST_CELLS = 100_000_000
+"""Proposals x regions of one file; several tables of that size are needed, of up to 4 bytes a cell."""
 
 
 def read(path: str | Path, size: Size, image_id: str | int | None = None) -> ProposalSet:
@@ -57,6 +62,7 @@ def read(path: str | Path, size: Size, image_id: str | int | None = None) -> Pro
 
 
 def _mat(path: Path, size: Size, _: str | int | None) -> ProposalSet:
+    _check_unpacked(path)
     try:
         content = scipy.io.loadmat(str(path), struct_as_record=True, squeeze_me=False)
     except NotImplementedError as error:
@@ -112,6 +118,7 @@ def _mcg(path: Path, size: Size, fields: dict[str, np.ndarray]) -> ProposalSet:
     lengths = np.array([len(numbers) for numbers in lists])
     if not lengths.all():
         raise WsisError(f"{path.name}: proposal {int(np.argmin(lengths))} (from 0) lists no superpixel.")
+    _check_table(path, len(lists), len(names))
     membership = np.zeros((len(lists), len(names)), bool)
     membership[np.repeat(np.arange(len(lists)), lengths), columns] = True
     ranked, order = _ranked(_scores(path, fields, len(lists)), len(lists))
@@ -272,6 +279,7 @@ def _png(path: Path, size: Size, _: str | int | None) -> ProposalSet:
     numbered = np.flatnonzero((values != 0) & ~(void & (values == voc.VOID)))
     if not len(numbered):
         raise WsisError(f"{path.name} holds no index besides 0 (background) and 255 (void).")
+    _check_table(path, len(numbered), len(values))
     membership = np.eye(len(values), dtype=bool)[numbered]
     labels = labels.reshape(size).astype(np.int32)
     return ProposalSet(labels, membership, rank_scores(len(numbered)), f"{path.name} (labels)")
@@ -293,3 +301,37 @@ def _check_memory(path: Path, count: int, size: Size) -> None:
         raise WsisError(
             f"{path.name} holds {count} masks; at {size[1]} x {size[0]} pixels at most {most} fit in memory."
         )
+
+
+def _check_table(path: Path, count: int, regions: int) -> None:
+    if count * regions > MOST_CELLS:
+        raise WsisError(
+            f"{path.name} holds {count} proposals over {regions} regions, which is more than can be handled. "
+            "Leave the worst ones out."
+        )
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a .mat file that unpacks to more than fits in memory: zlib packs zeros a thousandfold."""
+    total = 0
+    with path.open("rb") as file, suppress(zlib.error, struct.error):  # damaged: reading it will say so
+        order = "<" if file.read(128)[126:] == b"IM" else ">"
+        while tag := file.read(8):
+            kind, left = struct.unpack(f"{order}II", tag)
+            if kind != _COMPRESSED:
+                file.seek(left, 1)
+                continue
+            unpacker = zlib.decompressobj()
+            while left and (packed := file.read(min(left, 1 << 20))):
+                left -= len(packed)
+                while packed:
+                    total += len(unpacker.decompress(packed, 1 << 24))
+                    packed = unpacker.unconsumed_tail
+                    if total > MOST_BYTES:
+                        raise WsisError(
+                            f"{path.name} unpacks to more than {MOST_BYTES >> 30} GB. Save fewer proposals."
+                        )
+
+
+_COMPRESSED = 15
+"""How an element of a MATLAB 5 file says that it is packed."""

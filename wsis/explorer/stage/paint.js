@@ -68,22 +68,28 @@ function square(field, slot, margin = .15) {  // [x, y, side] around a proposal,
   const keep = (at, most) => Math.min(Math.max(at, 0), most);
   return [keep((x0 + x1 - side) / 2, w - side), keep((y0 + y1 - side) / 2, h - side), side];
 }
+const small = new Map();
 // A proposal in a peak's colour, everything else dimmed. Sampled straight from the partition: small, so quick.
 function thumbnail(target, field, slot, colour) {
-  const key = `${D.photo.name}:${field.ids[slot]}:${colour}`;
-  if (target.dataset.shows === key && target.dataset.of === String(D.photo.serial)) return;
-  target.dataset.shows = key; target.dataset.of = D.photo.serial;
-  const n = target.width, [x, y, side] = square(field, slot), {w, labels} = D.photo.partition, {image} = D.photo;
-  const fx = image.naturalWidth / w, fy = image.naturalHeight / D.photo.partition.h;
-  const g = target.getContext('2d', {willReadFrequently: true}), own = rgb(colour);
-  g.drawImage(image, x * fx, y * fy, side * fx, side * fy, 0, 0, n, n);
-  const data = g.getImageData(0, 0, n, n), p = data.data;
-  for (let i = 0, v = 0; v < n; v++) for (let u = 0; u < n; u++, i += 4) {
-    const region = labels[Math.floor(y + (v + .5) / n * side) * w + Math.floor(x + (u + .5) / n * side)];
-    const within = M.inside(field, slot, region);
-    for (let c = 0; c < 3; c++) p[i + c] = within ? p[i + c] * .68 + own[c] * .32 : p[i + c] * .3;
+  const key = [D.photo.serial, field.ids[slot], colour, target.width].join();
+  if (target.shows === key) return;
+  target.shows = key;
+  if (!small.has(key)) {
+    if (small.size > 400) small.clear();
+    small.set(key, thumb(target.width, field, slot, rgb(colour)));
   }
-  g.putImageData(data, 0, 0);
+  target.getContext('2d').putImageData(small.get(key), 0, 0);
+}
+function thumb(n, field, slot, own) {
+  const [x, y, side] = square(field, slot), {w, h, labels} = D.photo.partition, {image} = D.photo, fx = image.naturalWidth / w, fy = image.naturalHeight / h;
+  const g = new OffscreenCanvas(n, n).getContext('2d', {willReadFrequently: true}), within = Uint8Array.from(D.areas, (_, r) => M.inside(field, slot, r));
+  g.drawImage(image, x * fx, y * fy, side * fx, side * fy, 0, 0, n, n);
+  const data = g.getImageData(0, 0, n, n), p = data.data, columns = Int32Array.from({length: n}, (_, u) => Math.floor(x + (u + .5) / n * side));
+  for (let i = 0, v = 0; v < n; v++) for (let u = 0, row = Math.floor(y + (v + .5) / n * side) * w; u < n; u++, i += 4) {
+    const on = within[labels[row + columns[u]]];
+    for (let c = 0; c < 3; c++) p[i + c] = on ? p[i + c] * .68 + own[c] * .32 : p[i + c] * .3;
+  }
+  return data;
 }
 W.paint = {heat, white, instances, proposal, square, thumbnail, clear, rgb, packed, canvas};
 })();

@@ -168,18 +168,20 @@ function firm(why) {
   mark.style.top = `${100 - 100 * S.weights[2] / span[1]}%`;
   clearTimeout(firm.later);
   if (why === 'weights' && planned && D.match === planned.match && D.match.offsets[cell + 1] - D.match.offsets[cell] > 150) { firm.later = setTimeout(firm, 80); return; }
-  const {winners, cells} = plane(cell, span), present = M.best(D.match, cell, S.weights), canvas = home.querySelector('canvas');
-  const held = winners.reduce((n, w) => n + (w === present), 0) / winners.length;
-  const colours = C.colours.filter(c => c !== D.peaks[S.peak].colour), seen = new Map(), zoom = 2;
-  for (const w of winners) if (w !== present && !seen.has(w)) seen.set(w, colours[seen.size % colours.length]);
-  const inks = new Map([...seen].map(([w, c]) => [w, P.packed(P.rgb(c), 255)])).set(present, P.packed(P.rgb(D.peaks[S.peak].colour), 255));
-  canvas.width = canvas.height = cells * zoom;
-  canvas.getContext('2d').drawImage(P.canvas(cells, cells, out => { for (let y = 0; y < cells; y++) for (let x = 0; x < cells; x++) out[(cells - 1 - y) * cells + x] = inks.get(winners[y * cells + x]); }), 0, 0, cells * zoom, cells * zoom);
-  const order = M.rank(D.match, cell, S.weights, 1e9), lines = [[0, 'α', span[0]], [2, 'γ', span[1]]].map(([axis, symbol, limit]) => {
+  const seen = plane(cell, span), {winners, cells} = seen, present = M.best(D.match, cell, S.weights), own = D.peaks[S.peak].colour, canvas = home.querySelector('canvas');
+  if (canvas.shows !== seen || seen.shown !== present) {
+    canvas.shows = seen; seen.shown = present;
+    seen.share = winners.reduce((n, w) => n + (w === present), 0) / winners.length;
+    const colours = C.colours.filter(c => c !== own), inks = new Map([[present, P.packed(P.rgb(own), 255)]]), zoom = 2;
+    for (const w of winners) if (!inks.has(w)) inks.set(w, P.packed(P.rgb(colours[inks.size % colours.length]), 255));
+    canvas.width = canvas.height = cells * zoom;
+    canvas.getContext('2d').drawImage(P.canvas(cells, cells, out => { for (let y = 0; y < cells; y++) for (let x = 0; x < cells; x++) out[(cells - 1 - y) * cells + x] = inks.get(winners[y * cells + x]); }), 0, 0, cells * zoom, cells * zoom);
+  }
+  const lines = [[0, 'α', span[0]], [2, 'γ', span[1]]].map(([axis, symbol, limit]) => {
     const found = M.handover(D.match, cell, S.weights, axis, limit);
     return found && `${symbol} ${found.below ? 'below' : 'above'} ${short(found.value, 2)}: ${placed(D.match.ids[D.match.slots[found.entry]])} wins`;
   }).filter(Boolean);
-  const text = `#1 wins ${Math.round(100 * held)}% of this plane`, can = `${order.length.toLocaleString('en')} of ${D.photo.total.toLocaleString('en')} can win`;
+  const text = `#1 wins ${Math.round(100 * seen.share)}% of this plane`, can = `${(D.match.offsets[cell + 1] - D.match.offsets[cell]).toLocaleString('en')} of ${D.photo.total.toLocaleString('en')} can win`;
   box.setAttribute('aria-label', `${text}; ${lines.join('; ')}`);
   html(home.querySelector('p'), `<b>${text}</b>${(lines.length ? lines : ['No other proposal can take over.']).map(l => `<span>${l}</span>`).join('')}<span>at most ${can}</span>`);
 }

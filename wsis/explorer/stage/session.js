@@ -10,6 +10,7 @@ const S = W.state = {
 const D = W.data = {photo: null, peaks: [], classes: [], on: [], steps: 0, match: null, other: null, parts: new Map(), empty: null, busy: 'Looking at a first photo'};
 const listeners = [];
 W.listen = draw => listeners.push(draw);
+W.listen.first = draw => listeners.unshift(draw);  // the stage, before the panels around it
 
 // --- numbers from Python --------------------------------------------------------------------------------------------
 const TYPES = {u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array};
@@ -107,7 +108,12 @@ W.notice = text => { D.notice = text; W.change({}, 'notice'); };
 
 // --- from Python ----------------------------------------------------------------------------------------------------
 let chain = Promise.resolve();
-W.receive = message => { if (message && typeof message === 'object') chain = chain.then(() => take(message)).catch(error => { console.error(error); W.failed(); }); };
+let latest = -1;
+W.receive = message => {  // Gradio sends the last of several answers twice
+  if (!message || typeof message !== 'object' || message.serial === latest) return;
+  latest = message.serial;
+  chain = chain.then(() => take(message)).catch(error => { console.error(error); W.failed(); });
+};
 async function part(packed) {
   if (!packed) return null;
   return {...packed, runners: await field(packed.runners), other: packed.other || null};
@@ -138,7 +144,7 @@ async function take(message) {
     Object.assign(D, {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, match, other: second, busy: '', notice: message.text || '', gone: null});
     D.parts = new Map(first ? [[first.peak, first]] : []);
     const step = shown || enhancer !== S.enhancer ? (S.linked ? S.step : C.step) : S.step;
-    W.change({token: message.token, other: message.otherToken || null, peak: first?.peak ?? 0, preview: null, enhancer, step, linked: false}, shown ? 'photo' : 'analysis');
+    W.change({token: message.token, other: message.otherToken || null, peak: first?.peak ?? 0, preview: null, enhancer, step, linked: false, compare: S.compare === enhancer ? 'naive' : S.compare}, shown ? 'photo' : 'analysis');
     return W.settle();
   }
   if (kind === 'peak') {

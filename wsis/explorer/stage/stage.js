@@ -5,7 +5,7 @@ const $ = s => element.querySelector(s), $$ = s => [...element.querySelectorAll(
 const box = $('.box'), canvas = $('canvas.main'), ghost = $('canvas.ghost');
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const view = {zoom: 1, x: 0, y: 0};  // how often larger than the whole photo, and which point of it stands in the middle
-let playing = 0, shownStep = null;
+let playing = 0, shownStep = null, width = 0, height = 0;  // the box's size, so that nothing asks for it while drawing
 
 // --- pictures, decoded when first looked at ---------------------------------------------------------------------------
 const decoded = new Map();
@@ -25,9 +25,9 @@ function forget() {  // what no part holds any more
 
 // --- drawing ----------------------------------------------------------------------------------------------------------
 function place() {  // where the photo lies in the box, CSS pixels
-  const {clientWidth: W0, clientHeight: H0} = box, [w, h] = D.photo?.size || [4, 3], k = Math.min(W0 / w, H0 / h) * view.zoom;
+  const [w, h] = D.photo?.size || [4, 3], k = Math.min(width / w, height / h) * view.zoom;
   const at = (share, size, room) => size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, room / 2 - share * size));
-  return {x: at(view.x, w * k, W0), y: at(view.y, h * k, H0), w: w * k, h: h * k};
+  return {x: at(view.x, w * k, width), y: at(view.y, h * k, height), w: w * k, h: h * k};
 }
 const stepOf = side => side === W.now.right ? shownStep ?? side.step : side.step;
 const colourOf = k => D.peaks[k]?.colour || '#5b9dff';
@@ -55,8 +55,19 @@ function draw(g, what, side, t, from, to) {  // a part of the photo, in pixels o
     g.imageSmoothingQuality = 'high';
     g.drawImage(source, x * kx, y * ky, sw * kx, sh * ky, ...to);
   };
-  if (what === 'binary') { g.fillStyle = '#101216'; g.fillRect(...to); } else piece(image, true);
+  if (what === 'binary') { g.fillStyle = '#101216'; g.fillRect(...to); } else if (g.canvas === canvas) g.drawImage(backdrop(to), 0, 0, width, height); else piece(image, true);
   for (const [layer, alpha, smooth] of overlay(what, side, t)) { g.globalAlpha = alpha; piece(layer, smooth); g.globalAlpha = 1; }
+}
+let behind = null;
+function backdrop(to) {  // the photo alone at the box's size: scaled well once, then copied
+  const dpr = devicePixelRatio || 1, key = [D.photo.serial, width, height, dpr, ...to].join();
+  if (behind?.key === key) return behind.canvas;
+  const made = new OffscreenCanvas(Math.round(width * dpr), Math.round(height * dpr)), g = made.getContext('2d');
+  g.setTransform(dpr, 0, 0, dpr, 0, 0);
+  g.imageSmoothingQuality = 'high';
+  g.drawImage(D.photo.image, ...to);
+  behind = {key, canvas: made};
+  return made;
 }
 const frame = () => D.photo.work || D.photo.size;
 let asked = 0;
@@ -69,13 +80,13 @@ function fade() {  // the picture before goes out in 120 ms
 }
 const swiping = () => S.swipe && S.view !== 'classmap' && !!W.now.left && D.peaks.length && !(S.compare === 'naive' && stepOf(W.now.right) === 0);
 function render() {
-  const g = canvas.getContext('2d'), dpr = devicePixelRatio || 1, W0 = box.clientWidth, H0 = box.clientHeight;
-  if (!W0 || !H0) return;
-  if (canvas.width !== Math.round(W0 * dpr) || canvas.height !== Math.round(H0 * dpr)) {
-    canvas.width = Math.round(W0 * dpr); canvas.height = Math.round(H0 * dpr);
+  const g = canvas.getContext('2d'), dpr = devicePixelRatio || 1;
+  if (!width || !height) return;
+  if (canvas.width !== Math.round(width * dpr) || canvas.height !== Math.round(height * dpr)) {
+    canvas.width = Math.round(width * dpr); canvas.height = Math.round(height * dpr);
   }
   g.setTransform(dpr, 0, 0, dpr, 0, 0);
-  g.clearRect(0, 0, W0, H0);
+  g.clearRect(0, 0, width, height);
   if (!D.photo) return;
   const p = place(), whole = [0, 0, ...frame()], to = [p.x, p.y, p.w, p.h], now = W.now, t = stepOf(now.right), both = swiping();
   const what = D.match ? S.view : 'classmap', hidden = S.preview !== null && what !== 'match' && what !== 'response' ? 'proposal' : what;
@@ -83,7 +94,7 @@ function render() {
   const at = p.x + p.w * S.split;
   if (both) {
     g.save();
-    g.beginPath(); g.rect(0, 0, at, H0); g.clip();
+    g.beginPath(); g.rect(0, 0, at, height); g.clip();
     draw(g, what, now.left, now.left.step, whole, to);
     g.restore();
   }
@@ -98,7 +109,9 @@ const told = (data, t) => t === 0 ? 'naive, t = 0' : data.enhancer === 'spread' 
 function captions(p, what, t, both) {
   const names = {classmap: 'class map', match: 'V and its best proposal', instances: 'instances', semantic: 'semantic map'};
   const label = (selector, text, left, right) => {
-    const tag = $(selector);
+    const tag = $(selector), key = [text, left, right, p.y].join();
+    if (tag.dataset.key === key) return;
+    tag.dataset.key = key;
     tag.hidden = !text;
     tag.textContent = text || '';
     tag.style.left = left === null ? 'auto' : left + 'px';
@@ -108,13 +121,13 @@ function captions(p, what, t, both) {
   const right = what === 'classmap' || !D.match ? names.classmap : what === 'response' ? told(D, t) : `${names[what]}: ${told(D, t)}`;
   const preview = S.preview === null ? '' : `proposal ${S.preview + 1}`;
   label('.tag.left', both ? told(W.now.left.data, W.now.left.step) : '', Math.max(10, p.x + 10), null);
-  label('.tag.right', D.peaks.length ? preview || right : '', null, box.clientWidth - p.x - p.w + 10);
+  label('.tag.right', D.peaks.length ? preview || right : '', null, width - p.x - p.w + 10);
   const hot = (what === 'classmap' || what === 'response') && D.peaks.length > 0, scale = $('.scale'), ends = scale.querySelectorAll('span');
   scale.hidden = !hot;
   if (!hot) return;
   [ends[0].textContent, ends[1].textContent] = what === 'classmap' ? (W.now.part?.range || [0, 1]).map(n => n.toFixed(1)) : ['0', '1'];
-  scale.style.right = Math.max(10, box.clientWidth - p.x - p.w + 10) + 'px';
-  scale.style.bottom = Math.max(10, box.clientHeight - p.y - p.h + 10) + 'px';
+  scale.style.right = Math.max(10, width - p.x - p.w + 10) + 'px';
+  scale.style.bottom = Math.max(10, height - p.y - p.h + 10) + 'px';
 }
 function marks(p) {  // one button a peak, over the canvas so that the keyboard reaches it
   const home = $('.marks'), many = D.peaks.length > 5;
@@ -129,11 +142,14 @@ function marks(p) {  // one button a peak, over the canvas so that the keyboard 
       home.append(b);
     }
     const x = p.x + peak.x * p.w, y = p.y + peak.y * p.h, one = W.now.byPeak.get(k), text = `${peak.name} ${one ? unit(one.score) : ''}`.trim();
+    const key = [x, y, peak.colour, k === S.peak, text, many, D.peaks.length].join();
+    if (b.dataset.key === key) return;
+    b.dataset.key = key;
     b.style.cssText = `left:${x}px;top:${y}px;--own:${peak.colour}`;
     b.setAttribute('aria-pressed', k === S.peak);
     b.setAttribute('aria-label', `Peak ${k + 1} of ${D.peaks.length}: ${text}`);
     b.classList.toggle('quiet', many && k !== S.peak);
-    b.classList.toggle('flip', x > box.clientWidth - 130);
+    b.classList.toggle('flip', x > width - 130);
     b.firstChild.textContent = text;
   });
 }
@@ -224,18 +240,18 @@ $('.compare select').addEventListener('change', event => W.setCompare(event.targ
 $('.opacity input').addEventListener('input', event => { S.opacity = event.target.value / 100; buttons(); paint(); });
 
 // --- zoom and pan -------------------------------------------------------------------------------------------------------
-function zoom(factor, x = box.clientWidth / 2, y = box.clientHeight / 2) {  // what lies at (x, y) stays there
+function zoom(factor, x = width / 2, y = height / 2) {  // what lies at (x, y) stays there
   const p = place(), u = (x - p.x) / p.w, v = (y - p.y) / p.h, next = Math.min(8, Math.max(1, view.zoom * factor));
   view.zoom = next;
   const q = place();
-  view.x = u + (box.clientWidth / 2 - x) / q.w;
-  view.y = v + (box.clientHeight / 2 - y) / q.h;
+  view.x = u + (width / 2 - x) / q.w;
+  view.y = v + (height / 2 - y) / q.h;
   clamp();
 }
 function clamp() {
   const p = place();
-  view.x = (box.clientWidth / 2 - p.x) / p.w;
-  view.y = (box.clientHeight / 2 - p.y) / p.h;
+  view.x = (width / 2 - p.x) / p.w;
+  view.y = (height / 2 - p.y) / p.h;
   box.classList.toggle('zoomed', view.zoom > 1);
   paint();
 }
@@ -308,7 +324,7 @@ box.addEventListener('pointermove', event => {
   }
   tag.textContent = parts.join(' · ');
   tag.style.left = Math.max(10, p.x + 10) + 'px';
-  tag.style.bottom = Math.max(10, box.clientHeight - p.y - p.h + 10) + 'px';
+  tag.style.bottom = Math.max(10, height - p.y - p.h + 10) + 'px';
 });
 box.addEventListener('pointerleave', () => { $('.tag.read').hidden = true; });
 
@@ -361,7 +377,7 @@ function queued() {  // Gradio knows it and writes it into its own veil, which t
 }
 
 W.mount((event, data) => trigger(event, data));
-W.listen(why => {
+W.listen.first(why => {
   if (['photo', 'analysis', 'empty', 'gone', 'notice', 'busy'].includes(why)) words();
   if (['photo', 'analysis', 'part'].includes(why)) { P.clear(); forget(); }
   if (why === 'photo') { box.style.setProperty('--ratio', D.photo.size[0] / D.photo.size[1]); if (D.photo.src !== render.src) { render.src = D.photo.src; fit(); } }
@@ -372,6 +388,6 @@ W.listen(why => {
   if (why === 'weights') { asked && cancelAnimationFrame(asked); asked = 0; render(); } else paint();  // a drag repaints at once
 });
 watch('value', () => W.receive(props.value));
-new ResizeObserver(paint).observe(box);
+new ResizeObserver(() => { width = box.clientWidth; height = box.clientHeight; paint(); }).observe(box);
 words(); buttons();
 };
