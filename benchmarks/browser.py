@@ -1,8 +1,8 @@
 """The explorer as a visitor feels it, in a headless Chromium that this machine runs beside the server.
 
-A map counts as shown after the style, layout and paint of its animation frame, a slider's move when all that follows from
-it is drawn, laid out and its canvas filled. What the compositor, the GPU and a monitor add is not in it, nor is a network;
-for the slider, neither is the wait for the next frame nor the painting of text.
+A map counts as shown after the style, layout and paint of its animation frame; a move of a slider when all that follows
+from it is drawn, laid out and its canvas filled. What the compositor, the GPU and a monitor add is not in it, nor is a
+network; for the slider, neither is the wait for the next frame nor the painting of text.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from small_analysis import small_analysis
 from app import examples
 from wsis import image, matching
 from wsis.explorer import layout, payload
-from wsis.explorer.firmness import CELLS
 from wsis.instances import assemble
 from wsis.matching import PRESETS, Weights
 from wsis.peaks import Peaks
@@ -21,7 +20,7 @@ from wsis.pipeline import Pipeline, Settings
 from wsis.proposals import ProposalSet
 
 STAGE = Path(layout.__file__).parent / "stage"
-COUNT = 1000
+COUNT, CELLS = 1000, 48
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +134,7 @@ def test_the_plane_of_two_weights_is_the_same(page):
     winners = np.reshape(page.evaluate(asked, [field, at, CELLS]), (CELLS, CELLS))
     for row in range(0, CELLS, 5):
         for column in range(CELLS):
-            own = Weights(1.5 * column / (CELLS - 1), at[1], 1.2 * row / (CELLS - 1))
+            own = Weights(1.5 * (column + 0.5) / CELLS, at[1], 1.2 * (row + 0.5) / CELLS)
             assert winners[row, column] == matching.rank(made.terms[0, 0], own, 1)[0]
 
 

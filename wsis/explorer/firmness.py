@@ -16,7 +16,6 @@ from wsis.explorer.words import MEANING, SYMBOLS, short
 from wsis.instances import Instance
 from wsis.matching import Weights
 
-CELLS = 48
 """Cells a side of the small picture of weight space that the page draws while a slider moves."""
 AXES = ("alpha", "beta", "gamma")
 FRAME = -1

@@ -63,15 +63,16 @@ function regions(field, found, areas) {  // for each region 1 + the place in `fo
   return top;
 }
 
-// Who wins where in the plane of two weights (axes 0..2), from 0 to `span` on each; the other weight stays.
+// Who wins where in the plane of two weights (axes 0..2), from 0 to `span` on each, at the centres of
+// cells x cells squares; the other weight stays.
 function plane(field, cell, w, axes, span, cells = 48) {
   const from = field.offsets[cell], count = field.offsets[cell + 1] - from, winners = new Int32Array(cells * cells), at = [...w];
   const present = best(field, cell, w);
   let held = 0;
   for (let row = 0; row < cells; row++) {
-    at[axes[1]] = span[1] * row / (cells - 1);
+    at[axes[1]] = span[1] * (row + .5) / cells;
     for (let column = 0; column < cells; column++) {
-      at[axes[0]] = span[0] * column / (cells - 1);
+      at[axes[0]] = span[0] * (column + .5) / cells;
       const winner = best(field, cell, at);
       winners[row * cells + column] = winner;
       held += winner === present;

@@ -1,0 +1,130 @@
+"""A served explorer and visitors with a real browser, who notice every script error and every foreign request."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import examples
+from wsis.explorer.handlers import Handlers
+from wsis.explorer.layout import build, launch_options
+from wsis.pipeline import Pipeline
+
+READY = "() => globalThis.wsis?.data.match && !wsis.data.busy && (document.querySelector('.film button') || wsis.data.empty)"
+PIXELS = """() => {
+  const c = document.querySelector('canvas.main'), {data} = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+  let sum = 0;
+  for (let i = 0; i < data.length; i += 4) sum = (Math.imul(sum, 31) + data[i] + 256 * data[i + 1] + 65536 * data[i + 2]) | 0;
+  return sum;
+}"""
+STATE = """() => ({
+  ...wsis.state, found: wsis.now.right.found.map(one => [one.peak, one.id]), photo: wsis.data.photo?.name,
+  peaks: wsis.data.peaks.length, on: wsis.data.on, reading: wsis.data.reading, t: wsis.now.right.step,
+})"""
+
+
+@dataclass
+class Site:
+    """A served explorer."""
+
+    address: str
+    handlers: Handlers
+
+    def analysis(self, page: Any) -> Any:
+        """What the server keeps for what the page shows."""
+        return self.handlers.store.get(page.evaluate("wsis.state.token")).analysis
+
+
+@contextmanager
+def serve(pipeline: Pipeline, port: int | None = None) -> Iterator[Site]:
+    """The explorer on a port of this machine, in this process."""
+    if port is None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    handlers = Handlers(pipeline, examples())
+    page = build(handlers, local=True)
+    handlers.warm().join()
+    page.launch(
+        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_options(handlers)
+    )
+    try:
+        yield Site(f"http://127.0.0.1:{port}/", handlers)
+    finally:
+        page.close(verbose=False)
+        handlers.store.close()
+
+
+@dataclass
+class Visitors:
+    """Opens pages of one explorer, each in a browser profile of its own unless told otherwise."""
+
+    browser: Any
+    site: Site
+    contexts: list[Any] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    forgiven: tuple[str, ...] = ()
+
+    def context(self, width: int = 1440, height: int = 900, **options: Any) -> Any:
+        """A browser profile whose pages are watched."""
+        made = self.browser.new_context(
+            viewport={"width": width, "height": height}, reduced_motion="reduce", accept_downloads=True, **options
+        )
+        made.set_default_timeout(45_000)
+        made.on("page", self._watch)
+        self.contexts.append(made)
+        return made
+
+    def __call__(self, link: str = "", *, wait: str = READY, context: Any = None, **options: Any) -> Any:
+        """A page, open and ready; `link` is what follows the address."""
+        page = (context or self.context(**options)).new_page()
+        page.goto(self.site.address + link)
+        page.wait_for_function(wait)
+        return page
+
+    def _watch(self, page: Any) -> None:
+        page.on("pageerror", lambda error: self._note(f"page error: {error}"))
+        page.on("console", lambda said: self._note(f"console: {said.text}") if said.type == "error" else None)
+        page.on("request", lambda asked: self._asked(asked.url))
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith((self.site.address, "data:", "blob:", "file:")):
+            self._note(f"request: {url}")
+
+    def _note(self, text: str) -> None:
+        if not any(part in text for part in self.forgiven):
+            self.wrong.append(text)
+
+
+def upload(page: Any, name: str, content: bytes, *, wait: bool = True) -> None:
+    """Choose a photo through the file input, and wait until its instances are there."""
+    serial = page.evaluate("wsis.data.photo?.serial ?? 0")
+    page.set_input_files("#photo input.file", {"name": name, "mimeType": "image/*", "buffer": content})
+    if wait:
+        page.wait_for_function(f"() => wsis.data.photo?.serial > {serial} && ({READY})()")
+
+
+def tab(page: Any, name: str) -> None:
+    """Open a tab below the stage."""
+    page.locator("#tabs").get_by_role("tab", name=name).click()
+
+
+def fetched(page: Any, selector: str, folder: Any) -> Any:
+    """Click a download; returns the path of the file under the name that the visitor sees."""
+    with page.expect_download() as waiting:
+        page.locator(selector).first.click()
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def until(condition: Callable[[], Any], seconds: float = 45) -> None:
+    """Wait for something that happens in this process."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)

@@ -1,0 +1,400 @@
+"""The explorer as visitors use it: a real Chromium against the real embedded model, nothing faked in between."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from bad_files import bad, encoded
+from PIL import Image
+
+pytest.importorskip("playwright.sync_api")
+from browser_tools import PIXELS, READY, STATE, Visitors, fetched, serve, tab, until, upload
+from skimage import data
+
+from wsis.matching import Weights
+from wsis.pipeline import Pipeline, Settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(browser):
+    with serve(Pipeline.load()) as served:
+        yield served
+
+
+@pytest.fixture
+def visit(browser, site):
+    visitors = Visitors(browser, site)
+    yield visitors
+    for context in visitors.contexts:
+        context.close()
+    assert visitors.wrong == []
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return encoded(data.chelsea(), "JPEG", quality=92)
+
+
+def state(page):
+    return page.evaluate(STATE)
+
+
+def changed(page, act):
+    """Do it, and wait until the stage shows other pixels."""
+    before = page.evaluate(PIXELS)
+    act()
+    page.wait_for_function(f"() => ({PIXELS})() !== {before}")
+
+
+def shown(page, condition):
+    page.wait_for_function(f"() => {{ const S = wsis.state, D = wsis.data, now = wsis.now; return {condition}; }}")
+
+
+# --- the first screen ---------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_example_without_a_click_or_scrolling(visit):
+    page = visit()
+    assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [900, 1440]
+    assert state(page)["peaks"] >= 2 and page.locator(".marks button").count() == state(page)["peaks"]
+    assert page.locator("#table tbody tr").count() == len(state(page)["found"]) >= 2
+    assert page.locator(".proposal").count() == 5
+    assert "wins" in page.locator("#firmness").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark_follow_the_system(visit, scheme):
+    page = visit(color_scheme=scheme)
+    red = page.evaluate("getComputedStyle(document.querySelector('#weights')).backgroundColor.match(/\\d+/g).map(Number)")[0]
+    assert red > 200 if scheme == "light" else red < 60
+
+
+def test_on_a_phone_the_stage_comes_first_and_nothing_scrolls_sideways(visit):
+    page = visit(width=400, height=860)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    tops = {one: page.locator(one).bounding_box()["y"] for one in ("#stage", "#weights", "#ranking", "#photo", "#below")}
+    assert list(tops) == sorted(tops, key=tops.get)
+    for name in ("Results", "Method and model", "Tune on a data set", "Score landscape"):
+        tab(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
+
+
+# --- a photo of one's own -----------------------------------------------------------------------------------------------
+
+
+def test_an_upload_shows_its_first_map_and_then_its_instances(visit, cat):
+    page = visit()
+    page.evaluate("() => { globalThis.seen = []; wsis.listen(why => { if (why === 'photo') seen.push(!!wsis.data.match); }); }")
+    upload(page, "my cat.jpg", cat)
+    assert page.evaluate("seen") == [False, True]  # a glance at it came first
+    now = state(page)
+    assert now["photo"] == "my cat.jpg" and now["on"] == ["cat"] and now["found"]
+    assert page.locator("#photo figcaption").inner_text() == "my cat.jpg"
+
+
+def test_a_photo_is_dropped_anywhere(visit, cat):
+    page = visit()
+    page.evaluate(
+        """bytes => {
+          const given = new DataTransfer();
+          given.items.add(new File([Uint8Array.from(bytes)], 'dropped.jpg', {type: 'image/jpeg'}));
+          document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: given, bubbles: true, cancelable: true}));
+        }""",
+        list(cat),
+    )
+    shown(page, "D.photo.name === 'dropped.jpg' && D.match && !D.busy")
+
+
+def test_another_example(visit):
+    page = visit()
+    page.locator("[data-example]").nth(2).click()
+    shown(page, "D.photo.example.includes('motorcycle') && D.match && !D.busy")
+    assert "motorbike" in state(page)["on"]
+    assert page.locator("[data-example][aria-pressed=true]").count() == 1
+
+
+def test_a_class_is_left_out_and_looked_for_again(visit):
+    page = visit()
+    assert {"cat", "person"} <= set(state(page)["on"])
+    page.locator(".chip[data-class=person]").click()
+    shown(page, "!D.busy && !D.on.includes('person') && D.peaks.every(p => p.name !== 'person')")
+    page.locator(".chip[data-class=person]").click()
+    shown(page, "!D.busy && D.on.includes('person') && D.peaks[S.peak].name === 'person'")
+    page.locator("#classes select.more").select_option("sheep")
+    shown(page, "!D.busy && D.on.includes('sheep')")
+
+
+def test_nothing_recognised_offers_the_likeliest_class(visit):
+    page = visit()
+    noise = np.random.default_rng(3).integers(0, 255, (240, 320, 3), np.uint8)
+    upload(page, "noise.png", encoded(noise, "PNG"), wait=False)
+    page.wait_for_selector(".message:not([hidden])")
+    shown(page, "D.photo.name === 'noise.png' && !D.busy && D.empty")
+    offer = page.locator(".message button").inner_text()
+    assert offer.startswith("Look for ")
+    page.locator(".message button").click()
+    shown(page, f"!D.busy && D.on.includes({json.dumps(offer[9:])}) && D.peaks.length > 0 && !D.empty")
+    assert page.locator(".message").is_hidden()
+
+
+def test_bad_files_get_one_plain_sentence_and_the_screen_stays(visit):
+    page = visit()
+    before = state(page)
+    for name, (content, pattern) in bad().items():
+        upload(page, name, content, wait=False)
+        page.wait_for_selector(".notice:not([hidden])")
+        page.wait_for_function("() => !wsis.data.busy")
+        text = page.locator(".notice span").inner_text()
+        assert pattern in text and text.count("\n") == 0 and text.endswith("."), (name, text)
+        now = state(page)
+        assert now == before and page.locator(".film button").count() > 5, name
+        page.locator(".notice .close").click()
+
+
+def test_a_file_name_cannot_write_into_the_page(visit, cat):
+    page = visit()
+    name = "<img src=x onerror=document.title='hurt'>.jpg"
+    upload(page, name, cat)
+    assert page.locator("#photo figcaption").inner_text() == name and page.title() != "hurt"
+
+
+# --- the stage ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_peak_by_click_by_arrow_and_from_the_list(visit):
+    page = visit()
+    count = state(page)["peaks"]
+    changed(page, lambda: page.locator(".marks button").nth(1).click())
+    shown(page, "S.peak === 1 && now.part")
+    assert page.locator(".peak").nth(1).get_attribute("aria-pressed") == "true"
+    page.locator(".box").press("ArrowRight")
+    shown(page, f"S.peak === {2 % count} && now.part")
+    page.locator(".box").press("ArrowLeft")
+    shown(page, "S.peak === 1")
+    page.locator(".peak").first.click()
+    shown(page, "S.peak === 0")
+    page.locator("[data-walk='-1']").click()
+    shown(page, f"S.peak === {count - 1} && now.part")
+
+
+def test_views_and_film(visit):
+    page = visit()
+    for name in ("classmap", "match", "instances", "semantic", "response"):
+        changed(page, lambda name=name: page.locator(f".views [data-view={name}]").click())
+        assert state(page)["view"] == name
+    assert page.locator(".film b").all_inner_texts() == [
+        "class map", "naive", "t = 1", "t = 2", "t = 3", "t = 4", "V", "proposal", "mask"
+    ]  # fmt: skip
+    changed(page, lambda: page.locator(".film button", has_text="mask").click())
+    assert state(page)["view"] == "instances"
+    changed(page, lambda: page.locator(".film button", has_text="t = 1").click())
+    assert (state(page)["view"], state(page)["t"]) == ("response", 1)
+
+
+def test_steps_by_button_slider_and_played(visit):
+    page = visit()
+    changed(page, lambda: page.get_by_role("button", name="Step 1").click())
+    assert state(page)["t"] == 1
+    changed(page, lambda: page.get_by_label("steps", exact=True).fill("4"))
+    assert state(page)["t"] == 4
+    page.evaluate(
+        """() => {
+          globalThis.steps = [];
+          const note = () => steps.push(document.querySelector('.steps [aria-pressed=true]')?.textContent.replace('t ', ''));
+          new MutationObserver(note).observe(document.querySelector('.steps'), {attributes: true, subtree: true});
+        }"""
+    )
+    page.get_by_role("button", name="Play the steps").click()
+    page.wait_for_function("() => steps.filter((s, i) => s && s !== steps[i - 1]).join('') === '01234'")
+    assert state(page)["t"] == 4
+
+
+def test_opacity(visit):
+    page = visit()
+    changed(page, lambda: page.get_by_label("Opacity of the overlay").fill("20"))
+    assert page.locator(".opacity b").inner_text() == "20%"
+
+
+def test_swipe_against_naive_and_against_another_enhancer(visit):
+    page = visit()
+    assert page.locator(".tag.left").inner_text() == "naive, t = 0"
+    handle = page.locator(".divider button")
+    at = handle.bounding_box()
+    page.mouse.move(at["x"] + 16, at["y"] + 16)
+    page.mouse.down()
+    changed(page, lambda: page.mouse.move(at["x"] + 150, at["y"] + 16, steps=3))
+    page.mouse.up()
+    split = state(page)["split"]
+    assert split > 0.6
+    changed(page, lambda: handle.press("ArrowLeft"))
+    assert state(page)["split"] == pytest.approx(split - 0.02)
+    page.locator(".compare select").select_option("spread")
+    shown(page, "!D.busy && D.other?.enhancer === 'spread'")
+    page.wait_for_function("() => document.querySelector('.tag.left').textContent === 'spread'")
+    page.locator(".compare select").select_option("off")
+    shown(page, "!S.swipe")
+    assert page.locator(".divider").is_hidden()
+
+
+def test_hovering_reads_values(visit):
+    page = visit()
+    box = page.locator(".box").bounding_box()
+    spot = box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.5
+    page.mouse.move(*spot)
+    page.wait_for_function(r"() => /x \d+ · y \d+ · response (\.\d\d|1\.00)/.test(document.querySelector('.tag.read').textContent)")
+    page.locator(".views [data-view=classmap]").click()
+    page.mouse.move(spot[0] + 3, spot[1])
+    page.wait_for_function(r"() => /logit -?\d+\.\d/.test(document.querySelector('.tag.read').textContent)")
+    page.locator(".views [data-view=instances]").click()
+    page.mouse.move(*spot)
+    page.wait_for_function(r"() => /cat \.\d\d/.test(document.querySelector('.tag.read').textContent)")
+
+
+def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
+    page = visit()
+    marks = page.locator(".marks button")
+
+    def apart():
+        one, other = marks.nth(0).bounding_box(), marks.nth(1).bounding_box()
+        return abs(other["x"] - one["x"])
+
+    whole = apart()
+    page.locator(".box").hover()
+    changed(page, lambda: page.get_by_role("button", name="Zoom in").click())
+    assert apart() == pytest.approx(1.5 * whole, rel=0.05)
+    changed(page, lambda: page.get_by_role("button", name="Zoom out").click())
+    assert apart() == pytest.approx(whole, rel=0.05)
+    box = page.locator(".box").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 250)
+    changed(page, lambda: page.mouse.wheel(0, -300))
+    assert apart() > 1.3 * whole
+    changed(page, lambda: page.locator(".box").press("+"))
+    left = marks.nth(1).bounding_box()["x"]
+    page.mouse.down()
+    changed(page, lambda: page.mouse.move(box["x"] + 360, box["y"] + 250, steps=4))
+    page.mouse.up()
+    assert marks.nth(1).bounding_box()["x"] == pytest.approx(left + 60, abs=3)
+    marks.nth(1).click()
+    shown(page, "S.peak === 1")
+    changed(page, lambda: page.locator(".box").press("0"))
+    assert apart() == pytest.approx(whole, rel=0.02)
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------------
+
+
+def test_dragging_a_weight_repaints_without_asking_and_python_agrees(visit, site):
+    page = visit("#view=instances&t=3")
+    asked, slider = [], page.get_by_label("precision", exact=True)
+    track = slider.bounding_box()
+    y = track["y"] + track["height"] / 2
+    page.mouse.move(track["x"] + track["width"] * 0.6, y)
+    page.mouse.down()
+    before = page.evaluate(PIXELS)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    for i in range(60):
+        page.mouse.move(track["x"] + track["width"] * (0.6 - 0.01 * i), y)
+    page.wait_for_function("() => wsis.state.weights[0] < .1")
+    assert page.evaluate(PIXELS) != before
+    assert asked == []
+    with page.expect_request("**/queue/join**"):
+        page.mouse.up()
+    now = state(page)
+    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    assert now["found"] == [[one.peak, one.proposal] for one in found]
+    page.wait_for_function(f"() => location.hash.includes('w={now['weights'][0]},')")
+
+
+def test_a_weight_typed(visit, site):
+    page = visit()
+    number = page.get_by_label("recall, number")
+    first = page.locator(".proposal b").first.inner_text()
+    number.fill("0.05")
+    number.press("Enter")
+    shown(page, "S.weights[2] === .05")
+    assert page.locator(".proposal b").first.inner_text() != first
+    number.fill("")
+    number.press("Tab")
+    assert state(page)["weights"][2] == 0.05 and number.input_value() == "0.05"
+    now = state(page)
+    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    assert now["found"] == [[one.peak, one.proposal] for one in found]
+
+
+def test_presets_of_others_and_of_ones_own(visit, site):
+    page = visit()
+    page.locator("[data-preset=prm-2018]").click()
+    shown(page, "!D.busy && D.reading === 'prm-2018'")
+    now = state(page)
+    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    assert now["found"] == [[one.peak, one.proposal] for one in found]
+    assert "background" in page.locator(".formula").inner_text()
+    page.locator("[data-preset=paper]").click()
+    shown(page, "!D.busy && D.reading === 'cover' && S.weights[0] === .95")
+    page.get_by_label("contour, number").fill("0.33")
+    page.once("dialog", lambda dialog: dialog.accept("mine"))
+    page.get_by_label("More presets").select_option("-save")
+    shown(page, "S.preset === 'mine'")
+    page.locator("[data-preset=paper]").click()
+    page.reload()
+    page.wait_for_function(READY)
+    page.get_by_label("More presets").select_option("mine")
+    shown(page, "S.weights[1] === .33")
+
+
+def test_another_enhancer(visit):
+    page = visit()
+    page.get_by_label("Enhancer: what grows the naive map").select_option("spread")
+    shown(page, "!D.busy && D.enhancer === 'spread' && now.part?.maps.length === 2")
+    assert "spread" in page.locator(".tag.right").inner_text()
+    assert page.locator(".film b").all_inner_texts()[2] == "spread"
+
+
+def test_a_proposal_is_previewed(visit):
+    page = visit()
+    changed(page, lambda: page.locator(".proposal").nth(3).click())
+    assert page.locator(".tag.right").inner_text() == "proposal 4"
+    changed(page, lambda: page.locator(".proposal").nth(3).click())
+    assert page.locator(".tag.right").inner_text() != "proposal 4"
+
+
+# --- tabs -------------------------------------------------------------------------------------------------------------------
+
+
+def test_landscape_and_sensitivity(visit):
+    page = visit()
+    tab(page, "Score landscape")
+    page.wait_for_selector("#landscape-plot .js-plotly-plot .point")
+    assert page.locator("#landscape-words table tr").count() > 3
+    tab(page, "Sensitivity")
+    page.wait_for_selector("#sensitivity-plot .js-plotly-plot .heatmaplayer image, #sensitivity-plot .js-plotly-plot .hm")
+    before = page.locator("#sensitivity-words").inner_text()
+    page.get_by_label("Weight to the right").select_option("1")
+    page.wait_for_function(f"() => document.querySelector('#sensitivity-words').innerText !== {json.dumps(before)}")
+    assert state(page)["axes"] == [1, 2]
+
+
+def test_results_and_method(visit):
+    page = visit()
+    tab(page, "Results")
+    bars = page.locator(".res-bars tbody")
+    before = bars.inner_text()
+    rows = page.locator(".res-bars select option").evaluate_all("all => all.map(one => one.value)")
+    page.locator(".res-bars select").select_option(rows[-1])
+    assert bars.inner_text() != before
+    heading = page.locator(".res-all button", has_text="mAP .5").first
+    heading.click()
+    values = page.locator(".res-all table").first.evaluate(
+        "(table) => { const at = [...table.tHead.rows[0].cells].findIndex(c => c.ariaSort !== 'none' && c.ariaSort); return [...table.tBodies[0].rows].map(r => +r.cells[at].dataset.value); }"
+    )
+    assert len(values) > 3 and values in (sorted(values), sorted(values, reverse=True))
+    tab(page, "Method and model")
+    page.wait_for_selector("#method svg:visible")
+    assert "voc-lite" in page.locator("#method").inner_text()
