@@ -43,7 +43,7 @@ def analysis(pipeline, photo):
 @pytest.fixture
 def handlers(pipeline, example, analysis) -> Handlers:
     made = Handlers(pipeline, {"cat": example})
-    made._finished["cat"] = made.store.put(analysis, photo="cat.jpg", pinned=True)  # an untrained classifier names none
+    made._finished["cat"] = made.store.put(analysis, photo="cat", pinned=True)  # an untrained classifier names none
     return made
 
 
@@ -127,6 +127,12 @@ def test_an_upload_shows_its_class_map_before_the_rest(handlers, example):
     assert second["kind"] == "analysis" and not second["pristine"] and second["photo"]["name"] == "mine.jpg"
     assert first["peaks"] == second["peaks"] and len(first["peaks"]) == 3
     assert handlers.store.get(second["token"]).owners == {"tab"}
+
+
+@pytest.mark.parametrize("name", ["cat.jpg", "cat"])
+def test_an_upload_called_like_an_example_is_no_example(handlers, example, name):
+    message = look(handlers, "upload", path=upload_to_gradio("mine.jpg", example.read_bytes()), name=name)[-1]
+    assert message["photo"]["example"] == "" and not message["pristine"]
 
 
 def test_a_new_upload_replaces_the_old_one(handlers, example):

@@ -247,23 +247,26 @@ class Handlers:
         name = name if name in self.examples else next(iter(self.examples))
         for message in self._example({"name": name, "peak": peak}, now, controls, who):
             instead = "Here is an example; choose your photo again, and the settings of the link stay."
-            yield {**message, "text": f"{expired['text']} {instead}"} if expired else message
+            yield {**message, "text": f"{expired['text']} {instead}", "expired": link} if expired else message
 
     def _example(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
         name = str(data["name"])
         if name not in self.examples:
             raise WsisError("There is no such example.")
         if self._settings(controls, now) != self.defaults:
-            yield from self._photo(self.examples[name], self.examples[name].name, now, controls, who, data)
+            yield from self._photo(self.examples[name], name, now, controls, who, data)
             return
         token, made = self._finish(name)
         self.store.drop(now.token)
         now = replace(now, peak=int(data.get("peak", BEST)))
-        yield self._analysis(token, made, self.examples[name].name, now, who, photo=True)
+        yield self._analysis(token, made, name, now, who, photo=True)
 
     def _upload(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
         path = uploaded(Path(str(data["path"])))
-        yield from self._photo(path, str(data.get("name") or "photo")[:200], now, controls, who)
+        name = str(data.get("name") or "photo")[:200]
+        if name in self.examples:  # an example goes by its name without an ending
+            name += ".jpg"
+        yield from self._photo(path, name, now, controls, who)
 
     def _photo(
         self, path: Path, name: str, now: Now, controls: Controls, who: str | None, data: dict | None = None
@@ -328,7 +331,7 @@ class Handlers:
         with self._lock:
             if name not in self._finished:
                 made = self.analyse(read(self.examples[name]), self.defaults)
-                self._finished[name] = self.store.put(made, photo=self.examples[name].name, pinned=True)
+                self._finished[name] = self.store.put(made, photo=name, pinned=True)
         token = self._finished[name]
         return token, self.store.get(token).analysis
 
@@ -340,7 +343,6 @@ class Handlers:
         """Everything that the page needs to go on without Python."""
         scene = Scene(made, name, now.peak, now.step, now.preset, now.weights)
         other_token, other = self._second(made, name, now, who)
-        example = next((key for key, path in self.examples.items() if path.name == name), "")
         return self._said(
             "analysis",
             token=token,
@@ -349,7 +351,7 @@ class Handlers:
             part=None if scene.empty else self._part(scene, other),
             other=None if other is None else payload.other(other),
             otherToken=other_token,
-            photo=payload.photo(made.evidence, name, example) if photo else None,
+            photo=payload.photo(made.evidence, name, name if name in self.examples else "") if photo else None,
         )
 
     def _second(self, made: Analysis, name: str, now: Now, who: str | None) -> tuple[str | None, Analysis | None]:

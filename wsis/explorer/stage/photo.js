@@ -9,7 +9,7 @@ async function send(file, name) {
   if (!file) return;
   element.classList.add('busy');
   say('Uploading …');
-  last = [file, name];  // so that an analysis that is no longer kept can be made again
+  last = [file, name || file.name || 'photo'];
   try {
     const sent = await upload(file instanceof File ? file : new File([file], name || 'photo.png', {type: file.type}));
     W.look('upload', {path: sent.path, name: name || file.name || 'photo'}, 'Finding what is where');
@@ -20,9 +20,38 @@ async function send(file, name) {
   }
   element.classList.remove('busy');
 }
+// The last few uploads also stay in this browser, by the analysis they became: when the server has let go of one, or was
+// started anew and the page with it, they can be analysed again.
+const KEPT = 5;
+const shelf = new Promise((done, fail) => {
+  const asked = indexedDB.open('wsis', 1);
+  asked.onupgradeneeded = () => asked.result.createObjectStore('photos');
+  asked.onsuccess = () => done(asked.result);
+  asked.onerror = () => fail(asked.error);
+});
+shelf.catch(() => {});  // a private window may have none: then there is only what this page holds
+async function shelved(mode, work) {
+  try {
+    const store = (await shelf).transaction('photos', mode).objectStore('photos'), asked = work(store);
+    return await new Promise(done => { asked.onsuccess = () => done(asked.result); asked.onerror = () => done(null); });
+  } catch { return null; }
+}
+async function keep(token) {
+  await shelved('readwrite', store => store.put({file: last[0], name: last[1], at: Date.now()}, token));
+  const tokens = await shelved('readonly', store => store.getAllKeys()) || [], all = await shelved('readonly', store => store.getAll()) || [];
+  const old = tokens.map((t, i) => [all[i].at, t]).sort((a, b) => b[0] - a[0]).slice(KEPT);
+  for (const [, t] of old) await shelved('readwrite', store => store.delete(t));
+}
 W.photo = {
   choose: () => $('.file').click(),
-  again: () => last ? send(...last) : W.data.photo?.example ? W.look('example', {name: W.data.photo.example}) : $('.file').click(),
+  held: async token => !!last || !!await shelved('readonly', store => store.get(token)),
+  async again(token) {
+    const found = await shelved('readonly', store => store.get(token));
+    if (found) return send(found.file, found.name);
+    if (last) return send(...last);
+    if (W.data.photo?.example) return W.look('example', {name: W.data.photo.example}, 'Finding what is where');
+    $('.file').click();
+  },
 };
 $('.upload').addEventListener('click', W.photo.choose);
 $('.file').addEventListener('change', event => { send(event.target.files[0]); event.target.value = ''; });
@@ -73,6 +102,7 @@ $('.take').addEventListener('click', () => {
 });
 for (const b of element.querySelectorAll('.examples button')) b.addEventListener('click', () => { last = null; W.look('example', {name: b.dataset.example}, 'Finding what is where'); });
 W.listen(why => {
+  if (why === 'photo' && last && W.state.token && !W.data.photo.example) keep(W.state.token);
   if (why !== 'photo') return;
   $('figure img').src = W.data.photo.src;
   $('figure img').hidden = false;

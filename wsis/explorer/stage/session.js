@@ -123,7 +123,7 @@ async function take(message) {
   if (kind === 'notice' || kind === 'gone') {
     D.busy = '';
     if (kind === 'gone' && !D.photo) D.empty = message.empty;
-    D.gone = kind === 'gone' ? message : D.gone;
+    D.gone = kind === 'gone' ? S.token || W.link.read().id : null;
     D.notice = message.text;
     return W.change({}, kind);
   }
@@ -142,6 +142,7 @@ async function take(message) {
     if (shown) D.areas = D.photo.partition.areas;
     const {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine} = message;
     Object.assign(D, {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, match, other: second, busy: '', notice: message.text || '', gone: null});
+    if (message.expired && await W.photo.held(message.expired)) D.gone = message.expired;
     D.parts = new Map(first ? [[first.peak, first]] : []);
     const step = shown || enhancer !== S.enhancer ? (S.linked ? S.step : C.step) : S.step;
     W.change({token: message.token, other: message.otherToken || null, peak: first?.peak ?? 0, preview: null, enhancer, step, linked: false, compare: S.compare === enhancer ? 'naive' : S.compare}, shown ? 'photo' : 'analysis');

@@ -348,7 +348,7 @@ handle.addEventListener('keydown', event => {
 // --- words over the photo -------------------------------------------------------------------------------------------------
 $('.message button').addEventListener('click', () => D.empty.name ? W.look('class', {name: D.empty.name, on: true}, 'Looking for ' + D.empty.name) : W.photo?.choose());
 $('.notice .close').addEventListener('click', () => W.notice(''));
-$('.notice .again').addEventListener('click', () => W.photo.again());
+$('.notice .again').addEventListener('click', () => W.photo.again(D.gone));
 function words() {
   const message = $('.message'), {empty} = D;
   message.hidden = !empty || (!!D.busy && !D.photo);
@@ -364,7 +364,7 @@ function words() {
   queued();
   $('.notice').hidden = !D.notice;
   $('.notice span').textContent = D.notice || '';
-  $('.notice .again').hidden = !D.gone || !W.photo;
+  $('.notice .again').hidden = !D.gone;
   element.classList.toggle('none', !D.peaks.length);
   element.setAttribute('aria-busy', !!D.busy);
 }
