@@ -109,8 +109,12 @@ def upload(page: Any, name: str, content: bytes, *, wait: bool = True) -> None:
 
 
 def tab(page: Any, name: str) -> None:
-    """Open a tab below the stage."""
-    page.locator("#tabs").get_by_role("tab", name=name).click()
+    """Open a tab below the stage, on narrow screens from the menu behind the dots."""
+    own = page.locator("#tabs").get_by_role("tab", name=name)
+    if not own.count():
+        page.get_by_role("button", name="More tabs").click()
+        own = page.locator("#tabs .overflow-dropdown button", has_text=name)
+    own.click()
 
 
 def fetched(page: Any, selector: str, folder: Any) -> Any:

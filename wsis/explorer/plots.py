@@ -518,6 +518,6 @@ def _table(head: list[str], rows: list[list[str]], note: str, unfolded: bool = F
     )
     return (
         f'<details class="plot-table"{" open" if unfolded else ""}><summary>as a table</summary><p>{note}</p>'
-        '<div class="plot-scroll">'
+        '<div class="plot-scroll" tabindex="0" role="region" aria-label="Proposals in numbers">'
         f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )

@@ -211,8 +211,10 @@ def _paper_table(number: str, rows: list[Mapping[str, Any]]) -> str:
     body = []
     for line, source in zip(pairs(number, rows), printed["rows"], strict=True):
         values = "".join(f"<td>{words.short(pair.paper, 1)}</td>" for pair in line)
-        body.append(f'<tr><th scope="row">{escape(line[0].method)}</th>{values}</tr>')
-        if any(pair.ours is not None for pair in line):
+        answered = any(pair.ours is not None for pair in line)
+        above = ' class="res-above"' if answered else ""
+        body.append(f'<tr{above}><th scope="row">{escape(line[0].method)}</th>{values}</tr>')
+        if answered:
             values = "".join(_own_cell(pair) for pair in line)
             body.append(f'<tr class="res-own"><th scope="row">{escape(_told(source["ours"]))}</th>{values}</tr>')
     head = "".join(f'<th scope="col">{escape(column["name"])}</th>' for column in printed["columns"])

@@ -14,7 +14,7 @@ COLOURS: dict[str, tuple[str, str]] = {
     "well": ("#efeeeb", "#1e222a"),
     "line": ("#e4e3df", "#272b34"),
     "ink": ("#1b1d22", "#e9eaee"),
-    "quiet": ("#6b6f78", "#9aa0ab"),
+    "quiet": ("#656972", "#9aa0ab"),
     "accent": ("#3457d5", "#8ea6ff"),
     "on-accent": ("#ffffff", "#10131c"),
     "chosen": ("#e8ebf9", "#20284a"),
