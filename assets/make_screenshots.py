@@ -1,54 +1,121 @@
-"""Remake docs/screenshot-{light,dark,narrow}.png from the running explorer: `python -m assets.make_screenshots`.
+"""Remake docs/screenshot-*.png and docs/tab-*.png from the running explorer: `python -m assets.make_screenshots`.
 
-Needs playwright (`pip install playwright`) and a Chromium, found on the PATH or named by WSIS_CHROMIUM.
+Needs playwright (`pip install -r requirements-dev.txt`) and a Chromium, found on the PATH or named by WSIS_CHROMIUM.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import sync_playwright
+import cv2
+import numpy as np
+from PIL import Image
 
 from app import examples
+from benchmarks.browser import READY, chromium
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import build, launch_options
+from wsis.photo_sets import LAYOUTS
 from wsis.pipeline import Pipeline
+from wsis.voc import CLASSES
 
-ROOT = Path(__file__).parent.parent
-SHOTS = (("light", 1440, 900), ("dark", 1440, 900), ("narrow", 400, 1500))
-OPTIONS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+DOCS = Path(__file__).parent.parent / "docs"
+SCREENS = {
+    "light": ("light", 1440, 900),
+    "dark": ("dark", 1440, 900),
+    "narrow": ("dark", 400, 1500),
+    "narrow-light": ("light", 400, 1500),
+}
+TABS = {
+    "landscape": "#landscape-plot .js-plotly-plot .point",
+    "sensitivity": "#sensitivity-plot .js-plotly-plot .trace",
+    "tune": ".tune-plane",
+    "results": ".res-bars",
+}
+"""What each tab shows when it is complete."""
+ELLIPSES = {
+    "1-astronaut-and-cat": [("person", 0.2, 0.6, 0.16, 0.5), ("cat", 0.63, 0.5, 0.28, 0.55)],
+    "2-cat": [("cat", 0.42, 0.5, 0.42, 0.55)],
+    "3-motorcycle": [("motorbike", 0.53, 0.52, 0.4, 0.38)],
+    "4-astronaut": [("person", 0.38, 0.62, 0.36, 0.55)],
+    "5-two-cats": [("cat", 0.2, 0.5, 0.24, 0.55), ("cat", 0.8, 0.5, 0.24, 0.55)],
+}
+"""Where the objects are, drawn by eye so that the Tune tab has something to show: class, centre and half axes as shares
+of width and height. Its figures say nothing about the model."""
+# Pictures are decoded one after the other: until nothing in the page has changed for a while.
+STILL = """() => new Promise(done => {
+  let timer = setTimeout(done, 800);
+  const again = () => { clearTimeout(timer); timer = setTimeout(done, 800); };
+  new MutationObserver(again).observe(document.body, {subtree: true, childList: true, attributes: true});
+})"""
 
 
 def main() -> int:
-    """Serve the explorer on the embedded model and take its picture three times."""
-    program = os.environ.get("WSIS_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        print("No Chromium was found. Install one, or name it in WSIS_CHROMIUM.", file=sys.stderr)
-        return 2
+    """Serve the explorer on the embedded model and take its pictures."""
     handlers = Handlers(Pipeline.load(), examples())
     page = build(handlers)
     handlers.warm().join()
-    page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
-    folder = ROOT / "docs"
-    folder.mkdir(exist_ok=True)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=list(OPTIONS))
-        for name, width, height in SHOTS:
-            theme = "light" if name == "light" else "dark"
-            tab = browser.new_page(
-                viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
-            )
-            tab.goto(f"{page.local_url}?__theme={theme}")
-            tab.wait_for_selector(".film button")
-            tab.wait_for_timeout(1500)  # thumbnails are decoded one after the other
-            tab.screenshot(path=folder / f"screenshot-{name}.png")
-            print(folder / f"screenshot-{name}.png")
-        browser.close()
-    page.close()
+    page.launch(prevent_thread_lock=True, quiet=True, **launch_options(handlers))
+    DOCS.mkdir(exist_ok=True)
+    with chromium() as browser:
+        for name, (theme, width, height) in SCREENS.items():
+            _shot(_open(browser, page.local_url, theme, width, height), f"screenshot-{name}")
+        screen = _open(browser, page.local_url, "light", 1440, 900)
+        for name, complete in TABS.items():
+            screen.locator(f"#tab-{name}-button").click()
+            if name == "tune":
+                _tune(screen)
+            screen.locator(complete).first.wait_for()
+            _shot(screen, f"tab-{name}")
+    page.close(verbose=False)
     return 0
+
+
+def _open(browser: Any, address: str, theme: str, width: int, height: int) -> Any:
+    screen = browser.new_page(
+        viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce"
+    )  # fmt: skip
+    screen.goto(f"{address}?__theme={theme}")
+    screen.wait_for_function(READY)
+    return screen
+
+
+def _tune(screen: Any) -> None:
+    """Tune on the example photos and the rough masks of `ELLIPSES`."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "examples.zip"
+        _masked(packed)
+        screen.set_input_files(".tune input[type=file]", packed)
+        screen.locator(".tune-big").wait_for(timeout=120_000)
+    screen.get_by_role("button", name="Search").click()
+
+
+def _masked(path: Path) -> None:
+    """The example photos with class and instance masks, in the folders of a VOC devkit."""
+    photos, classes, instances = LAYOUTS[0]
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, found in ELLIPSES.items():
+            photo = examples()[name]
+            packed.write(photo, f"{photos}/{photo.name}")
+            width, height = Image.open(photo).size
+            semantic, instance = np.zeros((2, height, width), np.uint8)
+            for i, (label, *place) in enumerate(found, 1):
+                x, y, a, b = (np.array(place) * (width, height, width, height)).astype(int).tolist()
+                for index, value in ((semantic, CLASSES.index(label) + 1), (instance, i)):
+                    cv2.ellipse(index, (x, y), (a, b), 0, 0, 360, value, -1)
+            for kind, index in ((classes, semantic), (instances, instance)):
+                with packed.open(f"{kind}/{name}.png", "w") as file:
+                    Image.fromarray(index).save(file, "PNG")
+
+
+def _shot(screen: Any, name: str) -> None:
+    screen.evaluate(STILL)
+    screen.screenshot(path=DOCS / f"{name}.png")
+    print(DOCS / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -157,9 +157,10 @@ def _received(page: Any, example: int) -> int:
     wire.send("Network.enable")
     wire.on("Network.dataReceived", count)
     for _ in range(2):
-        size, before = 0, page.evaluate("wsis.data.photo.serial")
+        size = 0
+        page.evaluate("seen.last = ''")
         page.locator("[data-example]").nth(example).click()
-        page.wait_for_function(f"() => wsis.data.photo.serial > {before} && ({READY})()", timeout=60_000)
+        page.wait_for_function("() => seen.last === 'settled'", timeout=60_000)
     wire.detach()
     return size
 

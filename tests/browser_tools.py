@@ -14,11 +14,15 @@ from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import build, launch_options
 from wsis.pipeline import Pipeline
 
-READY = "() => globalThis.wsis?.data.match && !wsis.data.busy && (document.querySelector('.film button') || wsis.data.empty)"
+READY = """() => {
+  const D = globalThis.wsis?.data;
+  return D && !D.busy && (D.empty || D.match && document.querySelector('.film button'));
+}"""
 PIXELS = """() => {
   const c = document.querySelector('canvas.main'), {data} = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+  const numbers = new Int32Array(data.buffer);
   let sum = 0;
-  for (let i = 0; i < data.length; i += 4) sum = (Math.imul(sum, 31) + data[i] + 256 * data[i + 1] + 65536 * data[i + 2]) | 0;
+  for (const number of numbers) sum = Math.imul(sum, 31) + number | 0;
   return sum;
 }"""
 STATE = """() => ({

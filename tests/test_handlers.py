@@ -61,8 +61,12 @@ def now(**changes) -> dict:
 
 
 def look(handlers, act: str, said: dict | None = None, settings: tuple | None = None, **data) -> list[dict]:
-    event = gr.EventData(None, {"act": act, "now": said or now(), **data})
-    return list(handlers.look(event, TAB, *(settings or controls(handlers))))
+    """The answers until there is nothing to finish any more, as the page asks for them."""
+    said, settings = said or now(), settings or controls(handlers)
+    first = handlers.look(gr.EventData(None, {"act": act, "now": said, **data}), TAB, *settings)
+    if first["kind"] != "glance":
+        return [first]
+    return [first, *look(handlers, "finish", said, settings, **first["finish"])]
 
 
 def ask(handlers, act: str, said: dict, **data) -> dict:
@@ -159,7 +163,7 @@ def test_a_bad_photo_is_one_sentence(handlers):
 def test_what_the_page_says_is_checked(handlers):
     for wrong in (None, {}, now(weights=[1, 2]), now(weights=[-1, 0, 0]), now(axes=[0, 7]), now(peak="x")):
         event = gr.EventData(None, {"act": "open", "now": wrong})
-        (message,) = handlers.look(event, TAB, *controls(handlers))
+        message = handlers.look(event, TAB, *controls(handlers))
         assert message["kind"] == "notice", wrong
 
 
@@ -270,6 +274,27 @@ def test_gone_analyses_say_so(handlers):
 def test_equal_messages_differ_so_that_the_page_notices(handlers):
     first, second = (ask(handlers, "pick", now(token="gone"), peak=0) for _ in range(2))
     assert first["serial"] != second["serial"]
+
+
+def test_a_tab_closed_after_the_first_map_keeps_nothing(handlers, example):
+    event = gr.EventData(None, {"act": "upload", "now": now(), "name": "a.jpg"})
+    event._data["path"] = upload_to_gradio("mine.jpg", example.read_bytes())
+    assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance" and handlers._seen
+    handlers.closed(TAB)
+    assert not handlers._seen
+    assert look(handlers, "finish", name="a.jpg", peak=0, ticket=0)[0]["kind"] == "gone"
+
+
+def test_of_two_photos_in_a_row_the_last_is_finished(handlers, example):
+    path = upload_to_gradio("mine.jpg", example.read_bytes())
+    first, second = (
+        handlers.look(
+            gr.EventData(None, {"act": "upload", "now": now(), "name": n, "path": path}), TAB, *controls(handlers)
+        )
+        for n in ("a.jpg", "b.jpg")
+    )
+    assert look(handlers, "finish", **first["finish"])[0]["kind"] == "stale"
+    assert look(handlers, "finish", **second["finish"])[0]["photo"]["name"] == "b.jpg"
 
 
 def test_a_closed_tab_keeps_nothing(handlers, example):

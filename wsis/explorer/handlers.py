@@ -7,7 +7,7 @@ The page (`stage/session.js`) says what it shows with every event (`Now`) and ge
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -27,7 +27,7 @@ from wsis.explorer.store import GONE, Entry, Store
 from wsis.explorer.uploads import uploaded
 from wsis.image import read
 from wsis.matching import PRESETS, PUBLISHED, READINGS, Weights
-from wsis.pipeline import Analysis, Enhancer, Pipeline, Settings
+from wsis.pipeline import Analysis, Enhancer, Glance, Pipeline, Settings
 from wsis.proposals import readers
 
 MAX_STEPS = 4
@@ -137,6 +137,7 @@ class Handlers:
             lane(work) for work in (pipeline.glance, pipeline.observe, pipeline.analyse)
         )
         self._finished: dict[str, str] = {}
+        self._seen: dict[str, tuple[int, Glance]] = {}
         self._lock = threading.Lock()
         self._serial = count()
 
@@ -160,43 +161,52 @@ class Handlers:
 
     def warm(self) -> threading.Thread:
         """Analyse the first example in the background, so that the first page can show it."""
-        thread = threading.Thread(target=lambda: [self._finish(name) for name in list(self.examples)[:1]], daemon=True)
+        thread = threading.Thread(
+            target=lambda: [self._finished_example(name) for name in list(self.examples)[:1]], daemon=True
+        )
         thread.start()
         return thread
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def look(self, event: gr.EventData, request: gr.Request, *controls: Any) -> Iterator[Message]:
-        """Anything that needs the networks; answers may come in two parts, the first map before the rest."""
-        acts: dict[str, Callable[..., Iterator[Message]]] = {
-            "open": self._open, "example": self._example, "upload": self._upload, "class": self._class,
-            "adjust": self._adjust, "enhancer": self._adjust, "reading": self._adjust, "proposals": self._proposals,
-            "compare": self._compare,
-        }  # fmt: skip
-        yield from self._answered(
-            lambda data, now: acts[data["act"]](data, now, Controls(*controls), owner(request)), event
-        )
+    def look(self, event: gr.EventData, request: gr.Request, *controls: Any) -> Message:
+        """Anything that needs the networks.
 
-    def tuned(self, path: Path, event: gr.EventData, request: gr.Request, *controls: Any) -> Iterator[Message]:
-        """A photo of the tuned data set is opened in the explorer."""
-        now = Now(enhancer=self.enhancer)
-        yield from self._answered(
-            lambda *_: self._photo(path, path.name, now, Controls(*controls), owner(request)), event
-        )
+        A new photo is answered with a `glance`, its first map; the page then asks to `finish` it.
+        """
+        acts: dict[str, Callable[[dict, Now, Controls, str], Message]] = {
+            "open": self._open, "example": self._example, "upload": self._upload, "finish": self._finish,
+            "class": self._class, "adjust": self._adjust, "enhancer": self._adjust, "reading": self._adjust,
+            "proposals": self._proposals, "compare": self._compare,
+        }  # fmt: skip
+
+        def work(data: dict) -> Message:
+            return acts[data["act"]](data, Now.of(data.get("now")), Controls(*controls), owner(request))
+
+        return self._answered(work, event)
+
+    def tuned(self, path: Callable[[str], Path], event: gr.EventData, request: gr.Request, *controls: Any) -> Message:
+        """A photo of the tuned data set is opened in the explorer; `path` finds it by its stem."""
+
+        def work(data: dict) -> Message:
+            photo = path(str(data.get("photo")))
+            return self._photo(photo, photo.name, Controls(*controls).settings(), owner(request))
+
+        return self._answered(work, event)
 
     def ask(self, event: gr.EventData, request: gr.Request) -> Message:
         """Anything that is there already: the maps of another peak, or a promise to keep an analysis."""
 
-        def answer(data: dict, now: Now) -> Iterator[Message]:
+        def work(data: dict) -> Message:
+            now = Now.of(data.get("now"))
             entry = self.store.get(now.token, owner(request))
             if data["act"] == "share":
                 self.store.share(now.token)
-                yield self._said("shared")
-                return
+                return self._said("shared")
             scene = self._scene(entry, replace(now, peak=int(data["peak"])))
-            yield self._said("peak", **self._part(scene, self._other(now)))
+            return self._said("peak", **self._part(scene, self._other(now)))
 
-        return next(self._answered(answer, event))
+        return self._answered(work, event)
 
     def settle(self, event: gr.EventData, request: gr.Request) -> tuple[Now | None, Scene | None, Message]:
         """The visitor let go of a control: what Python thinks of it, for `layout` to draw its tabs from."""
@@ -223,11 +233,12 @@ class Handlers:
 
     def closed(self, request: gr.Request) -> None:
         """A tab was closed."""
+        self._seen.pop(owner(request), None)
         self.store.release(owner(request))
 
     # --- acts --------------------------------------------------------------------------------------------------------
 
-    def _open(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+    def _open(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """The page stands: what its link names, or the first example."""
         link, peak, expired = data.get("id"), int(data.get("peak", BEST)), None
         if link:
@@ -237,49 +248,59 @@ class Handlers:
                 expired = self._refused(error)
             else:
                 now = replace(now, enhancer=entry.analysis.settings.enhancer, peak=peak)
-                yield self._analysis(str(link), entry.analysis, entry.photo, now, who, photo=True)
-                return
+                return self._analysis(str(link), entry.analysis, entry.photo, now, who, photo=True)
         if not self.examples:
             empty = {"title": "Drop a photo here", "text": "Or upload, paste or take one with the buttons on the left."}
-            yield expired or self._said("idle", empty=empty)
-            return
+            return expired or self._said("idle", empty=empty)
         name = str(data.get("example") or "")
         name = name if name in self.examples else next(iter(self.examples))
-        for message in self._example({"name": name, "peak": peak}, now, controls, who):
-            instead = "Here is an example; choose your photo again, and the settings of the link stay."
-            yield {**message, "text": f"{expired['text']} {instead}", "expired": link} if expired else message
+        message = self._example({"name": name, "peak": peak}, now, controls, who)
+        if expired is None:
+            return message
+        text = f"{expired['text']} Here is an example; choose your photo again, and the settings of the link stay."
+        return {**message, "text": text, "expired": link}
 
-    def _example(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
-        name = str(data["name"])
+    def _example(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
+        name, peak = str(data["name"]), int(data.get("peak", BEST))
         if name not in self.examples:
             raise WsisError("There is no such example.")
-        if self._settings(controls, now) != self.defaults:
-            yield from self._photo(self.examples[name], name, now, controls, who, data)
-            return
-        token, made = self._finish(name)
+        settings = self._settings(controls, now)
+        if settings != self.defaults:
+            return self._photo(self.examples[name], name, settings, who, peak)
+        token, made = self._finished_example(name)
         self.store.drop(now.token)
-        now = replace(now, peak=int(data.get("peak", BEST)))
-        yield self._analysis(token, made, name, now, who, photo=True)
+        return self._analysis(token, made, name, replace(now, peak=peak), who, photo=True)
 
-    def _upload(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+    def _upload(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         path = uploaded(Path(str(data["path"])))
         name = str(data.get("name") or "photo")[:200]
         if name in self.examples:  # an example goes by its name without an ending
             name += ".jpg"
-        yield from self._photo(path, name, now, controls, who)
+        return self._photo(path, name, self._settings(controls, now), who)
 
-    def _photo(
-        self, path: Path, name: str, now: Now, controls: Controls, who: str | None, data: dict | None = None
-    ) -> Iterator[Message]:
-        settings = self._settings(controls, now)
+    def _photo(self, path: Path, name: str, settings: Settings, who: str, peak: int = BEST) -> Message:
+        """The first map of a new photo; the rest is asked for with `finish`, so that others come in between."""
         seen = self._glance(read(path))
-        yield self._said("glance", **payload.glance(seen, self.pipeline.peaks(seen.class_maps, settings), name))
-        made = self._analyse(self._observe(seen), settings)
-        token = self.store.put(made, photo=name, owner=who, replacing=now.token)
-        now = replace(now, peak=int((data or {}).get("peak", BEST)))
-        yield self._analysis(token, made, name, now, who, photo=True)
+        ticket = next(self._serial)
+        self._seen[who] = ticket, seen
+        found = self.pipeline.peaks(seen.class_maps, settings)
+        finish = {"name": name, "peak": peak, "ticket": ticket}
+        return self._said("glance", **payload.glance(seen, found, name), finish=finish)
 
-    def _class(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+    def _finish(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
+        """The rest of what `_photo` began."""
+        ticket, seen = self._seen.get(who, (None, None))
+        if seen is None:
+            raise WsisError(GONE)
+        if ticket != data["ticket"]:  # another photo was chosen meanwhile
+            return self._said("stale")
+        del self._seen[who]
+        name = str(data["name"])
+        made = self._analyse(self._observe(seen), self._settings(controls, now))
+        token = self.store.put(made, photo=name, owner=who, replacing=now.token)
+        return self._analysis(token, made, name, replace(now, peak=int(data["peak"])), who, photo=True)
+
+    def _class(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """A class was switched on or off."""
         name, on = str(data["name"]), bool(data["on"])
         entry = self.store.get(now.token, who)
@@ -288,9 +309,9 @@ class Handlers:
         names += [name] if on and name in made.classes else []
         fresh = self._analyse(made.evidence, replace(made.settings, classes=tuple(names)))
         own = (k for k, c in enumerate(fresh.peaks.classes) if on and made.classes[c] == name)
-        yield self._kept(fresh, entry, replace(now, peak=next(own, BEST)), who)
+        return self._kept(fresh, entry, replace(now, peak=next(own, BEST)), who)
 
-    def _adjust(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+    def _adjust(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """A setting, the enhancer or the reading of Eq. 5 was changed: look again at what was seen."""
         entry = self.store.get(now.token, who)
         old = entry.analysis.settings
@@ -300,18 +321,18 @@ class Handlers:
             settings = replace(settings, classes=old.classes)
         same_peaks = data["act"] != "adjust"
         fresh = self._analyse(entry.analysis.evidence, settings)
-        yield self._kept(fresh, entry, replace(wanted, peak=now.peak if same_peaks else BEST), who)
+        return self._kept(fresh, entry, replace(wanted, peak=now.peak if same_peaks else BEST), who)
 
-    def _proposals(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+    def _proposals(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """A file of proposals was chosen, or taken away again: then the built-in ones."""
         entry = self.store.get(now.token, who)
         image = entry.analysis.evidence.image
         size = (image.shape[0], image.shape[1])
         foreign = readers.read(controls.file, size, Path(entry.photo).stem) if controls.file else None
         fresh = self._analyse(self._observe(image, proposals=foreign), entry.analysis.settings)
-        yield self._kept(fresh, entry, replace(now, peak=BEST), who, photo=True)
+        return self._kept(fresh, entry, replace(now, peak=BEST), who, photo=True)
 
-    def _compare(self, data: dict, now: Now, controls: Controls, who: str | None) -> Iterator[Message]:
+    def _compare(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """Another enhancer on the other side of the swipe."""
         entry = self.store.get(now.token, who)
         now = replace(now, compare=str(data["name"]))
@@ -319,14 +340,14 @@ class Handlers:
         scene = self._scene(entry, now)
         part = None if made is None or scene.empty else payload.peak(made, scene.peak, runners=False)
         other = None if made is None else payload.other(made)
-        yield self._said("other", otherToken=token, other=other, part=part, peak=scene.peak)
+        return self._said("other", otherToken=token, other=other, part=part, peak=scene.peak)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
     def _settings(self, controls: Controls, now: Now) -> Settings:
         return controls.settings(enhancer=now.enhancer, reading=now.reading)
 
-    def _finish(self, name: str) -> tuple[str, Analysis]:
+    def _finished_example(self, name: str) -> tuple[str, Analysis]:
         """A finished example, computed once for everybody: it is nobody's photo."""
         with self._lock:
             if name not in self._finished:
@@ -335,11 +356,11 @@ class Handlers:
         token = self._finished[name]
         return token, self.store.get(token).analysis
 
-    def _kept(self, made: Analysis, entry: Entry, now: Now, who: str | None, photo: bool = False) -> Message:
+    def _kept(self, made: Analysis, entry: Entry, now: Now, who: str, photo: bool = False) -> Message:
         token = self.store.put(made, photo=entry.photo, owner=who, replacing=now.token)
         return self._analysis(token, made, entry.photo, now, who, photo=photo)
 
-    def _analysis(self, token: str, made: Analysis, name: str, now: Now, who: str | None, *, photo: bool) -> Message:
+    def _analysis(self, token: str, made: Analysis, name: str, now: Now, who: str, *, photo: bool) -> Message:
         """Everything that the page needs to go on without Python."""
         scene = Scene(made, name, now.peak, now.step, now.preset, now.weights)
         other_token, other = self._second(made, name, now, who)
@@ -354,7 +375,7 @@ class Handlers:
             photo=payload.photo(made.evidence, name, name if name in self.examples else "") if photo else None,
         )
 
-    def _second(self, made: Analysis, name: str, now: Now, who: str | None) -> tuple[str | None, Analysis | None]:
+    def _second(self, made: Analysis, name: str, now: Now, who: str) -> tuple[str | None, Analysis | None]:
         """The analysis on the other side of the swipe, where it takes one."""
         wanted: Any = now.compare
         if wanted not in self.pipeline.enhancers or wanted in ("none", made.settings.enhancer):
@@ -379,13 +400,12 @@ class Handlers:
         """A message; its number makes sure that the page notices two equal ones."""
         return {"kind": kind, "serial": next(self._serial), **what}
 
-    def _answered(self, work: Callable[[dict, Now], Iterator[Message]], event: gr.EventData) -> Iterator[Message]:
+    def _answered(self, work: Callable[[dict], Message], event: gr.EventData) -> Message:
         """Run it; what the visitor can mend is said in one sentence, and the screen stays as it was."""
         try:
-            data = _data(event)
-            yield from work(data, Now.of(data.get("now")))
+            return work(_data(event))
         except WsisError as error:
-            yield self._refused(error)
+            return self._refused(error)
 
     def _refused(self, error: WsisError) -> Message:
         return self._gone() if str(error) == GONE else self._said("notice", text=str(error))
@@ -400,9 +420,9 @@ class Handlers:
         return self._said("gone", text=text, empty=empty)
 
 
-def owner(request: gr.Request | None) -> str | None:
-    """The session, one a tab; None where a program calls."""
-    return getattr(request, "session_hash", None)
+def owner(request: gr.Request | None) -> str:
+    """The session, one a tab."""
+    return getattr(request, "session_hash", None) or ""
 
 
 def _data(event: gr.EventData) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -122,9 +121,9 @@ def _wire(
                 rest[4:] = tuning.moved(state, now.weights, now.step, now.reading)
         return message, *rest
 
-    def opened(state: Any, event: gr.EventData, request: gr.Request, *given: Any) -> Iterator[Message]:
+    def opened(state: Any, event: gr.EventData, request: gr.Request, *given: Any) -> Message:
         """A photo of the data set, opened in the explorer."""
-        yield from handlers.tuned(tuning.photo_path(state, str(event.photo)), event, request, *given)
+        return handlers.tuned(partial(tuning.photo_path, state), event, request, *given)
 
     heavy = {**LANE, **PRIVATE, "outputs": stage, "show_progress": "full", "trigger_mode": "always_last"}
     light = {**PRIVATE, "show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": None}

@@ -57,6 +57,8 @@ function weights() {
     row.classList.toggle('unused', name === 'unused');
     range.disabled = number.disabled = name === 'unused';
     row.querySelector('.name').textContent = name;
+    range.setAttribute('aria-label', name);
+    number.setAttribute('aria-label', `${name}, number`);
     row.querySelector('small').textContent = text;
     set(range, {max: Math.max(max, S.weights[i]), step}, S.weights[i]);
     set(number, {step}, S.weights[i]);

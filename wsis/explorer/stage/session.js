@@ -87,7 +87,7 @@ W.name = id => D.peaks[id]?.name || '';
 // --- to Python ------------------------------------------------------------------------------------------------------
 let wire = null;
 const snapshot = () => ({
-  token: S.token, other: S.other, peak: S.peak, step: S.step, preset: C.presets[S.preset] ? S.preset : 'paper', weights: S.weights,
+  token: S.token || D.replaced || null, other: S.other, peak: S.peak, step: S.step, preset: C.presets[S.preset] ? S.preset : 'paper', weights: S.weights,
   enhancer: S.enhancer, compare: S.compare, tab: S.tab, axes: S.axes, dark: document.body.classList.contains('dark'), reading: W.presets.of(S.preset).reading,
 });
 W.look = (act, data = {}, busy = '') => { D.busy = busy || 'Looking'; W.change({}, 'busy'); wire('edit', {act, ...data, now: snapshot()}); };
@@ -108,11 +108,8 @@ W.notice = text => { D.notice = text; W.change({}, 'notice'); };
 
 // --- from Python ----------------------------------------------------------------------------------------------------
 let chain = Promise.resolve();
-let latest = -1;
-W.receive = message => {  // Gradio sends the last of several answers twice
-  if (!message || typeof message !== 'object' || message.serial === latest) return;
-  latest = message.serial;
-  chain = chain.then(() => take(message)).catch(error => { console.error(error); W.failed(); });
+W.receive = message => {
+  if (message && typeof message === 'object') chain = chain.then(() => take(message)).catch(error => { console.error(error); W.failed(); });
 };
 async function part(packed) {
   if (!packed) return null;
@@ -134,11 +131,15 @@ async function take(message) {
   if (kind === 'glance') {
     Object.assign(D, {photo: await photo(message), peaks: message.peaks, match: null, other: null, steps: 0, parts: new Map(), empty: null, notice: '', busy: message.busy, gone: null});
     if (message.classmap) D.parts.set(message.picked, {...message, peak: message.picked, maps: [], binary: [], thresholds: []});
-    return W.change({peak: message.picked ?? 0, preview: null, token: null}, 'photo');
+    D.replaced = S.token || D.replaced;
+    W.change({peak: message.picked ?? 0, preview: null, token: null}, 'photo');
+    stageFirst();
+    return W.look('finish', message.finish, message.busy);
   }
   if (kind === 'analysis') {
     const [match, first, second, shown] = await Promise.all([field(message.match), part(message.part), other(message.other), message.photo ? photo(message.photo) : null]);
-    if (shown) D.photo = shown;
+    if (shown) { D.photo = shown; stageFirst(); }
+    D.replaced = null;
     if (shown) D.areas = D.photo.partition.areas;
     const {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine} = message;
     Object.assign(D, {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, match, other: second, busy: '', notice: message.text || '', gone: null});
@@ -253,6 +254,8 @@ W.open = () => {  // once the page stands
   if (linked && state.compare && state.compare !== 'naive') S.compare = state.compare;
   W.look('open', {id, example, peak: state.peak ?? -1}, 'Looking at a first photo');
 };
+// A new photo is to be seen, also where a tab has taken the stage's place.
+function stageFirst() { if (['tune', 'results', 'method'].includes(S.tab)) document.querySelector('#tab-instances-button')?.click(); }
 W.openTab = name => {
   document.querySelector('#centre').dataset.tab = name;
   W.change({tab: name}, 'tab');
