@@ -158,7 +158,8 @@ async function take(message) {
     D.busy = '';
     if (D.parts.get(message.peak)) D.parts.get(message.peak).other = message.part;
     for (const [k, kept] of D.parts) if (k !== message.peak) D.parts.delete(k);
-    return W.change({other: message.otherToken, compare: D.other ? D.other.enhancer : S.compare}, 'analysis');
+    W.change({other: message.otherToken, compare: D.other ? D.other.enhancer : S.compare}, 'analysis');
+    return W.link.write();
   }
   if (kind === 'settled') {  // Python ranked with the same weights: it has the last word
     const mine = JSON.stringify(W.now.right.found.map(one => [one.peak, one.id]));
