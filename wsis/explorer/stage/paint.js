@@ -87,7 +87,7 @@ function thumb(n, field, slot, own) {
   const data = g.getImageData(0, 0, n, n), p = data.data, columns = Int32Array.from({length: n}, (_, u) => Math.floor(x + (u + .5) / n * side));
   for (let i = 0, v = 0; v < n; v++) for (let u = 0, row = Math.floor(y + (v + .5) / n * side) * w; u < n; u++, i += 4) {
     const on = within[labels[row + columns[u]]];
-    for (let c = 0; c < 3; c++) p[i + c] = on ? p[i + c] * .68 + own[c] * .32 : p[i + c] * .3;
+    for (let c = 0; c < 3; c++) p[i + c] = on ? p[i + c] * .72 + own[c] * .28 : p[i + c] * .42;
   }
   return data;
 }

@@ -61,7 +61,7 @@ function weights() {
     number.setAttribute('aria-label', `${name}, number`);
     row.querySelector('small').textContent = text;
     set(range, {max: Math.max(max, S.weights[i]), step}, S.weights[i]);
-    set(number, {step}, S.weights[i]);
+    set(number, {step}, S.weights[i], step < .01 ? String(S.weights[i]) : S.weights[i].toFixed(2));
     row.style.setProperty('--share', `${100 * S.weights[i] / Math.max(max, S.weights[i])}%`);
   });
   const steps = home.querySelector('.weight[data-steps]'), t = W.now.right.step;
@@ -70,10 +70,10 @@ function weights() {
   steps.style.setProperty('--share', `${100 * (D.match ? t : S.step) / Math.max(1, D.steps || C.steps)}%`);
   home.querySelector('.grown').value = D.enhancer || S.enhancer;
 }
-function set(input, attributes, value) {
+function set(input, attributes, value, text = String(value)) {
   for (const [name, wanted] of Object.entries(attributes)) if (input[name] !== String(wanted)) input[name] = wanted;
   if (document.activeElement === input && input.type === 'number' && input.value !== '' && Number(input.value) === value) return;
-  if (input.value !== String(value)) input.value = value;
+  if (input.value !== text && Number(input.value) !== value || document.activeElement !== input) input.value = text;
 }
 function build(home) {
   const row = (attribute, term, symbol, label) => `<div class="weight ${term}" ${attribute}><label><em>${symbol}</em> <span class="name">${label}</span></label><input type="number" min="0" inputmode="decimal" aria-label="${label}, number"><input type="range" min="0" aria-label="${label}"><small></small></div>`;
