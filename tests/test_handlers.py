@@ -49,7 +49,16 @@ def handlers(pipeline, example, analysis) -> Handlers:
 
 def controls(handlers, file=None, **changes) -> tuple:
     start = replace(handlers.defaults, **changes)
-    return (start.naive, start.mode, start.class_threshold, start.window, start.sigma, start.max_peaks, file)
+    return (
+        start.naive,
+        start.mode,
+        start.class_threshold,
+        start.window,
+        start.sigma,
+        start.max_peaks,
+        start.agreement,
+        file,
+    )
 
 
 def now(**changes) -> dict:

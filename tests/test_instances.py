@@ -139,3 +139,11 @@ def test_the_semantic_map_is_painted_best_on_top_from_rank_0():
 def test_a_thousand_classes_fit():
     painted = semantic([Instance(998, "tissue", 0.9, 0, 0, 0)], bars((0, 10)))
     assert painted.max() == 999
+
+
+def test_the_unsure_are_not_painted_where_a_least_score_is_given():
+    proposals = bars((0, 10), (10, 20))
+    found = [Instance(0, "cat", 0.9, 0, 0, 0), Instance(1, "dog", 0.1, 1, 1, 0)]
+    assert set(np.unique(semantic(found, proposals))) >= {1, 2}
+    assert set(np.unique(semantic(found, proposals, least=0.1))) >= {1, 2}
+    assert 2 not in semantic(found, proposals, least=0.11)

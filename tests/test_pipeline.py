@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_analysis import small_analysis
 
 from wsis import matching
 from wsis.errors import WsisError
@@ -147,3 +148,20 @@ def test_normalised():
     maps = np.stack([np.arange(6.0).reshape(2, 3), np.full((2, 3), 4.0)]).astype(np.float32)
     np.testing.assert_allclose(normalised(maps)[0], np.arange(6).reshape(2, 3) / 5)
     assert not normalised(maps)[1].any() and normalised(maps[:0]).shape == (0, 2, 3)
+
+
+def test_named_classes_are_painted_however_unsure():
+    made = small_analysis()
+    found = made.instances()
+    sure = replace(made, settings=replace(made.settings, semantic_threshold=1.0))
+    assert made.semantic(found).any() and not sure.semantic(found).any()
+    named = replace(made, settings=replace(made.settings, semantic_threshold=1.0, classes=("cat", "dog")))
+    assert (named.semantic(found) == made.semantic(found)).all()
+
+
+def test_agreement_holds_an_icn_back_and_leaves_the_rest_alone(pipeline, evidence):
+    for enhancer in ("icn-saliency", "spread", "none"):
+        free, held = (pipeline.analyse(evidence, settings(enhancer=enhancer, agreement=own)) for own in (False, True))
+        np.testing.assert_array_equal(free.maps[0], held.maps[0])
+        same = np.array_equal(free.maps, held.maps)
+        assert same == (enhancer != "icn-saliency")

@@ -208,7 +208,8 @@ def results_file_figures(file: Path, kit: Path, ids: Iterable[str]) -> dict:
                 masks, categories, scores, truth.masks, truth.categories, truth.semantic == metrics.VOID
             )
         )
-        confusion = confusion + metrics.confusion(instances.paint(masks, categories), truth.semantic)
+        sure = scores >= Settings.semantic_threshold
+        confusion = confusion + metrics.confusion(instances.paint(masks[sure], categories[sure]), truth.semantic)
     return {
         "photos": len(results),
         "rows": [{**asdict(Row(str(file), 0, "", 0)), **instance_figures(results, confusion)}],
@@ -238,6 +239,8 @@ def main(
     model: Annotated[str, typer.Option(help="checkpoint")] = "voc-lite",
     enhancers: Annotated[str, typer.Option(help="comma-separated; all that the checkpoint has by default")] = "",
     naive: Annotated[str, typer.Option(help="naive map: class map, response or mixed")] = Settings.naive,
+    agreement: Annotated[bool, typer.Option(help="hold an ICN's maps back where others disagree")] = True,
+    semantic_threshold: Annotated[float, typer.Option(help="least score of what is painted")] = 0.2,
     workers: Annotated[int, typer.Option(help="processes, one thread each")] = 2,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     results: Annotated[Path | None, typer.Option("--instances", help="score this COCO results file instead")] = None,
@@ -251,7 +254,8 @@ def main(
         else:
             chosen = enhancers.split(",") if enhancers else Pipeline.load(model, device=device).enhancers
             rows = table_rows(chosen, range(steps + 1), default_step)
-            work = partial(_in_worker, kit=voc_kit, rows=rows, settings=Settings(naive=naive))
+            settings = Settings(naive=naive, agreement=agreement, semantic_threshold=semantic_threshold)
+            work = partial(_in_worker, kit=voc_kit, rows=rows, settings=settings)
             photos = []
             with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (model, device)) as pool:
                 for done, photo in enumerate(pool.map(work, ids, chunksize=2), 1):

@@ -87,18 +87,22 @@ def assemble(
     return tuple(sorted(first + rest, key=lambda found: -found.score))
 
 
-def semantic(instances: Sequence[Instance], proposals: ProposalSet, size: Size | None = None) -> np.ndarray:
+def semantic(
+    instances: Sequence[Instance], proposals: ProposalSet, size: Size | None = None, least: float = 0.0
+) -> np.ndarray:
     """Paint the best proposal of each peak, the best score on top.
 
     Args:
         instances: from `assemble`; those of rank 1 and beyond are left out.
         proposals: the proposals they point to.
         size: (H, W) of the result (nearest); None keeps the proposals' own.
+        least: score from which an instance is painted.
 
     Returns:
         (H, W) uint8: 0 background, c + 1 for class c; uint16 where a class index does not fit.
     """
-    chosen = sorted((found for found in instances if not found.rank), key=lambda found: found.score)
+    painted = (found for found in instances if not found.rank and found.score >= least)
+    chosen = sorted(painted, key=lambda found: found.score)
     kind = _index_type([found.category for found in chosen])
     colours: np.ndarray = np.zeros(proposals.membership.shape[1], kind)
     for found in chosen:

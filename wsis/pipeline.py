@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from wsis import checkpoints, icn, instances, matching, peaks, response
+from wsis.agreement import agreed, class_share
 from wsis.classifier import SIZES, ClassMaps
 from wsis.errors import WsisError
 from wsis.image import resized
@@ -52,6 +53,10 @@ class Settings:
         max_peaks: at most so many peaks a photo.
         reading: of Eq. 5, see `wsis.matching`.
         spread_strength: lambda of the diffusion; smaller spreads further.
+        agreement: hold an ICN's maps back where superpixels or another class disagree, see `wsis.agreement`; without
+            it they are as published.
+        semantic_threshold: least score of an instance that is painted into the semantic map; below, its class is more
+            often wrong than right. Instances of `classes` that were named are always painted.
     """
 
     enhancer: Enhancer = "icn-saliency"
@@ -65,6 +70,8 @@ class Settings:
     max_peaks: int = 60
     reading: Reading = "cover"
     spread_strength: float = 0.02
+    agreement: bool = True
+    semantic_threshold: float = 0.2
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
@@ -74,8 +81,9 @@ class Settings:
             raise WsisError(f"Unknown naive map '{self.naive}'. Choose one of: {', '.join(get_args(Naive))}.")
         if not 0 <= self.steps <= 8:
             raise WsisError(f"steps must be between 0 and 8, got {self.steps}.")
-        if not 0 <= self.class_threshold <= 1:
-            raise WsisError(f"class_threshold must be between 0 and 1, got {self.class_threshold}.")
+        for name in ("class_threshold", "semantic_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise WsisError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
 
 
 @dataclass(frozen=True)
@@ -201,7 +209,12 @@ class Analysis:
 
     def semantic(self, found: Sequence[Instance]) -> np.ndarray:
         """(H, W) uint8 at the photo's own size: 0 background, c + 1 for class c, the best instance on top."""
-        return instances.semantic(found, self.evidence.source, size=self.evidence.size)
+        return instances.semantic(found, self.evidence.source, size=self.evidence.size, least=self.least)
+
+    @property
+    def least(self) -> float:
+        """The score from which an instance is painted into the semantic map."""
+        return self.settings.semantic_threshold if self.settings.classes is None else 0.0
 
     def top(self, peak: int, weights: Weights = PUBLISHED, step: int = -1, count: int = 5) -> np.ndarray:
         """Indices of a peak's best proposals by Eq. 5, best first."""
@@ -381,16 +394,23 @@ class Pipeline:
         if settings.enhancer == "none":
             return naive[None]
         if settings.enhancer == "spread":
-            grown = spread(naive, evidence.proposals.labels, evidence.contours, strength=settings.spread_strength)
-            return np.stack([naive, grown])
+            return np.stack([naive, self._spread(evidence, naive, settings)])
         if not len(found):
             return np.repeat(naive[None], settings.steps + 1, axis=0)
         grid = evidence.class_maps.maps.shape[1:]
         place = np.stack([(found.rows + 0.5) / grid[0], (found.columns + 0.5) / grid[1]], 1).astype(np.float32)
         own = normalised(evidence.class_maps.maps[found.classes])
         steps = icn.enhance(self.checkpoint.icns[settings.enhancer], evidence.work, naive, own, place, settings.steps)
-        grown = upsample(steps[1:].reshape(-1, *steps.shape[2:]), evidence.work.shape[:2])
-        return np.concatenate([naive[None], grown.reshape(-1, *naive.shape)])
+        flat = upsample(steps[1:].reshape(-1, *steps.shape[2:]), evidence.work.shape[:2])
+        grown = flat.reshape(-1, *naive.shape)
+        if settings.agreement:
+            share = class_share(class_maps_of(evidence, found), found.classes)
+            grown = agreed(grown, self._spread(evidence, naive, settings), share)
+        return np.concatenate([naive[None], grown])
+
+    def _spread(self, evidence: Evidence, naive: np.ndarray, settings: Settings) -> np.ndarray:
+        """(K, h, w) float32 in [0, 1]."""
+        return spread(naive, evidence.proposals.labels, evidence.contours, strength=settings.spread_strength)
 
 
 def class_maps_of(evidence: Evidence, found: Peaks) -> np.ndarray:

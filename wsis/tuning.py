@@ -36,7 +36,7 @@ FIGURES = ("map25", "map50", "map75", "abo", "miou")
 VALUES = np.linspace(0, 1.5, 16).round(2)
 """Of a weight, in a grid."""
 MOST_CACHED = 2**30
-FORMAT = 1
+FORMAT = 2
 """Of the records on disk; a new number makes old ones be measured again."""
 
 
@@ -57,6 +57,7 @@ class Record:
         fits: (F,) float32 IoU of the map and the candidate.
         candidates: (F,) int32 index of the candidate.
         starts: (READINGS x steps x K + 1,) int64, where each front begins, in this nesting.
+        least: () float64, the score from which an instance is painted into the semantic map.
     """
 
     categories: np.ndarray
@@ -71,6 +72,7 @@ class Record:
     fits: np.ndarray
     candidates: np.ndarray
     starts: np.ndarray
+    least: np.ndarray
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
@@ -365,6 +367,7 @@ def record(analysis: Analysis, truth: GroundTruth) -> Record:
         fits=_joined(fits, (0,), np.float32),
         candidates=members.astype(np.int32),
         starts=np.cumsum([0, *(len(front) for front in indices)]),
+        least=np.array(analysis.least),
     )
 
 
@@ -473,7 +476,8 @@ def _photo_figures(one: Record, chosen: np.ndarray, fits: np.ndarray) -> PhotoFi
     kept = _kept(members, one.areas, categories)
     order, members, categories = order[kept], members[kept], categories[kept]
     painted = np.zeros(len(one.areas), np.int64)
-    for regions, category in zip(members[::-1], categories[::-1], strict=True):  # the best score on top
+    sure = np.count_nonzero(scores[order] >= one.least)
+    for regions, category in zip(members[:sure][::-1], categories[:sure][::-1], strict=True):  # the best on top
         painted[regions] = category + 1
     colours, place = np.unique(painted, return_inverse=True)
     confusion = np.zeros((len(colours), len(one.kinds)), np.int64)

@@ -103,6 +103,7 @@ class Controls:
     window: float
     sigma: float
     limit: float
+    agreement: bool = True
     file: str | None = None
 
     def settings(self, **others: Any) -> Settings:
@@ -114,6 +115,7 @@ class Controls:
             "window": int(self.window),
             "sigma": float(self.sigma),
             "max_peaks": int(self.limit),
+            "agreement": bool(self.agreement),
             "steps": MAX_STEPS,
         }
         return Settings(**chosen, **others)

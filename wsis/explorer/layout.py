@@ -271,6 +271,7 @@ def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.Fil
         slider(3, 15, start.window, step=2, label="Peak window", info="cells that a peak must dominate"),
         slider(0.5, 5, start.sigma, step=0.1, label="Peak sigma", info="of the Gaussian in Eq. 1, in cells"),
         slider(1, 60, start.max_peaks, step=1, label="Most peaks", info="followed in one photo"),
+        gr.Checkbox(start.agreement, label="Agreement", info="hold an ICN back where superpixels or a class disagree"),
     ]
     file = gr.File(
         label="Proposals: built-in, or drop a file (.mat, .json, .png)", file_types=[".mat", ".json", ".png"],

@@ -88,6 +88,7 @@ def analysis(made: Analysis) -> Message:
         "enhancer": made.settings.enhancer,
         "reading": made.settings.reading,
         "steps": made.steps,
+        "least": made.least,
         "peaks": _peaks(maps, made.peaks),
         "seconds": {stage: round(seconds, 3) for stage, seconds in made.seconds.items()},
         "match": field(made, [(step, k) for step in range(made.steps + 1) for k in range(len(made.peaks))], 1),

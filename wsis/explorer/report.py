@@ -348,7 +348,7 @@ def _left_out(settings: Settings) -> str:
     usual = Settings()
     own = [
         key.replace("_", " ")
-        for key in ("sigma", "window", "max_peaks", "spread_strength")
+        for key in ("sigma", "window", "max_peaks", "spread_strength", "agreement", "semantic_threshold")
         if getattr(settings, key) != getattr(usual, key)
     ]
     return f'<p class="note">The command line cannot set {", ".join(own)}; take the Python lines.</p>' if own else ""

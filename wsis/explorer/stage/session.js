@@ -141,8 +141,8 @@ async function take(message) {
     if (shown) { D.photo = shown; stageFirst(); }
     D.replaced = null;
     if (shown) D.areas = D.photo.partition.areas;
-    const {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine} = message;
-    Object.assign(D, {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, match, other: second, busy: '', notice: message.text || '', gone: null});
+    const {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, least} = message;
+    Object.assign(D, {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, least, match, other: second, busy: '', notice: message.text || '', gone: null});
     if (message.expired && await W.photo.held(message.expired)) D.gone = message.expired;
     D.parts = new Map(first ? [[first.peak, first]] : []);
     const step = shown || enhancer !== S.enhancer ? (S.linked ? S.step : C.step) : S.step;

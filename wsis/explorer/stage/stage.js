@@ -32,6 +32,7 @@ function place() {  // where the photo lies in the box, CSS pixels
 const stepOf = side => side === W.now.right ? shownStep ?? side.step : side.step;
 const colourOf = k => D.peaks[k]?.colour || '#5b9dff';
 const ofClass = one => colourOf(D.peaks.findIndex(p => p.category === D.peaks[one.peak].category));
+const sure = side => side.found.filter(one => one.score >= D.least);  // what is painted into the semantic map
 function overlay(what, side, t) {  // [canvas, opacity, smooth], bottom first
   const part = side?.part, out = [], full = Math.min(1, S.opacity / .75);
   if (what === 'classmap') { const m = numbers(part?.classmap); return m ? [[P.heat(m), S.opacity, false]] : []; }
@@ -39,7 +40,7 @@ function overlay(what, side, t) {  // [canvas, opacity, smooth], bottom first
   if (what === 'response') { const m = numbers(part?.maps[t]); if (m) out.push([P.heat(m), S.opacity, true]); }
   if (!side?.data?.match || !D.photo.partition) return out;
   if (what === 'instances') return side.found.length ? [[P.instances(side.found, side.data, one => colourOf(one.peak)), full, true]] : [];
-  if (what === 'semantic') return side.found.length ? [[P.instances(side.found, side.data, ofClass), full, true]] : [];
+  if (what === 'semantic') return [[P.instances(sure(side), side.data, ofClass), full, true]];
   if (what === 'match') { const v = numbers(part?.binary[t]); if (v) out.push([P.white(v), .38 * S.opacity, true]); }
   const own = colourOf(S.peak), now = W.now, chosen = side === now.right && S.preview !== null ? now.top[S.preview] : undefined;
   const alpha = what === 'response' ? 0 : 100;  // over a map only the outline of the winner
@@ -319,7 +320,7 @@ box.addEventListener('pointermove', event => {
   const value = m.v[Math.floor(v * m.h) * m.w + Math.floor(u * m.w)] / 255, [low, high] = now.part.range;
   const parts = [`x ${Math.floor(u * D.photo.size[0])} · y ${Math.floor(v * D.photo.size[1])}`, raw ? `logit ${(low + value * (high - low)).toFixed(1)}` : `response ${unit(value)}`];
   if (S.view === 'instances' || S.view === 'semantic') {
-    const {w, h, labels} = D.photo.partition, region = labels[Math.floor(v * h) * w + Math.floor(u * w)], on = side.found.find(one => M.inside(side.data.match, one.slot, region));
+    const {w, h, labels} = D.photo.partition, region = labels[Math.floor(v * h) * w + Math.floor(u * w)], on = (S.view === 'semantic' ? sure(side) : side.found).find(one => M.inside(side.data.match, one.slot, region));
     parts[1] = on ? `${D.peaks[on.peak].name} ${unit(on.score)}` : 'background';
   }
   tag.textContent = parts.join(' · ');
