@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import zipfile
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from bad_files import bad, encoded
@@ -61,6 +63,13 @@ def shown(page, condition):
     page.wait_for_function(f"() => {{ const S = wsis.state, D = wsis.data, now = wsis.now; return {condition}; }}")
 
 
+def anew(page, act):
+    """Do it, and wait for the analysis that it makes."""
+    before = page.evaluate("wsis.state.token")
+    act()
+    shown(page, f"!D.busy && S.token && S.token !== {json.dumps(before)} && now.part")
+
+
 # --- the first screen ------------------------------------------------------------------------------------------------
 
 
@@ -92,6 +101,7 @@ def test_on_a_phone_the_stage_comes_first_and_nothing_scrolls_sideways(visit):
     for name in ("Results", "Method and model", "Tune on a data set", "Score landscape"):
         tab(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
+        page.wait_for_function("() => document.querySelector('#below').clientHeight > 200")
 
 
 # --- a photo of one's own --------------------------------------------------------------------------------------------
@@ -109,17 +119,62 @@ def test_an_upload_shows_its_first_map_and_then_its_instances(visit, cat):
     assert page.locator("#photo figcaption").inner_text() == "my cat.jpg"
 
 
-def test_a_photo_is_dropped_anywhere(visit, cat):
+@pytest.mark.parametrize(
+    "event, carrier", [("DragEvent('drop'", "dataTransfer"), ("ClipboardEvent('paste'", "clipboardData")]
+)
+def test_a_photo_is_dropped_anywhere_or_pasted(visit, cat, event, carrier):
     page = visit()
     page.evaluate(
-        """bytes => {
+        f"""bytes => {{
           const given = new DataTransfer();
-          given.items.add(new File([Uint8Array.from(bytes)], 'dropped.jpg', {type: 'image/jpeg'}));
-          document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: given, bubbles: true, cancelable: true}));
-        }""",
+          given.items.add(new File([Uint8Array.from(bytes)], 'given.jpg', {{type: 'image/jpeg'}}));
+          document.body.dispatchEvent(new {event}, {{{carrier}: given, bubbles: true, cancelable: true}}));
+        }}""",
         list(cat),
     )
-    shown(page, "D.photo.name === 'dropped.jpg' && D.match && !D.busy")
+    shown(page, "D.photo.name === 'given.jpg' && D.match && !D.busy")
+
+
+def test_without_a_camera_it_says_so_and_closes(visit):
+    page = visit()
+    before = state(page)
+    page.locator(".camera").click()
+    page.wait_for_selector("dialog .why:visible")
+    assert "No camera can be reached" in page.locator("dialog .why").inner_text()
+    assert page.locator("dialog .take").is_disabled()
+    page.locator("dialog .cancel").click()
+    page.wait_for_selector("dialog", state="hidden")
+    assert state(page) == before
+
+
+CAMERA = """() => {
+  const drawn = Object.assign(document.createElement('canvas'), {width: 640, height: 480});
+  const paint = () => drawn.getContext('2d').drawImage(wsis.data.photo.image, 0, 0, 640, 480);
+  navigator.mediaDevices.getUserMedia = () => new Promise(done => {
+    globalThis.allow = () => { globalThis.stream = drawn.captureStream(); setInterval(paint, 50); done(stream); };
+  });
+}"""
+"""A camera that films the example, once the visitor allows it."""
+OFF = "() => stream.getTracks().every(track => track.readyState === 'ended')"
+
+
+def test_a_photo_is_taken(visit):
+    page = visit()
+    page.evaluate(CAMERA)
+    page.locator(".camera").click()
+    page.evaluate("allow()")
+    page.locator("dialog .take").click()
+    shown(page, "D.photo.name === 'camera.jpg' && D.match && !D.busy")
+    assert page.evaluate("wsis.data.photo.size") == [640, 480] and page.evaluate(OFF)
+
+
+def test_a_camera_allowed_after_cancelling_goes_off(visit):
+    page = visit()
+    page.evaluate(CAMERA)
+    page.locator(".camera").click()
+    page.locator("dialog .cancel").click()
+    page.evaluate("allow()")
+    page.wait_for_function(OFF)
 
 
 def test_another_example(visit):
@@ -175,6 +230,62 @@ def test_a_file_name_cannot_write_into_the_page(visit, cat):
     assert page.locator("#photo figcaption").inner_text() == name and page.title() != "hurt"
 
 
+# --- advanced ---------------------------------------------------------------------------------------------------------
+
+MAPS = "() => JSON.stringify([...wsis.data.parts].map(([peak, part]) => [peak, part.maps]))"
+
+
+@pytest.fixture
+def advanced(visit):
+    page = visit()
+    page.locator("#advanced > button").click()
+    page.wait_for_selector("#proposal-file:visible")
+    return page
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard", "number"])
+def test_fewer_peaks(advanced, by):
+    most = advanced.get_by_role("slider", name="Most peaks")
+    if by == "mouse":
+        most.click(position={"x": 1, "y": most.bounding_box()["height"] / 2})
+    elif by == "keyboard":
+        most.press("Home")
+    else:
+        number = advanced.get_by_role("spinbutton", name="Most peaks")
+        number.fill("1")
+        number.press("Tab")
+    shown(advanced, "!D.busy && D.match && D.peaks.length === 1")
+    assert advanced.locator(".marks button").count() == advanced.locator(".peak").count() == 1
+
+
+def test_without_agreement_and_with_it_again(advanced):
+    before, box = advanced.evaluate(MAPS), advanced.get_by_label("Agreement")
+    for tick in (box.uncheck, box.check):
+        anew(advanced, tick)
+        assert (advanced.evaluate(MAPS) == before) == box.is_checked()
+
+
+def test_proposals_of_ones_own_and_the_built_in_ones_again(advanced):
+    own, before = advanced.locator("#proposal-file input[type=file]"), state(advanced)
+    total = advanced.evaluate("wsis.data.photo.total")
+    width, height = advanced.evaluate("wsis.data.photo.size")
+    index = np.zeros((height, width), np.uint8)
+    index[:, : width // 2], index[:, width // 2 :] = 1, 2
+    own.set_input_files({"name": "small.png", "mimeType": "image/png", "buffer": encoded(index[::2, ::2], "PNG")})
+    advanced.wait_for_selector(".notice:not([hidden])")
+    shown(advanced, "!D.busy")
+    said = advanced.locator(".notice span").inner_text()
+    assert f"but the photo has {width} x {height}" in said and said.endswith(".") and "\n" not in said
+    assert state(advanced) == before and advanced.evaluate("wsis.data.photo.total") == total
+    anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
+    own.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": encoded(index, "PNG")})
+    shown(advanced, "!D.busy && D.match && D.photo.total === 2")
+    assert "2 proposals" in advanced.locator("#status").inner_text()
+    assert advanced.locator(".proposal").count() <= 2 and {one for _, one in state(advanced)["found"]} <= {0, 1}
+    anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
+    assert advanced.evaluate("wsis.data.photo.total") == total and state(advanced)["found"] == before["found"]
+
+
 # --- the stage -------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +317,41 @@ def test_views_and_film(visit):
     assert (state(page)["view"], state(page)["t"]) == ("response", 1)
     changed(page, lambda: page.locator(".film button", has_text="mask").click())
     assert state(page)["view"] == "instances"
+
+
+def test_the_semantic_map_leaves_out_the_unsure(visit, site):
+    page = visit("#view=instances&swipe=0&w=1,0,0")  # precision alone picks small proposals, of low scores
+    analysis, now = site.analysis(page), state(page)
+    found = analysis.instances(Weights(*now["weights"]), now["t"])
+    alone = np.sum([analysis.mask(one) for one in found if one.score < analysis.least], axis=0, dtype=int) > 0
+    alone &= analysis.semantic(found) == 0
+    assert alone.any(), "no unsure instance to leave out"
+    inner = cv2.distanceTransform(np.pad(alone, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = np.unravel_index(inner.argmax(), inner.shape)  # away from every edge
+    box = page.locator(".box").bounding_box()
+    scale = min(box["width"] / alone.shape[1], box["height"] / alone.shape[0])
+    x = (box["width"] - scale * alone.shape[1]) / 2 + scale * (column + 0.5)
+    y = (box["height"] - scale * alone.shape[0]) / 2 + scale * (row + 0.5)
+
+    def look():
+        """The colour there, and what the stage reads there."""
+        page.mouse.move(box["x"] + x - 1, box["y"] + y)
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        colour = page.evaluate(
+            "at => [...document.querySelector('canvas.main').getContext('2d').getImageData(...at, 1, 1).data]",
+            [int(x), int(y)],
+        )
+        return colour, page.locator(".tag.read").inner_text().rsplit(" · ")[-1]
+
+    painted, name = look()
+    assert name.startswith("cat ")
+    changed(page, lambda: page.locator(".views [data-view=semantic]").click())
+    left, name = look()
+    assert name == "background" and left != painted
+    changed(page, lambda: page.evaluate("() => { wsis.data.least = 0; wsis.change({}, 'view'); }"))
+    assert look()[0] != left
+    changed(page, lambda: page.evaluate("() => { wsis.data.least = 2; wsis.change({}, 'view'); }"))
+    assert look()[0] == left  # the bare photo
 
 
 def test_steps_by_button_slider_and_played(visit):
@@ -415,30 +561,77 @@ def test_results_and_method(visit):
     assert "voc-lite" in page.locator("#method").inner_text()
 
 
-def test_tuning_on_a_zip_and_a_slider_moves_its_figures(visit, tmp_path):
-    page, masks = visit(), tmp_path / "set.zip"
-    photos = {"cat": (data.chelsea(), 8), "astronaut": (data.astronaut(), 15)}
-    with zipfile.ZipFile(masks, "w") as packed:
+@pytest.fixture(scope="module")
+def small_set(tmp_path_factory):
+    """A zip of three photos with drawn masks."""
+    path = tmp_path_factory.mktemp("set") / "set.zip"
+    photos = {"cat": (data.chelsea(), 8), "kitten": (data.chelsea()[:, ::-1], 8), "astronaut": (data.astronaut(), 15)}
+    with zipfile.ZipFile(path, "w") as packed:
         for name, (photo, category) in photos.items():
             height, width = photo.shape[:2]
             index = np.zeros((height, width), np.uint8)
             index[height // 4 :, width // 5 : -width // 5] = 1
-            packed.writestr(f"{PHOTOS}/{name}.jpg", encoded(photo, "JPEG"))
+            packed.writestr(f"{PHOTOS}/{name}.jpg", encoded(np.ascontiguousarray(photo), "JPEG"))
             packed.writestr(f"{CLASSES}/{name}.png", encoded(index * category, "PNG"))
             packed.writestr(f"{INSTANCES}/{name}.png", encoded(index, "PNG"))
-    tab(page, "Tune on a data set")
-    page.set_input_files(".tune input[type=file]", masks)
-    page.wait_for_selector(".tune-big")
-    figures = page.locator(".tune-big")
-    before = figures.inner_text()
-    recall = page.get_by_label("precision, number")
-    recall.fill("0")
-    recall.press("Enter")
-    page.wait_for_function(f"() => document.querySelector('.tune-big').innerText !== {json.dumps(before)}")
-    page.get_by_role("button", name="Search").click()
-    page.wait_for_selector(".tune-plane")
-    page.locator(".tune-worst button").first.click()
-    shown(page, "!D.busy && ['cat.jpg', 'astronaut.jpg'].includes(D.photo.name)")
+    return path
+
+
+@pytest.fixture
+def tuned(visit, small_set):
+    """Opens a page whose Tune tab has measured the set and searched."""
+
+    def opened(**options):
+        page = visit(**options)
+        tab(page, "Tune on a data set")
+        page.set_input_files(".tune input[type=file]", small_set)
+        page.wait_for_selector(".tune-big:visible")
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_selector(".tune-plane .cells i.best")
+        return page
+
+    return opened
+
+
+def test_tuning_and_its_best_weights_as_a_preset(tuned):
+    page = tuned()
+    assert "3 photos" in page.locator(".tune-progress").inner_text()
+    assert page.locator(".tune-plane .cells i").count() == 256
+    figures, ring = (
+        "document.querySelector('.tune-big').innerText",
+        "document.querySelector('.tune-plane s').style.left",
+    )
+    before, place = page.evaluate(figures), page.evaluate(ring)
+    page.get_by_role("slider", name="precision", exact=True).click(position={"x": 2, "y": 8})
+    page.wait_for_function(f"() => {figures} !== {json.dumps(before)} && {ring} !== {json.dumps(place)}")
+    best = page.locator(".tune-plane .cells i.best")
+    weights = json.loads(best.get_attribute("data-weights"))
+    best.click()
+    shown(page, f"JSON.stringify(S.weights) === JSON.stringify({weights})")
+    assert [float(one.input_value()) for one in page.locator(".weight[data-term] input[type=range]").all()] == weights
+    page.get_by_role("button", name="Save best as preset").click()
+    page.get_by_text("Give the preset a name first.").wait_for()
+    name = page.get_by_placeholder("name of the preset")
+    name.fill("paper")
+    page.get_by_role("button", name="Save best as preset").click()
+    page.get_by_text("This name is taken").wait_for()
+    name.fill("my photos")
+    page.get_by_role("button", name="Save best as preset").click()
+    page.get_by_text("Saved in this browser").wait_for()
+    page.locator("[data-preset=paper]").click()
+    shown(page, "S.preset === 'paper'")
+    page.get_by_label("More presets").select_option("my photos")
+    shown(page, f"S.preset === 'my photos' && JSON.stringify(S.weights) === JSON.stringify({weights})")
+
+
+def test_a_photo_of_the_set_is_opened_on_the_stage(tuned):
+    page = tuned()
+    worst = page.locator(".tune-worst button")
+    assert worst.count() == 3
+    name = worst.first.locator("b").inner_text()
+    worst.first.click()
+    shown(page, f"!D.busy && D.match && D.photo.name === {json.dumps(name + '.jpg')} && S.tab === 'instances'")
+    assert page.locator(".box").is_visible() and page.locator(".tune").is_hidden()
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -487,6 +680,14 @@ def test_downloads_are_what_they_say(visit, site, cat, tmp_path):
     assert np.array_equal(one > 0, masks[0])
     path = fetched(page, "#table [data-get=instance-json]", tmp_path)
     assert path.name == "my cat-cat-1.json" and len(json.loads(path.read_text())) == 1
+
+
+def test_the_strip(visit, tmp_path):
+    page = visit()
+    path = fetched(page, "[data-get=Strip]", tmp_path)
+    assert path.name == "1-astronaut-and-cat-strip.png"
+    with Image.open(path) as strip:
+        assert strip.format == "PNG" and strip.width > 2 * strip.height and np.asarray(strip).std() > 10
 
 
 def test_the_report_stands_alone(visit, tmp_path):
@@ -568,6 +769,27 @@ def test_two_visitors_do_not_see_each_other(visit, site, cat):
     one.locator(".chip.on").first.click()
     shown(one, "!D.busy && D.on.length === 0")
     assert state(other)["photo"] == "theirs.png" and "person" in state(other)["on"]
+
+
+def test_who_waits_is_told_so(visit, site, cat, monkeypatch):
+    free, glance = threading.Event(), site.handlers._glance
+    monkeypatch.setattr(site.handlers, "_glance", lambda image: free.wait(60) and glance(image))
+    pages = [visit() for _ in range(3)]
+    try:
+        for number, page in enumerate(pages):
+            upload(page, f"{number}.jpg", cat, wait=False)
+            page.wait_for_function("() => wsis.data.busy.startsWith('Finding')")
+        for number, page in enumerate(pages[1:], 1):
+            page.wait_for_function(
+                f"""() => document.querySelector('.waiting p').textContent.startsWith(
+                  'The networks are busy: you are number {number} of ')"""
+            )
+            assert page.locator(".waiting p").is_visible()
+    finally:
+        free.set()
+    for number, page in enumerate(pages):
+        shown(page, f"!D.busy && D.match && D.photo.name === '{number}.jpg'")
+        assert page.locator(".waiting").is_hidden()
 
 
 def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, cat, monkeypatch):
@@ -659,25 +881,34 @@ TABS = {
 }  # fmt: skip
 
 
+def violations(page, where, context=None):
+    """What axe finds serious or worse."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    result = axe.run(page, context=context, options={"resultTypes": ["violations"]})
+    return [
+        (where, one["id"], len(one["nodes"]), one["nodes"][0]["html"][:160], one["nodes"][0]["failureSummary"][:300])
+        for one in result.response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.mark.parametrize("width", [1440, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_accessibility_violation(visit, scheme, width):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = visit(width=width, color_scheme=scheme)
-    found = []
-
-    def look(where, context=None):
-        result = axe.run(page, context=context, options={"resultTypes": ["violations"]})
-        for one in result.response["violations"]:
-            if one["impact"] in ("serious", "critical"):
-                first = one["nodes"][0]
-                found.append((where, one["id"], len(one["nodes"]), first["html"][:160], first["failureSummary"][:300]))
-
-    look("first screen")
+    found = violations(page, "first screen")
     for name, key in TABS.items():
         tab(page, name)
         shown(page, f"S.tab === {json.dumps(key)}")
         if key in ("landscape", "sensitivity"):
             page.wait_for_selector("#below .js-plotly-plot:visible")
-        look(name, "#below")
+        found += violations(page, name, "#below")
     assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_violation_in_a_filled_tune_tab(tuned, scheme):
+    page = tuned(color_scheme=scheme)
+    for summary in page.locator(".tune summary").all():
+        summary.click()
+    assert violations(page, "tune", "#below") == []

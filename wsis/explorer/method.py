@@ -32,6 +32,7 @@ def html(checkpoint: Checkpoint) -> str:
         "sigma": f"{settings.sigma:g}",
         "window": str(settings.window),
         "naive": escape(settings.naive),
+        "least": words.unit(settings.semantic_threshold),
         "otsu": " to ".join(words.unit(value) for value in OTSU_RANGE),
         "band": f"{BAND_SHARE:.0%}",
         "count": str(len(PRESETS)),

@@ -45,7 +45,8 @@ SAVE = """name => {
   if (!plane) return '<p class="tune-error" role="alert">Search first, then the best weights can be saved.</p>';
   if (!name.trim()) return '<p class="tune-error" role="alert">Give the preset a name first.</p>';
   if (!window.wsis?.presets) return '<p class="tune-error" role="alert">This page cannot keep presets. Reload it.</p>';
-  window.wsis.presets.save(name.trim().slice(0, 40), JSON.parse(plane.dataset.preset));
+  if (!window.wsis.presets.save(name.trim().slice(0, 40), JSON.parse(plane.dataset.preset)))
+    return '<p class="tune-error" role="alert">This name is taken, or this browser keeps none. Try another name.</p>';
   return '<p class="hint" role="status">Saved in this browser; it stands with the presets now.</p>';
 }"""
 

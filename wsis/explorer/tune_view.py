@@ -129,8 +129,8 @@ def big(now: Figures, published: Figures, *, step: int, title: str) -> str:
         kind = "same" if abs(gain) < 0.05 else "up" if gain > 0 else "down"
         words = "as published" if kind == "same" else f"{'+' if gain > 0 else '−'}{abs(gain):.1f} to published"
         cells.append(
-            f"<div><dt>{NAMES[name]}</dt><dd>{percent(value)}</dd><small class='{kind}'>{words}</small>"
-            f"<small>{MEANING[name]}</small></div>"
+            f"<div><dt>{NAMES[name]}</dt><dd>{percent(value)}</dd><dd class='{kind}'>{words}</dd>"
+            f"<dd>{MEANING[name]}</dd></div>"
         )
     photos, instances = len(now.photos), sum(now.counts.values())
     few = " With so few photos, differences of a few points are chance." if photos < FEW else ""

@@ -240,6 +240,9 @@ document.addEventListener('keydown', event => {  // arrow keys walk through a li
   all[next].focus();
   all[next].click();
 });
+document.addEventListener('keyup', event => {  // Gradio's sliders tell when the mouse lets go, not when a key does
+  if (event.target.matches?.('#advanced input[type=range]') && /^(Arrow|Page|Home|End)/.test(event.key)) W.look('adjust');
+});
 async function share(button) {
   if (!S.token) return;
   W.link.write();

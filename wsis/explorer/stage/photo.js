@@ -85,13 +85,14 @@ $('.camera').addEventListener('click', async () => {
   dialog.showModal();
   try {
     stream = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment', width: {ideal: 1280}}});
+    if (!dialog.open) return close();  // cancelled before the visitor allowed it
     video.srcObject = stream;
-    $('.take').disabled = false;
   } catch (error) {
     video.hidden = true; why.hidden = false;
     why.textContent = 'No camera can be reached. Allow it in the browser (it needs https or localhost), or upload a photo.';
   }
 });
+video.addEventListener('loadeddata', () => { $('.take').disabled = false; });  // before, it has no picture and no size
 $('.cancel').addEventListener('click', close);
 dialog.addEventListener('cancel', close);
 $('.take').addEventListener('click', () => {
