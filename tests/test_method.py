@@ -7,7 +7,7 @@ from test_results import Page
 
 from wsis import checkpoints
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import method, method_figure
+from wsis.explorer.tabs import method, method_figure
 from wsis.matching import PRESETS
 
 EMBEDDED = Path(__file__).parents[1] / "checkpoints" / "voc-lite"

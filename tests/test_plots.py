@@ -10,8 +10,9 @@ import pytest
 from small_analysis import small_analysis
 
 from wsis import matching
-from wsis.explorer import firmness, plots
+from wsis.explorer import firmness
 from wsis.explorer.scene import Scene
+from wsis.explorer.tabs import plots
 from wsis.matching import PRESETS, PUBLISHED, Weights
 from wsis.peaks import Peaks
 

@@ -9,7 +9,7 @@ import pytest
 
 from wsis import checkpoints
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import results
+from wsis.explorer.tabs import results
 
 EMBEDDED = Path(__file__).parents[1] / "checkpoints" / "voc-lite"
 VOID = {"br", "hr", "img", "input", "link", "meta"}

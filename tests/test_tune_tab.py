@@ -15,9 +15,9 @@ from test_tuning import random_analysis, random_truth, write_scenes
 
 from wsis import photo_sets, tuning
 from wsis.errors import WsisError
-from wsis.explorer import tune as tab
-from wsis.explorer import tune_view as view
-from wsis.explorer.tune import Handlers, Sessions, Tune
+from wsis.explorer.tabs import tune as tab
+from wsis.explorer.tabs import tune_view as view
+from wsis.explorer.tabs.tune import Handlers, Sessions, Tune
 from wsis.matching import PUBLISHED, Weights
 from wsis.pipeline import Pipeline
 

@@ -12,11 +12,12 @@ import cv2
 import gradio as gr
 
 from wsis.errors import WsisError
-from wsis.explorer import api, method, pictures, plots, results, theme, tune
+from wsis.explorer import api, pictures, theme
 from wsis.explorer.files import WRITERS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.payload import Message
 from wsis.explorer.scene import TOP
+from wsis.explorer.tabs import method, plots, results, tune
 from wsis.explorer.words import MEANING
 from wsis.image import read
 from wsis.matching import PRESETS
@@ -81,7 +82,7 @@ def build(handlers: Handlers, *, local: bool = False) -> gr.Blocks:
                         _html(
                             results.html(handlers.pipeline.checkpoint),
                             elem_id="results",
-                            js_on_load=_read("results.js"),
+                            js_on_load=_read("tabs/results.js"),
                         )
                     with _tab("method", "Method and model"):
                         _html(method.html(handlers.pipeline.checkpoint), elem_id="method")
@@ -146,7 +147,7 @@ def _wire(
 def launch_options(handlers: Handlers) -> dict[str, Any]:
     """What `launch` needs for the page to look and behave as it should."""
     # In the head, because Gradio rewrites the selectors of `css=` and breaks those with `:is(a, b)`.
-    styles = "".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.css")))
+    styles = "".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("*.css")))
     scripts = f"globalThis.wsis = {{config: {_json(config(handlers))}}};" + "".join(
         _read(f"stage/{name}.js") for name in (*SCRIPTS, "photo")
     )

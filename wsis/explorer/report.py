@@ -18,9 +18,10 @@ import numpy as np
 
 from wsis import export, render
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import firmness, pictures, plots
+from wsis.explorer import firmness, pictures
 from wsis.explorer.firmness import AXES
 from wsis.explorer.scene import Scene
+from wsis.explorer.tabs import plots
 from wsis.explorer.theme import COLOURS
 from wsis.explorer.words import MEANING, SYMBOLS, TERMS, short, unit
 from wsis.image import resized

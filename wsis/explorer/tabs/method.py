@@ -11,7 +11,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import method_figure, words
+from wsis.explorer import words
+from wsis.explorer.tabs import method_figure
 from wsis.matching import BAND_SHARE, OTSU_RANGE, PRESETS
 from wsis.pipeline import Settings
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from wsis import photo_sets, tuning
 from wsis.errors import WsisError
-from wsis.explorer import tune_view as view
+from wsis.explorer.tabs import tune_view as view
 from wsis.image import read
 from wsis.matching import PRESETS, PUBLISHED, Weights
 from wsis.photo_sets import Pair

@@ -1,0 +1,1 @@
+"""The tabs below the stage: score landscape and sensitivity (`plots`), `tune`, `results`, `method`."""
