@@ -269,6 +269,12 @@ def test_python_ranks_with_the_weights_that_the_page_left(handlers, analysis):
     assert where.axes == ("alpha", "gamma") and scene.step == 0
 
 
+def test_files_of_an_example_are_named_after_its_file(handlers):
+    message = opened(handlers)
+    path = handlers.download(gr.EventData(None, {"kind": "Report", "now": at(message)}))
+    assert Path(path).name == "cat-report.html" and "segment cat.jpg" in Path(path).read_text(encoding="utf-8")
+
+
 def test_gone_analyses_say_so(handlers):
     for message in (
         ask(handlers, "pick", now(token="gone"), peak=0),

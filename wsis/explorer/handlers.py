@@ -396,7 +396,8 @@ class Handlers:
         return {**payload.peak(scene.analysis, scene.peak), "other": second}
 
     def _scene(self, entry: Entry, now: Now) -> Scene:
-        return Scene(entry.analysis, entry.photo, now.peak, now.step, now.preset, now.weights)
+        photo = self.examples[entry.photo].name if entry.photo in self.examples else entry.photo
+        return Scene(entry.analysis, photo, now.peak, now.step, now.preset, now.weights)
 
     def _said(self, kind: str, **what: Any) -> Message:
         """A message; its number makes sure that the page notices two equal ones."""

@@ -58,11 +58,6 @@ class Scene:
         return () if self.empty else self.analysis.instances(self.weights, self.step)
 
     @cached_property
-    def by_peak(self) -> dict[int, Instance]:
-        """The instance of each peak that kept one."""
-        return {instance.peak: instance for instance in self.found}
-
-    @cached_property
     def top(self) -> list[int]:
         """The best proposals of the picked peak, best first."""
         if self.empty:
