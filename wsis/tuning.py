@@ -156,6 +156,25 @@ class Figures:
         return tuple(getattr(self, name) for name in FIGURES)
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What happens to the winners; the defaults are those of the pipeline.
+
+    Attributes:
+        class_threshold: least probability of the class of a peak that is followed; below what was measured with it
+            changes nothing.
+        nms: IoU above which the weaker of two instances of one class goes.
+        least: score from which an instance is painted into the semantic map; None as the analysis had it.
+    """
+
+    class_threshold: float = 0.0
+    nms: float = NMS
+    least: float | None = None
+
+
+AS_USUAL = Rules()
+
+
 class Records:
     """Records of a set of photos; remembers what it worked out, because sliders come back to the same choices."""
 
@@ -188,13 +207,14 @@ class Records:
             raise WsisError(f"Unknown reading '{reading}' of Eq. 5. Choose one of: {', '.join(READINGS)}.")
         return self._stack(step, reading).picks(weights)
 
-    def at(self, picks: np.ndarray, step: int, reading: str) -> Figures:
+    def at(self, picks: np.ndarray, step: int, reading: str, rules: Rules = AS_USUAL) -> Figures:
         """The figures of given winners, see `picks`."""
-        key = (step, reading, picks.tobytes())
+        key = (step, reading, picks.tobytes(), rules)
         known = self._sets.get(key)
         if known is None:
             stack = self._stack(step, reading)
-            photos = tuple(self._photo(i, picks[a:b], stack, step) for i, (a, b) in enumerate(pairwise(stack.photos)))
+            parts = enumerate(pairwise(stack.photos))
+            photos = tuple(self._photo(i, picks[a:b], stack, step, rules) for i, (a, b) in parts)
             if len(self._sets) >= 16:
                 self._sets.clear()
             known = self._sets[key] = _figures(photos, self.classes)
@@ -208,18 +228,24 @@ class Records:
             self._stacks[key] = _stacked(self.records, step, reading)
         return self._stacks[key]
 
-    def _photo(self, index: int, picks: np.ndarray, stack: _Stack, step: int) -> PhotoFigures:
+    def _photo(self, index: int, picks: np.ndarray, stack: _Stack, step: int, rules: Rules) -> PhotoFigures:
         known, chosen = self._photos[index], stack.candidates[picks]
-        key = (step, chosen.tobytes())
+        key = (step, chosen.tobytes(), rules)
         found = known.get(key)
         if found is None:
             if len(known) >= 64:
                 known.clear()
-            found = known[key] = _photo_figures(self.records[index], chosen, stack.fits[picks])
+            found = known[key] = _photo_figures(self.records[index], chosen, stack.fits[picks], rules)
         return found
 
 
-def figures(records: Records, weights: Weights = PUBLISHED, step: int = 3, reading: str = "cover") -> Figures:
+def figures(
+    records: Records,
+    weights: Weights = PUBLISHED,
+    step: int = 3,
+    reading: str = "cover",
+    rules: Rules = AS_USUAL,
+) -> Figures:
     """The figures of a set of photos, one proposal a peak, class-wise NMS.
 
     Args:
@@ -227,8 +253,9 @@ def figures(records: Records, weights: Weights = PUBLISHED, step: int = 3, readi
         weights: of Eq. 5.
         step: which map is matched; beyond what an enhancer has, its last.
         reading: one of `wsis.matching.READINGS`.
+        rules: what happens to the winners.
     """
-    return records.at(records.picks(weights, step, reading), step, reading)
+    return records.at(records.picks(weights, step, reading), step, reading, rules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -462,21 +489,23 @@ def _stacked(records: Sequence[Record], step: int, reading: str) -> _Stack:
     )
 
 
-def _photo_figures(one: Record, chosen: np.ndarray, fits: np.ndarray) -> PhotoFigures:
+def _photo_figures(one: Record, chosen: np.ndarray, fits: np.ndarray, rules: Rules) -> PhotoFigures:
     """What `wsis.instances.assemble` and `semantic` make of the winners, measured.
 
     Args:
         one: the photo's record.
         chosen: (K,) the candidate that won for each peak.
         fits: (K,) IoU of each winner with its peak's map.
+        rules: which stay, and which are painted.
     """
     scores = one.probabilities.astype(np.float64) * fits
     order = np.argsort(-scores, kind="stable")
+    order = order[one.probabilities[order] >= rules.class_threshold]
     members, categories = one.members[chosen[order]], one.categories[order]
-    kept = _kept(members, one.areas, categories)
+    kept = _kept(members, one.areas, categories, rules.nms)
     order, members, categories = order[kept], members[kept], categories[kept]
     painted = np.zeros(len(one.areas), np.int64)
-    sure = np.count_nonzero(scores[order] >= one.least)
+    sure = np.count_nonzero(scores[order] >= (one.least if rules.least is None else rules.least))
     for regions, category in zip(members[:sure][::-1], categories[:sure][::-1], strict=True):  # the best on top
         painted[regions] = category + 1
     colours, place = np.unique(painted, return_inverse=True)
@@ -490,14 +519,14 @@ def _photo_figures(one: Record, chosen: np.ndarray, fits: np.ndarray) -> PhotoFi
     return PhotoFigures(quality, found, missed, wrong, result, cells, confusion.T)
 
 
-def _kept(members: np.ndarray, areas: np.ndarray, categories: np.ndarray) -> list[int]:
+def _kept(members: np.ndarray, areas: np.ndarray, categories: np.ndarray, most: float) -> list[int]:
     """Class-wise NMS of masks by falling score, as in `wsis.instances`: which stay."""
     if len(set(categories.tolist())) == len(categories):
         return list(range(len(categories)))
     weighted = members * areas
     common = weighted @ members.T.astype(np.float32)
     own = weighted.sum(1)
-    clash = common / np.maximum(own[:, None] + own[None] - common, 1) > np.float32(NMS)
+    clash = common / np.maximum(own[:, None] + own[None] - common, 1) > np.float32(most)
     clash &= categories[:, None] == categories[None]
     kept: list[int] = []
     for i in range(len(categories)):
