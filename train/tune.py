@@ -1,7 +1,7 @@
 """Choose weights, NMS and thresholds on one half of a split, and see what they are worth on the other.
 
-`python -m train.tune --voc KIT --split val --enhancer icn-saliency`: every photo is measured once and kept on disk, so a
-second search, for another figure or preset, takes seconds. What was chosen is never reported on the photos that chose
+`python -m train.tune --voc KIT --split val --enhancer icn-saliency`: every photo is measured once and kept on disk, so
+a second search, for another figure or preset, takes seconds. What was chosen is never reported on the photos that chose
 it alone: both halves are printed, the published choice beside the best.
 """
 
