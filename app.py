@@ -170,7 +170,9 @@ def leave(code: int) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # how containers stop: like Ctrl+C
+    # Ctrl+C, which a shell's background jobs would ignore, and how containers stop.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         leave(main())
     except KeyboardInterrupt:  # while it loads
