@@ -81,8 +81,6 @@ W.change = (changes = {}, why = 'state') => {
   follow();
   for (const draw of listeners) draw(why);
 };
-W.step = () => Math.min(S.step, D.steps);
-W.name = id => D.peaks[id]?.name || '';
 
 // --- to Python ------------------------------------------------------------------------------------------------------
 let wire = null;
