@@ -300,6 +300,15 @@ def test_a_tab_closed_after_the_first_map_keeps_nothing(handlers, example):
     assert look(handlers, "finish", name="a.jpg", peak=0, ticket=0)[0]["kind"] == "gone"
 
 
+def test_a_tab_closed_during_the_first_map_keeps_nothing(handlers, example, monkeypatch):
+    glance = handlers._glance
+    monkeypatch.setattr(handlers, "_glance", lambda image: (handlers.closed(TAB), glance(image))[1])
+    path = upload_to_gradio("mine.jpg", example.read_bytes())
+    event = gr.EventData(None, {"act": "upload", "now": now(), "name": "a.jpg", "path": path})
+    assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance"
+    assert not handlers._seen
+
+
 def test_of_two_photos_in_a_row_the_last_is_finished(handlers, example):
     path = upload_to_gradio("mine.jpg", example.read_bytes())
     first, second = (

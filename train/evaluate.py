@@ -189,8 +189,8 @@ def markdown(figures: dict) -> str:
     return "\n".join(lines)
 
 
-def results_file_figures(file: Path, kit: Path, ids: Iterable[str]) -> dict:
-    """Figures of a COCO results file with `image_id` = file stem; semantic maps are painted by falling score."""
+def results_file_figures(file: Path, kit: Path, ids: Iterable[str], least: float = Settings.semantic_threshold) -> dict:
+    """Figures of a COCO results file with `image_id` = file stem; what scores at least `least` is painted."""
     by_photo: dict[str, list[dict]] = {}
     for entry in json.loads(file.read_text()):
         by_photo.setdefault(str(entry["image_id"]), []).append(entry)
@@ -208,7 +208,7 @@ def results_file_figures(file: Path, kit: Path, ids: Iterable[str]) -> dict:
                 masks, categories, scores, truth.masks, truth.categories, truth.semantic == metrics.VOID
             )
         )
-        sure = scores >= Settings.semantic_threshold
+        sure = scores >= least
         confusion = confusion + metrics.confusion(instances.paint(masks[sure], categories[sure]), truth.semantic)
     return {
         "photos": len(results),
@@ -250,7 +250,7 @@ def main(
     try:
         ids = data.voc_ids(voc_kit, split, half)[:limit]
         if results:
-            figures = results_file_figures(results, voc_kit, ids)
+            figures = results_file_figures(results, voc_kit, ids, semantic_threshold)
         else:
             chosen = enhancers.split(",") if enhancers else Pipeline.load(model, device=device).enhancers
             rows = table_rows(chosen, range(steps + 1), default_step)

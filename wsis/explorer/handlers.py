@@ -1,7 +1,7 @@
 """What happens on a click: fetch the analysis, ask the core, answer the page with a message. No maths here.
 
 The page (`stage/session.js`) says what it shows with every event (`Now`) and gets messages back: `glance`, `analysis`,
-`peak`, `other`, `settled`, `notice`, `gone`, `idle`.
+`peak`, `other`, `settled`, `shared`, `stale`, `notice`, `gone`, `idle`.
 """
 
 from __future__ import annotations
@@ -284,7 +284,8 @@ class Handlers:
         """The first map of a new photo; the rest is asked for with `finish`, so that others come in between."""
         seen = self._glance(read(path))
         ticket = next(self._serial)
-        self._seen[who] = ticket, seen
+        if not self.store.closed(who):  # else nobody will ask for the rest
+            self._seen[who] = ticket, seen
         found = self.pipeline.peaks(seen.class_maps, settings)
         finish = {"name": name, "peak": peak, "ticket": ticket}
         return self._said("glance", **payload.glance(seen, found, name), finish=finish)

@@ -164,6 +164,11 @@ class Store:
                     if not entry.owners and not entry.shared:
                         entry.until = min(entry.until, until)
 
+    def closed(self, owner: str) -> bool:
+        """Whether a session's tab was closed and it has not asked for anything since."""
+        with self._lock:
+            return owner in self._closed
+
     def drop(self, token: str | None) -> None:
         """Forget an analysis, unless it is pinned, shared, or already gone."""
         with self._lock:
