@@ -83,8 +83,9 @@ def test_every_row_once_and_every_analysis_once():
     assert len(rows) == len(set(rows)) and {PROPOSAL, SALIENCY, NAIVE} <= set(rows)
     groups = ablation_photos.groups(rows)
     assert sorted(map(str, rows)) == sorted(str(row) for group in groups for row in group)
-    # naive class map (with CAM), response, spread, both ICNs and both variants with and without agreement
-    assert len(groups) == 3 + 2 * 4
+    # naive class map (with CAM), response, spread with and without objectness; both ICNs as published, with agreement
+    # and with objectness too; both variants with and without agreement
+    assert len(groups) == 2 + 2 + 2 * 3 + 2 * 2
     for group in groups:
         assert len({(row.network, replace(row.settings, steps=0)) for row in group}) == 1
 
@@ -119,7 +120,11 @@ def test_what_is_kept_comes_back_and_what_is_damaged_does_not(tmp_path):
 
 def test_rows_score_what_the_evaluation_scores(model, kit, tmp_path):
     rows = [replace(PROPOSAL, steps=step, per_peak=count) for step in (1, 3) for count in (1, 3)]
-    rows += [replace(PROPOSAL, preset="prm-2018"), replace(NAIVE, shape="ellipse"), NAIVE]
+    rows += [
+        replace(PROPOSAL, preset="prm-2018"),
+        replace(NAIVE, changes=(), shape="ellipse"),
+        replace(NAIVE, changes=()),
+    ]
     found = ablation_photos.collect(kit, ["s1"], rows, Networks(str(model), {}), tmp_path, workers=1)[0]
     pipeline = Pipeline.load(str(model), device="cpu")
     plain = [evaluate.Row(row.enhancer, row.steps, row.preset, row.per_peak) for row in rows if not row.shape]
@@ -141,7 +146,7 @@ def test_numbers_are_those_of_the_evaluation_and_differences_are_paired():
     found = ablation_page.numbers(photos, variants.WITHOUT)
     assert (found["photos"], found["instances"]) == (12, sum(len(photo[NAIVE][0].truth) for photo in photos))
     expected = evaluate.instance_figures([p[SALIENCY][0] for p in photos], sum(p[SALIENCY][1] for p in photos))
-    entry = next(row for row in found["tables"]["3"] if row["title"] == "ICN-saliency" and row["per_peak"] == 1)
+    entry = next(row for row in found["tables"]["3"] if row["title"].endswith("(default)") and row["per_peak"] == 1)
     assert {name: entry[name] for name in expected} == expected
     for figure in ablation_page.COMPARED:
         one = entry["intervals"][figure]
@@ -172,7 +177,7 @@ def test_the_page_shows_what_was_measured():
         if line.startswith("!["):
             assert line.endswith((".png)",)) and "(figures/" in line
     tables = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 2 + 1 + 2 + 2
+    assert len(tables) == (2 + 1) + (1 + 1 + 1) + (1 + 1)
     assert all(len({line.count("|") for line in table}) == 1 for table in tables)
 
 

@@ -36,15 +36,15 @@ def scored(rows: list[list[float]]) -> np.ndarray:
 
 def test_the_best_proposal_wins_with_class_probability_times_iou():
     proposals = bars((0, 10), (40, 60), (70, 90))
-    overlaps = np.array([[0.5, 0.9, 0.1], [0.2, 0.3, 0.8]], np.float32)
+    fits = np.array([[0.5, 0.9, 0.1], [0.2, 0.3, 0.8]], np.float32)
     terms = scored([[0.9, 0.5, 0.1], [0.3, 0.2, 0.7]])
-    found = assemble(peaks_of([0, 2], [0.6, 0.5]), terms, overlaps, proposals, CLASSES, FIRST)
+    found = assemble(peaks_of([0, 2], [0.6, 0.5]), terms, fits, proposals, CLASSES, FIRST)
     assert [(i.name, i.category, i.peak, i.proposal, i.rank) for i in found] == [
         ("bird", 2, 1, 2, 0),
         ("cat", 0, 0, 0, 0),
     ]
     assert [i.score for i in found] == pytest.approx([0.5 * 0.8, 0.6 * 0.5])
-    other = assemble(peaks_of([0, 2], [0.6, 0.5]), terms[:, ::-1], overlaps, proposals, CLASSES, FIRST)
+    other = assemble(peaks_of([0, 2], [0.6, 0.5]), terms[:, ::-1], fits, proposals, CLASSES, FIRST)
     assert {i.proposal for i in other} == {2, 0}
 
 
@@ -52,59 +52,71 @@ def test_nms_is_by_class_and_by_iou_and_greedy():
     # IoU: 0-1 .6/1, 1-2 .5 of a chain, 0-2 .14
     proposals = bars((0, 40), (15, 55), (30, 70))
     terms = scored(np.eye(3).tolist())
-    overlaps = np.array([[0.9] * 3, [0.8] * 3, [0.7] * 3], np.float32)
-    same = assemble(peaks_of([0, 0, 0], [1, 1, 1]), terms, overlaps, proposals, CLASSES, FIRST)
+    fits = np.array([[0.9] * 3, [0.8] * 3, [0.7] * 3], np.float32)
+    same = assemble(peaks_of([0, 0, 0], [1, 1, 1]), terms, fits, proposals, CLASSES, FIRST)
     assert [i.proposal for i in same] == [0, 2]  # 1 falls to 0 and so cannot fell 2
-    mixed = assemble(peaks_of([0, 1, 0], [1, 1, 1]), terms, overlaps, proposals, CLASSES, FIRST)
+    mixed = assemble(peaks_of([0, 1, 0], [1, 1, 1]), terms, fits, proposals, CLASSES, FIRST)
     assert [i.proposal for i in mixed] == [0, 1, 2]
-    strict = assemble(peaks_of([0, 0, 0], [1, 1, 1]), terms, overlaps, proposals, CLASSES, FIRST, nms=0.1)
+    strict = assemble(peaks_of([0, 0, 0], [1, 1, 1]), terms, fits, proposals, CLASSES, FIRST, nms=0.1)
     assert [i.proposal for i in strict] == [0]
-    loose = assemble(peaks_of([0, 0, 0], [1, 1, 1]), terms, overlaps, proposals, CLASSES, FIRST, nms=0.5)
+    loose = assemble(peaks_of([0, 0, 0], [1, 1, 1]), terms, fits, proposals, CLASSES, FIRST, nms=0.5)
     assert len(loose) == 3
 
 
 def test_two_peaks_on_one_proposal_give_one_instance_of_the_better():
     terms = scored([[1.0, 0.0], [1.0, 0.0]])
-    overlaps = np.array([[0.4, 0], [0.9, 0]], np.float32)
-    found = assemble(peaks_of([0, 0], [1, 1]), terms, overlaps, bars((0, 10), (50, 60)), CLASSES, FIRST)
+    fits = np.array([[0.4, 0], [0.9, 0]], np.float32)
+    found = assemble(peaks_of([0, 0], [1, 1]), terms, fits, bars((0, 10), (50, 60)), CLASSES, FIRST)
     assert [(i.peak, i.proposal) for i in found] == [(1, 0)]
 
 
-def test_per_peak_keeps_distinct_proposals_at_decaying_scores():
-    # 1 is nearly 0 (IoU .9); 2 is distinct (IoU .5)
-    proposals = bars((0, 40), (0, 36), (0, 20), (60, 80))
-    terms = scored([[0.9, 0.8, 0.7, 0.6]])
-    overlaps = np.array([[0.8, 0.8, 0.5, 0.5]], np.float32)
-    found = assemble(peaks_of([1], [1.0]), terms, overlaps, proposals, CLASSES, FIRST, per_peak=3)
-    assert [(i.proposal, i.rank) for i in found] == [(0, 0), (2, 1), (3, 2)]
-    assert [i.score for i in found] == pytest.approx([0.8, 0.5 * 0.3, 0.5 * 0.09])
-    many = assemble(peaks_of([1], [1.0]), terms, overlaps, proposals, CLASSES, FIRST, per_peak=9)
-    assert [i.proposal for i in many] == [0, 2, 3]  # there are no more distinct ones
+def test_a_peak_that_lost_its_proposal_offers_an_object_of_its_own():
+    # Both peaks fit the pair (0) best; by themselves they stand on 1 and 2. 3 covers 1 but for a rim.
+    proposals = bars((0, 80), (0, 20), (60, 80), (0, 18))
+    terms = scored([[0.9, 0.1, 0.1, 0.1], [0.8, 0.1, 0.1, 0.1]])
+    fits = np.full((2, 4), 0.5, np.float32)
+    own = np.array([[0.9, 0.7, 0.0, 0.6], [0.9, 0.0, 0.8, 0.0]], np.float32)
+    peaks = peaks_of([0, 0], [1.0, 0.5])
+    assert [i.proposal for i in assemble(peaks, terms, fits, proposals, CLASSES, FIRST, own=own)] == [0]
+    found = assemble(peaks, terms, fits, proposals, CLASSES, FIRST, own=own, per_peak=2)
+    assert [(i.peak, i.proposal, i.rank) for i in found] == [(0, 0, 0), (0, 1, 1), (1, 2, 1)]
+    assert [i.score for i in found] == pytest.approx([0.5, 0.7 * 0.1, 0.5 * 0.8 * 0.1])
+    many = assemble(peaks, terms, fits, proposals, CLASSES, FIRST, own=own, per_peak=9)
+    assert [i.proposal for i in many] == [0, 1, 2]  # 3 is a double of 1, and nothing else is left
 
 
-def test_further_proposals_do_not_repeat_another_peaks():
-    proposals = bars((0, 40), (50, 90), (2, 40))
-    terms = scored([[0.9, 0.5, 0.0], [0.0, 0.9, 0.5]])
-    overlaps = np.full((2, 3), 0.5, np.float32)
-    found = assemble(peaks_of([0, 0], [1, 0.9]), terms, overlaps, proposals, CLASSES, FIRST, per_peak=2)
-    # Peak 0 would add proposal 1, which peak 1 has; peak 1 would add 2, which is peak 0's 0 but for a rim.
-    assert [(i.peak, i.proposal, i.rank) for i in found] == [(0, 0, 0), (1, 1, 0)]
+def test_offers_do_not_repeat_each_other_nor_an_instance_of_their_class():
+    proposals = bars((0, 40), (50, 90), (2, 40), (50, 88))
+    terms = scored([[0.9, 0.0, 0.0, 0.0], [0.9, 0.0, 0.0, 0.0], [0.0, 0.0, 0.9, 0.0]])
+    fits = np.full((3, 4), 0.5, np.float32)
+    own = np.array([[0.0, 0.5, 0.9, 0.4], [0.0, 0.4, 0.9, 0.6], [0.0, 0.3, 0.9, 0.9]], np.float32)
+    found = assemble(peaks_of([0, 0, 1], [1, 0.9, 1]), terms, fits, proposals, CLASSES, FIRST, own=own, per_peak=2)
+    # 2 is 0's double for class 0; of 1 and 3 the better offer stays (.9 x .6 against 1 x .5); class 1 is another matter.
+    assert {(i.category, i.proposal, i.rank) for i in found} == {(0, 0, 0), (1, 2, 0), (0, 3, 1), (1, 3, 1)}
 
 
-@pytest.mark.parametrize("per_peak", [1, 2, 3, 5])
-def test_picks_equal_a_walk_down_the_whole_ranking(per_peak):
-    rng = np.random.default_rng(per_peak)
-    spans = [(a, a + w) for a, w in zip(rng.integers(0, 60, 300), rng.integers(5, 40, 300), strict=True)]
-    proposals = bars(*spans)
+def test_offers_that_score_too_little_are_left_out():
+    proposals = bars((0, 40), (60, 80))
+    terms, fits = scored([[0.9, 0.1]]), np.full((1, 2), 0.5, np.float32)
+    for certainty, there in ((0.4, [0, 1]), (0.2, [0])):  # times .5: .2 and .1
+        own = np.array([[0.0, 0.5]], np.float32)
+        found = assemble(peaks_of([0], [certainty]), terms, fits, proposals, CLASSES, FIRST, own=own, per_peak=3)
+        assert [i.proposal for i in found] == there
+
+
+def test_offers_need_to_know_what_an_object_is():
+    proposals = bars((0, 40))
+    with pytest.raises(ValueError, match="needs own"):
+        assemble(peaks_of([0], [1]), scored([[1.0]]), np.ones((1, 1)), proposals, CLASSES, FIRST, per_peak=2)
+
+
+def test_the_best_proposal_is_the_first_of_the_whole_ranking():
+    rng = np.random.default_rng(0)
     terms = rng.uniform(size=(4, 300, 3)).astype(np.float32)
     terms[:, :200] = terms[:, :1] + 0.5  # a long head of the ranking is level
+    scores = total(terms, PUBLISHED)
     for k in range(4):
-        kept: list[int] = []
-        for i in rank(terms[k], PUBLISHED):
-            if len(kept) < per_peak and (not kept or proposals.iou([i], kept).max() <= 0.7):
-                kept.append(int(i))
-        scores = total(terms, PUBLISHED)[k]
-        assert instances._distinct(terms[k], scores, PUBLISHED, proposals, per_peak, 0.7) == kept
+        assert instances._best(terms[k], scores[k], PUBLISHED) == rank(terms[k], PUBLISHED)[0]
 
 
 def test_nothing_in_nothing_out():

@@ -86,15 +86,15 @@ def generated(seed: int, ties: bool) -> SimpleNamespace:
     membership[:, 0] |= ~membership.any(1)
     proposals = ProposalSet(labels, membership, np.linspace(1, 0, 300, dtype=np.float32), "generated")
     terms = rng.random((3, 6, 300, 3))
-    overlaps = rng.random((3, 6, 300))
+    fits = rng.random((3, 6, 300))
     if ties:
-        terms, overlaps = np.round(terms * 4) / 4, np.round(overlaps * 4) / 4
-    terms, overlaps = terms.astype(np.float32), overlaps.astype(np.float32)
+        terms, fits = np.round(terms * 4) / 4, np.round(fits * 4) / 4
+    terms, fits = terms.astype(np.float32), fits.astype(np.float32)
     classes = np.array([0, 0, 1, 0, 1, 2])
     place = np.arange(6)
     peaks = Peaks(classes, place, place, np.ones(6, np.float32), rng.random(6).astype(np.float32))
-    made = SimpleNamespace(proposals=proposals, terms=terms, overlaps=overlaps, peaks=peaks, steps=2)
-    made.instances = lambda own, step: assemble(peaks, terms[step], overlaps[step], proposals, "abc", own)
+    made = SimpleNamespace(proposals=proposals, terms=terms, fits=fits, peaks=peaks, steps=2)
+    made.instances = lambda own, step: assemble(peaks, terms[step], fits[step], proposals, "abc", own)
     made.top = lambda k, own, step, count: matching.rank(terms[step, k], own, count)
     return made
 

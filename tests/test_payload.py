@@ -48,7 +48,7 @@ def test_a_field_holds_what_can_win():
         ids = sent["ids"][sent["slots"][part]]
         np.testing.assert_array_equal(ids, matching.pareto(made.terms[cell]))
         np.testing.assert_array_equal(terms[part], made.terms[cell][ids])
-        np.testing.assert_array_equal(sent["overlaps"][part], made.overlaps[cell][ids])
+        np.testing.assert_array_equal(sent["fits"][part], made.fits[cell][ids])
         assert matching.rank(made.terms[cell], Weights(1, 0.2, 0.5), 1)[0] in ids
     regions = made.proposals.membership.shape[1]
     bits = np.unpackbits(sent["bits"].reshape(len(sent["ids"]), -1), axis=1, bitorder="little")[:, :regions]

@@ -240,7 +240,10 @@ def main(
     enhancers: Annotated[str, typer.Option(help="comma-separated; all that the checkpoint has by default")] = "",
     naive: Annotated[str, typer.Option(help="naive map: class map, response or mixed")] = Settings.naive,
     agreement: Annotated[bool, typer.Option(help="hold an ICN's maps back where others disagree")] = True,
-    semantic_threshold: Annotated[float, typer.Option(help="least score of what is painted")] = 0.2,
+    objectness: Annotated[bool, typer.Option(help="count in scores how likely a proposal is one object")] = True,
+    semantic_threshold: Annotated[
+        float, typer.Option(help="least score of what is painted")
+    ] = Settings.semantic_threshold,
     workers: Annotated[int, typer.Option(help="processes, one thread each")] = 2,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     results: Annotated[Path | None, typer.Option("--instances", help="score this COCO results file instead")] = None,
@@ -254,7 +257,9 @@ def main(
         else:
             chosen = enhancers.split(",") if enhancers else Pipeline.load(model, device=device).enhancers
             rows = table_rows(chosen, range(steps + 1), default_step)
-            settings = Settings(naive=naive, agreement=agreement, semantic_threshold=semantic_threshold)
+            settings = Settings(
+                naive=naive, agreement=agreement, objectness=objectness, semantic_threshold=semantic_threshold
+            )
             work = partial(_in_worker, kit=voc_kit, rows=rows, settings=settings)
             photos = []
             with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (model, device)) as pool:

@@ -24,12 +24,18 @@ from wsis.classifier import Classifier
 from wsis.errors import WsisError
 from wsis.icn import ICN
 from wsis.proposals.contours import ContourNet
+from wsis.proposals.objectness import ObjectnessNet
 
 DEFAULT = "voc-lite"
 FORMAT = 1
 ICNS = ("icn-proposal", "icn-saliency")
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
-_BUILDERS: dict[str, type[nn.Module]] = {"classifier": Classifier, "contours": ContourNet, **dict.fromkeys(ICNS, ICN)}
+_BUILDERS: dict[str, type[nn.Module]] = {
+    "classifier": Classifier,
+    "contours": ContourNet,
+    "objectness": ObjectnessNet,
+    **dict.fromkeys(ICNS, ICN),
+}
 _HERE = Path(__file__).parent
 _EMBEDDED = (_HERE.parent / "checkpoints", _HERE / "_checkpoints")  # in a clone, in an installed package
 
@@ -42,6 +48,7 @@ class Checkpoint:
         name: what it was loaded by.
         classifier: a `Classifier`, or a `wsis.adapter.HeadMaps` around somebody else's network.
         contours: the contour network behind the built-in proposals; None leaves colour edges.
+        objectness: scores proposals from the contour network's features; None takes every proposal for an object.
         icns: enhancers by name, any of `ICNS`.
         card: `text` (Markdown), `metrics` (the content of metrics.json) and `modules` (per network: file, sha256,
             options).
@@ -51,6 +58,7 @@ class Checkpoint:
     name: str
     classifier: Classifier
     contours: ContourNet | None = None
+    objectness: ObjectnessNet | None = None
     icns: Mapping[str, ICN] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
@@ -100,6 +108,7 @@ def load(
         name=str(name),
         classifier=modules.pop("classifier"),
         contours=modules.pop("contours", None),
+        objectness=modules.pop("objectness", None),
         icns=modules,
         card=_card(folder, config),
         folder=folder,
@@ -115,7 +124,7 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
     Args:
         module: network to write; its parameters may be of any precision and on any device.
         folder: checkpoint folder, made if missing.
-        file_stem: which network: `classifier`, `contours`, `icn-proposal` or `icn-saliency`.
+        file_stem: which network: `classifier`, `contours`, `objectness`, `icn-proposal` or `icn-saliency`.
         config: the keyword arguments that build the network again, JSON values only.
 
     Returns:
@@ -262,7 +271,9 @@ def _foreign(
     except WsisError:
         own = None  # class maps, colour edges and spreading need no checkpoint
     card = {"text": text, "metrics": {}, "modules": {"classifier": {"file": file.name if file else None}}}
-    return Checkpoint(name, classifier, own.contours if own else None, own.icns if own else {}, card)
+    if own is None:
+        return Checkpoint(name, classifier, card=card)
+    return Checkpoint(name, classifier, own.contours, own.objectness, own.icns, card)
 
 
 def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,8 @@ def maps_npz(analysis: Analysis) -> bytes:
 
     `classes` (C,) and `scores` (C,); `class_maps` (C, h', w'); `peak_classes`, `peak_rows`, `peak_columns` and
     `peak_values` (K,); `maps` and `binary` (T+1, K, h, w), step 0 the naive map; `thresholds` (T+1, K); `contours`
-    (h, w); the proposals' `labels` (h, w) and `membership` (N, R); `terms` (T+1, K, N, 3), `overlaps` (T+1, K, N).
+    (h, w); the proposals' `labels` (h, w) and `membership` (N, R); `terms` (T+1, K, N, 3), `overlaps` (T+1, K, N);
+    and `objectness` (N,) where the checkpoint has a network for it.
     """
     peaks, evidence, proposals = analysis.peaks, analysis.evidence, analysis.proposals
     arrays = {
@@ -192,6 +193,7 @@ def maps_npz(analysis: Analysis) -> bytes:
         "membership": proposals.membership,
         "terms": analysis.terms,
         "overlaps": analysis.overlaps,
+        **({} if evidence.objectness is None else {"objectness": evidence.objectness}),
     }
     return _zipped({f"{name}.npy": _npy(array) for name, array in arrays.items()}, level=1)  # most of 6's gain, quick
 

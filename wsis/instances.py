@@ -11,6 +11,11 @@ from wsis.matching import PUBLISHED, Weights, rank, total
 from wsis.peaks import Peaks
 from wsis.proposals.proposal_set import ProposalSet, Size, resized_labels
 
+OFFER = 0.1
+"""Factor on the score of what a peak offers besides its best proposal: it is right less often."""
+LEAST_OFFER = 0.15
+"""Before that factor; below, an offer adds masks but hardly ever an object."""
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -19,10 +24,10 @@ class Instance:
     Attributes:
         category: class index, from 0.
         name: class name.
-        score: in [0, 1]: probability of the class x IoU of binary map and proposal x decay of the rank.
+        score: in [0, 1]: probability of the class x how well the proposal fits the map, see `Analysis.fits`.
         peak: index of the peak it grew from.
         proposal: index of the proposal.
-        rank: 0 for the peak's best proposal, 1 for the next that differs from it, ...
+        rank: 0 for the peak's best proposal by Eq. 5, 1.. for the objects it offers besides.
     """
 
     category: int
@@ -36,55 +41,56 @@ class Instance:
 def assemble(
     peaks: Peaks,
     terms: np.ndarray,
-    overlaps: np.ndarray,
+    fits: np.ndarray,
     proposals: ProposalSet,
     classes: Sequence[str],
     weights: Weights = PUBLISHED,
     *,
+    own: np.ndarray | None = None,
     per_peak: int = 1,
     nms: float = 0.3,
-    rank_decay: float = 0.3,
-    rank_nms: float = 0.7,
 ) -> tuple[Instance, ...]:
-    """Pick each peak's best proposals and keep, class by class, those that are not another's double.
+    """Pick each peak's best proposal and keep, class by class, those that are not another's double.
 
-    Best proposals (rank 0) suppress each other from an IoU above `nms`. With `per_peak` > 1, each peak also offers the
-    next proposals down its ranking that overlap none of its own by more than `rank_nms`, at scores x `rank_decay` a
-    rank; of these, the ones that overlap no better-placed one of their class by more than `rank_nms` stay.
+    Where several objects of a class stand together, their peaks share a class map, often end at the same proposal, and
+    all but one of them go. With `per_peak` > 1 every peak therefore also offers what is an object by itself (`own`) and
+    overlaps none of the instances found before, nor a better offer; at a tenth of its score, and a tenth of that for the
+    next. Offers that score too little are left out. Ours, not the paper's.
 
     Args:
         peaks: K peaks.
         terms: (K, N, 3) float32, see `wsis.matching.terms`.
-        overlaps: (K, N) float32 IoU of each binary map with each proposal.
+        fits: (K, N) float32 in [0, 1], how well each proposal fits each binary map.
         proposals: N proposals.
         classes: names of all classes.
         weights: alpha, beta, gamma of Eq. 5.
-        per_peak: how many proposals a peak may keep.
-        nms: IoU above which the weaker of two best proposals of one class goes.
-        rank_decay: factor on the score for each rank.
-        rank_nms: IoU above which a further proposal counts as the same.
+        own: (K, N) float32 in [0, 1], how much each proposal is an object at this peak; needed where `per_peak` > 1.
+        per_peak: how many proposals a peak may offer.
+        nms: IoU above which the weaker of two proposals of one class goes.
 
     Returns:
         Instances by falling score.
     """
     expected = (len(peaks), len(proposals))
-    if terms.shape != (*expected, 3) or overlaps.shape != expected:
-        raise ValueError(
-            f"expected terms {(*expected, 3)} and overlaps {expected}, got {terms.shape}, {overlaps.shape}"
-        )
+    if terms.shape != (*expected, 3) or fits.shape != expected:
+        raise ValueError(f"expected terms {(*expected, 3)} and fits {expected}, got {terms.shape}, {fits.shape}")
+    if per_peak > 1 and (own is None or own.shape != expected):
+        raise ValueError(f"per_peak = {per_peak} needs own {expected}, got {None if own is None else own.shape}")
     if not all(expected):
         return ()
     scores = total(terms, weights)
-    candidates = []
-    for peak in range(len(peaks)):
-        category, probability = int(peaks.classes[peak]), float(peaks.probabilities[peak])
-        for place, i in enumerate(_distinct(terms[peak], scores[peak], weights, proposals, per_peak, rank_nms)):
-            score = probability * float(overlaps[peak, i]) * rank_decay**place
-            candidates.append(Instance(category, classes[category], score, peak, i, place))
-    candidates.sort(key=lambda found: -found.score)
-    first = _suppressed([found for found in candidates if not found.rank], [], proposals, nms)
-    rest = _suppressed([found for found in candidates if found.rank], first, proposals, rank_nms)
-    return tuple(sorted(first + rest, key=lambda found: -found.score))
+    best = [_best(terms[k], scores[k], weights) for k in range(len(peaks))]
+    first = [_instance(peaks, classes, k, i, float(fits[k, i]), 0) for k, i in enumerate(best)]
+    found = _suppressed(_by_score(first), [], proposals, nms)
+    if own is not None and per_peak > 1:
+        certain = peaks.probabilities[:, None] * own >= LEAST_OFFER
+        offers = [
+            _instance(peaks, classes, k, i, float(own[k, i]) * OFFER**place, place)
+            for k in range(len(peaks))
+            for place, i in enumerate(_offers(k, own[k] * certain[k], peaks, found, proposals, per_peak - 1, nms), 1)
+        ]
+        found += _suppressed(_by_score(offers), found, proposals, nms)
+    return tuple(_by_score(found))
 
 
 def semantic(
@@ -130,25 +136,36 @@ def _index_type(categories: Sequence[int] | np.ndarray) -> type:
     return np.uint8 if max(categories, default=0) < 255 else np.uint16
 
 
-def _distinct(
-    terms: np.ndarray, scores: np.ndarray, weights: Weights, proposals: ProposalSet, count: int, most: float
+def _best(terms: np.ndarray, scores: np.ndarray, weights: Weights) -> int:
+    """The proposal (of N) with the highest score; `rank` decides between equal ones."""
+    highest = np.flatnonzero(scores == scores.max())
+    return int(highest[0] if len(highest) == 1 else rank(terms, weights, 1)[0])
+
+
+def _offers(
+    peak: int, own: np.ndarray, peaks: Peaks, found: list[Instance], proposals: ProposalSet, count: int, most: float
 ) -> list[int]:
-    """A peak's best proposals, best first, none overlapping another by more than `most`."""
-    if count == 1 and np.count_nonzero(scores == (best := scores.max())) == 1:
-        return [int(np.flatnonzero(scores == best)[0])]
-    length = min(len(scores), 1 if count == 1 else 64)
-    while True:  # distinct ones are usually near the top; only then is all of the ranking looked at
-        order = rank(terms, weights, length)
-        chosen: list[int] = []
-        left = order
-        while len(left) and len(chosen) < count:
-            chosen.append(int(left[0]))
-            left = left[1:]
-            if len(chosen) < count and len(left):
-                left = left[proposals.iou(chosen[-1:], left)[0] <= most]
-        if len(chosen) == count or length == len(scores):
-            return chosen
-        length = min(len(scores), 8 * length)
+    """Up to `count` proposals by falling `own` (N,) that overlap neither each other nor an instance of the class."""
+    everyone = np.arange(len(proposals))
+    left = own
+    taken = [one.proposal for one in found if one.category == peaks.classes[peak]]
+    chosen: list[int] = []
+    while len(chosen) < count:
+        left = np.where(proposals.iou(taken, everyone).max(0, initial=0) <= most, left, 0)
+        if not left.any():
+            break
+        taken = [int(left.argmax())]
+        chosen += taken
+    return chosen
+
+
+def _instance(peaks: Peaks, classes: Sequence[str], peak: int, proposal: int, fit: float, place: int) -> Instance:
+    category = int(peaks.classes[peak])
+    return Instance(category, classes[category], float(peaks.probabilities[peak]) * fit, peak, proposal, place)
+
+
+def _by_score(found: Sequence[Instance]) -> list[Instance]:
+    return sorted(found, key=lambda one: -one.score)
 
 
 def _suppressed(found: list[Instance], kept: list[Instance], proposals: ProposalSet, most: float) -> list[Instance]:

@@ -26,7 +26,7 @@ from wsis.image import resized
 from wsis.instances import Instance
 from wsis.matching import PUBLISHED, Reading, Weights
 from wsis.peaks import Peaks
-from wsis.proposals import ProposalSet, contours, generate
+from wsis.proposals import ProposalSet, contours, generate, objectness
 from wsis.spread import spread
 
 Enhancer = Literal["none", "spread", "icn-proposal", "icn-saliency"]
@@ -55,6 +55,8 @@ class Settings:
         spread_strength: lambda of the diffusion; smaller spreads further.
         agreement: hold an ICN's maps back where superpixels or another class disagree, see `wsis.agreement`; without
             it they are as published.
+        objectness: count in an instance's score how likely its proposal is one whole object, where the checkpoint can
+            tell; without it the score is the class's probability times the IoU.
         semantic_threshold: least score of an instance that is painted into the semantic map; below, its class is more
             often wrong than right. Instances of `classes` that were named are always painted.
     """
@@ -71,7 +73,8 @@ class Settings:
     reading: Reading = "cover"
     spread_strength: float = 0.02
     agreement: bool = True
-    semantic_threshold: float = 0.2
+    objectness: bool = True
+    semantic_threshold: float = 0.1
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
@@ -115,6 +118,8 @@ class Evidence:
         proposals: N proposals on the work grid.
         source: the same N proposals at the size they came in; masks are read from these.
         seconds: how long each stage took.
+        objectness: (N,) float32 in [0, 1], how likely each proposal is one whole object; None where the checkpoint has
+            no network for it.
     """
 
     image: np.ndarray
@@ -124,6 +129,7 @@ class Evidence:
     proposals: ProposalSet
     source: ProposalSet
     seconds: dict[str, float]
+    objectness: np.ndarray | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -188,19 +194,53 @@ class Analysis:
         """(K, h, w) float32 class map of each peak's class at work size, not normalised."""
         return class_maps_of(self.evidence, self.peaks)
 
+    @cached_property
+    def fits(self) -> np.ndarray:
+        """(T+1, K, N) float32 in [0, 1]: IoU of V and proposal, times the proposal's objectness where it counts."""
+        return self.overlaps if self._objectness is None else self.overlaps * self._objectness
+
+    @cached_property
+    def own_objects(self) -> np.ndarray:
+        """(K, N) float32 in [0, 1]: how much each proposal is by itself an object of the peak's class, at the peak.
+
+        Objectness (half the proposals' rank score where there is none) times the root of the class's mean probability
+        inside; 0 where the peak lies outside.
+        """
+        proposals, peaks = self.proposals, self.peaks
+        objectness = proposals.scores / 2 if self._objectness is None else self._objectness
+        categories, own = np.unique(peaks.classes, return_inverse=True)
+        grid = self.evidence.class_maps.maps[categories]
+        probability = 1 / (1 + np.exp(-upsample(grid, proposals.size)))
+        inside = proposals.sums(probability) @ proposals.membership_f32.T / np.maximum(proposals.areas, 1)
+        place = (np.stack([peaks.rows, peaks.columns], 1) + 0.5) / grid.shape[1:] * proposals.size
+        rows, columns = place.astype(np.int64).T
+        there = proposals.membership[:, proposals.labels[rows, columns]].T
+        return (objectness * np.sqrt(inside)[own] * there).astype(np.float32)
+
+    @property
+    def _objectness(self) -> np.ndarray | None:
+        return self.evidence.objectness if self.settings.objectness else None
+
     def instances(self, weights: Weights = PUBLISHED, step: int = -1, per_peak: int = 1) -> tuple[Instance, ...]:
-        """The best proposals of every peak after class-wise NMS.
+        """The best proposal of every peak after class-wise NMS, and objects that peaks offer besides.
 
         Args:
             weights: alpha, beta, gamma of Eq. 5.
             step: which map to match, 0..T; -1 is the last.
-            per_peak: how many distinct proposals a peak may keep, best first.
+            per_peak: how many proposals a peak may offer, see `wsis.instances.assemble`.
 
         Returns:
             Instances by falling score.
         """
         return instances.assemble(
-            self.peaks, self.terms[step], self.overlaps[step], self.proposals, self.classes, weights, per_peak=per_peak
+            self.peaks,
+            self.terms[step],
+            self.fits[step],
+            self.proposals,
+            self.classes,
+            weights,
+            own=self.own_objects if per_peak > 1 else None,
+            per_peak=per_peak,
         )
 
     def mask(self, instance: Instance) -> np.ndarray:
@@ -291,8 +331,11 @@ class Pipeline:
         image, work = seen.image, seen.work
         clock = _Clock(progress)
         with clock("contours", 0.25):
-            net = self.checkpoint.contours
-            edges = contours.colour_edges(work) if net is None else contours.predict(net, work)
+            net, features = self.checkpoint.contours, []
+            if net is None:
+                edges = contours.colour_edges(work)
+            else:
+                edges, features = contours.look(net, work)
         with clock("proposals", 0.4):
             if proposals is None:
                 source = own = generate.generate(work, edges)
@@ -303,7 +346,11 @@ class Pipeline:
                 )
             else:
                 source, own = proposals, proposals.resized(work.shape[:2])
-        return Evidence(image, work, seen.class_maps, edges, own, source, {**seen.seconds, **clock.seconds})
+        scorer, score = self.checkpoint.objectness, None
+        if scorer is not None and features:
+            with clock("objectness", 0.55):
+                score = objectness.predict(scorer, features, own, edges)
+        return Evidence(image, work, seen.class_maps, edges, own, source, {**seen.seconds, **clock.seconds}, score)
 
     def analyse(
         self,

@@ -54,7 +54,7 @@ class Record:
         kinds: (P,) int64 indices that occur in the semantic ground truth, void left out.
         pixels: (R, P) int64 pixels of each region, at the photo's own size, that have each of these indices.
         terms: (F, 3) float32 of the Pareto fronts of all readings, steps and peaks, one after the other.
-        fits: (F,) float32 IoU of the map and the candidate.
+        fits: (F,) float32, how well the candidate fits the map, see `Analysis.fits`.
         candidates: (F,) int32 index of the candidate.
         starts: (READINGS x steps x K + 1,) int64, where each front begins, in this nesting.
         least: () float64, the score from which an instance is painted into the semantic map.
@@ -374,7 +374,7 @@ def record(analysis: Analysis, truth: GroundTruth) -> Record:
                 front = matching.pareto(terms[peak])
                 indices.append(front)
                 kept.append(terms[peak, front])
-                fits.append(analysis.overlaps[step, peak, front])
+                fits.append(analysis.fits[step, peak, front])
     candidates, members = np.unique(_joined(indices, (0,), np.int64), return_inverse=True)
     shown = analysis.evidence.source.resized(analysis.evidence.size)
     valid = truth.semantic != metrics.VOID
@@ -495,7 +495,7 @@ def _photo_figures(one: Record, chosen: np.ndarray, fits: np.ndarray, rules: Rul
     Args:
         one: the photo's record.
         chosen: (K,) the candidate that won for each peak.
-        fits: (K,) IoU of each winner with its peak's map.
+        fits: (K,) how well each winner fits its peak's map, see `Analysis.fits`.
         rules: which stay, and which are painted.
     """
     scores = one.probabilities.astype(np.float64) * fits

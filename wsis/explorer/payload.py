@@ -125,9 +125,7 @@ def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Messa
         "offsets": pack(np.cumsum([0, *map(len, chosen)]), "i4"),
         "slots": pack(np.searchsorted(ids, np.concatenate(chosen)), "u2"),
         "terms": pack(np.concatenate([made.terms[cell][one] for cell, one in zip(cells, chosen, strict=True)]), "f4"),
-        "overlaps": pack(
-            np.concatenate([made.overlaps[cell][one] for cell, one in zip(cells, chosen, strict=True)]), "f4"
-        ),
+        "fits": pack(np.concatenate([made.fits[cell][one] for cell, one in zip(cells, chosen, strict=True)]), "f4"),
     }
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from wsis.backbone import LITE, Backbone
 from wsis.classifier import normalise
+from wsis.proposals.objectness import LEVELS
 
 SIZE = 384
 
@@ -59,6 +60,10 @@ class ContourNet(nn.Module):
         """
         with torch.no_grad():
             features = self.backbone(image)
+        return self.decode(features)
+
+    def decode(self, features: Sequence[Tensor]) -> Tensor:
+        """The backbone's five feature maps to contour logits, see `forward`."""
         features = [lateral(f) for lateral, f in zip(self.lateral, features, strict=True)]
         x = features[-1]
         for fuse, feature in zip(reversed(self.fuse), reversed(features[:-1]), strict=True):
@@ -67,9 +72,14 @@ class ContourNet(nn.Module):
         return self.head(x)
 
 
-@torch.inference_mode()
 def predict(net: ContourNet, image: np.ndarray, size: int = SIZE) -> np.ndarray:
-    """Contour probabilities of one photo.
+    """Contour probabilities of one photo, (H, W) float32 in [0, 1]; the arguments are those of `look`."""
+    return look(net, image, size)[0]
+
+
+@torch.inference_mode()
+def look(net: ContourNet, image: np.ndarray, size: int = SIZE) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Contour probabilities of one photo, and the features that they were read from.
 
     Args:
         net: a trained network.
@@ -77,7 +87,7 @@ def predict(net: ContourNet, image: np.ndarray, size: int = SIZE) -> np.ndarray:
         size: long side in pixels to run the network at; the sides are rounded to multiples of 32.
 
     Returns:
-        (H, W) float32 in [0, 1].
+        (H, W) float32 in [0, 1], and for each of `objectness.LEVELS` (C, h, w) float32, the backbone's features.
     """
     height, width = image.shape[:2]
     scale = size / max(height, width)
@@ -85,9 +95,10 @@ def predict(net: ContourNet, image: np.ndarray, size: int = SIZE) -> np.ndarray:
     device = net.head.weight.device
     pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
     pixels = F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True) / 255
-    logits = net(normalise(pixels, net.backbone).contiguous(memory_format=torch.channels_last))
-    probability = torch.sigmoid(logits.float())
-    return F.interpolate(probability, size=(height, width), mode="bilinear", align_corners=False)[0, 0].cpu().numpy()
+    features = net.backbone(normalise(pixels, net.backbone).contiguous(memory_format=torch.channels_last))
+    probability = torch.sigmoid(net.decode(features).float())
+    found = F.interpolate(probability, size=(height, width), mode="bilinear", align_corners=False)[0, 0]
+    return found.cpu().numpy(), [features[level][0].float().cpu().numpy() for level in LEVELS]
 
 
 def colour_edges(image: np.ndarray) -> np.ndarray:

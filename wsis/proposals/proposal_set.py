@@ -98,6 +98,12 @@ class ProposalSet:
         """Adjacent regions (E, 2) int32, i < j, and the lengths (E,) float32 of their 4-neighbour borders in pixels."""
         return self._edges[0], np.bincount(self._edges[1], minlength=len(self._edges[0])).astype(np.float32)
 
+    def border_sums(self, values: np.ndarray) -> np.ndarray:
+        """Sum of a map (H, W) along each of the E `borders`, read between the two pixels of every edge: (E,) float32."""
+        pairs, pair, near, far = self._edges
+        flat = values.ravel()
+        return np.bincount(pair, weights=0.5 * (flat[near] + flat[far]), minlength=len(pairs)).astype(np.float32)
+
     @cached_property
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """What `pixel_borders` says about this partition."""
@@ -125,10 +131,10 @@ class ProposalSet:
         for k, value in enumerate(values):
             smooth = cv2.blur(np.ascontiguousarray(value, np.float32), (width, width)).ravel()
             sums[k] = np.bincount(pair, weights=(smooth[near] + smooth[far]) * (width / 2), minlength=len(pairs))
-        return sums @ self._crossing.T
+        return sums @ self.crossing.T
 
     @cached_property
-    def _crossing(self) -> np.ndarray:
+    def crossing(self) -> np.ndarray:
         """(N, E) float32: 1 where a border belongs to a proposal's contour."""
         pairs = self._edges[0]
         return (self.membership[:, pairs[:, 0]] != self.membership[:, pairs[:, 1]]).astype(np.float32)

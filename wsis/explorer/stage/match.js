@@ -9,7 +9,7 @@
 //   offsets  Int32Array (cells+1)  where each cell's entries begin
 //   slots    Uint16Array (m)       which of the n an entry is
 //   terms    Float32Array (m, 3)   its three terms
-//   overlaps Float32Array (m)      IoU of the binary map and the proposal
+//   fits     Float32Array (m)      IoU of the binary map and the proposal, times its objectness
 (() => {
 const score = (field, i, w) => field.terms[3 * i] * w[0] + field.terms[3 * i + 1] * w[1] + field.terms[3 * i + 2] * w[2];
 const sum = (field, i) => field.terms[3 * i] + field.terms[3 * i + 1] + field.terms[3 * i + 2];
@@ -47,7 +47,7 @@ function iou(field, a, b, areas) {  // of two proposals by slot; areas: pixels o
 function instances(field, peaks, step, w, areas, nms = .3) {
   const found = peaks.map((peak, k) => {
     const entry = best(field, step * peaks.length + k, w), slot = field.slots[entry];
-    return {peak: k, entry, slot, id: field.ids[slot], score: peak.probability * field.overlaps[entry]};
+    return {peak: k, entry, slot, id: field.ids[slot], score: peak.probability * field.fits[entry]};
   }).sort((a, b) => b.score - a.score);
   const kept = [], most = Math.fround(nms);
   for (const one of found) {
