@@ -18,6 +18,7 @@ from wsis import checkpoints
 from wsis.classifier import Classifier
 from wsis.icn import ICN
 from wsis.proposals.contours import ContourNet
+from wsis.proposals.objectness import LEVELS, ObjectnessNet
 
 SMALL = "tf_efficientnet_lite0"
 CHROMIUM = (
@@ -44,12 +45,15 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint folder with all four networks, untrained, on the smallest tested backbone."""
+    """A checkpoint folder with all five networks, untrained, on the smallest tested backbone."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
     options = {"backbone": SMALL}
     checkpoints.save_module(Classifier(**options), folder, "classifier", options)
-    checkpoints.save_module(ContourNet(**options), folder, "contours", options)
+    net = ContourNet(**options)
+    checkpoints.save_module(net, folder, "contours", options)
+    scorer = ObjectnessNet(channels=[net.backbone.channels[level] for level in LEVELS], widths=(8, 8), hidden=16)
+    checkpoints.save_module(scorer, folder, "objectness", scorer.options)
     for name in checkpoints.ICNS:
         checkpoints.save_module(ICN(**options, width=8), folder, name, {**options, "width": 8})
     (folder / "README.md").write_text("# tiny\n\nRandom weights, for tests.\n")

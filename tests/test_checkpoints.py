@@ -32,7 +32,7 @@ def test_folder_gives_every_network_ready_to_use(tiny_checkpoint: Path) -> None:
     assert found.contours is not None
     assert found.folder == tiny_checkpoint
     assert found.card["text"].startswith("# tiny")
-    assert set(found.card["modules"]) == {"classifier", "contours", *checkpoints.ICNS}
+    assert set(found.card["modules"]) == {"classifier", "contours", "objectness", *checkpoints.ICNS}
     for module in (found.classifier, found.contours, *found.icns.values()):
         assert not any(m.training for m in module.modules())
         assert not any(p.requires_grad for p in module.parameters())

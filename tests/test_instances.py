@@ -91,7 +91,7 @@ def test_offers_do_not_repeat_each_other_nor_an_instance_of_their_class():
     fits = np.full((3, 4), 0.5, np.float32)
     own = np.array([[0.0, 0.5, 0.9, 0.4], [0.0, 0.4, 0.9, 0.6], [0.0, 0.3, 0.9, 0.9]], np.float32)
     found = assemble(peaks_of([0, 0, 1], [1, 0.9, 1]), terms, fits, proposals, CLASSES, FIRST, own=own, per_peak=2)
-    # 2 is 0's double for class 0; of 1 and 3 the better offer stays (.9 x .6 against 1 x .5); class 1 is another matter.
+    # For class 0, 2 is a double of 0, and of 1 and 3 the better offer stays (.9 x .6 against 1 x .5).
     assert {(i.category, i.proposal, i.rank) for i in found} == {(0, 0, 0), (1, 2, 0), (0, 3, 1), (1, 3, 1)}
 
 

@@ -98,6 +98,39 @@ def test_foreign_proposals_keep_their_pixels(pipeline, photo):
         pipeline.observe(photo, proposals=from_masks(masks[:, :-1]))
 
 
+def test_objectness_counts_in_scores_and_not_in_the_choice(pipeline, evidence):
+    analysis = pipeline.analyse(evidence, settings(enhancer="spread"))
+    assert evidence.objectness.shape == (len(evidence.proposals),)
+    np.testing.assert_array_equal(analysis.fits, analysis.overlaps * evidence.objectness)
+    plain = replace(analysis, settings=replace(analysis.settings, objectness=False))
+    assert plain.fits is plain.overlaps
+    best = {one.peak: one for one in plain.instances()}
+    for one in analysis.instances():
+        if one.peak in best:  # another of two doubles may have stayed
+            assert one.proposal == best[one.peak].proposal
+            assert one.score == pytest.approx(best[one.peak].score * evidence.objectness[one.proposal], rel=1e-5)
+
+
+def test_a_foreign_model_without_the_network_scores_by_probability_and_overlap(pipeline, photo):
+    bare = Pipeline(replace(pipeline.checkpoint, objectness=None))
+    analysis = bare.analyse(photo, settings(enhancer="spread"))
+    assert analysis.evidence.objectness is None and "objectness" not in analysis.seconds
+    assert analysis.fits is analysis.overlaps and analysis.instances(per_peak=3)
+
+
+def test_own_objects_stand_at_the_peak_and_show_its_class():
+    made = small_analysis()
+    objectness = np.array([0.9, 0.8, 0.5], np.float32)
+    made = replace(made, evidence=replace(made.evidence, objectness=objectness))
+    inside = 1 / (1 + np.exp(-made.own_class_maps[:, None] * np.ones((1, 3, 1, 1))))
+    masks = made.proposals.masks(range(3))
+    presence = np.array([[one[mask].mean() for one, mask in zip(row, masks, strict=True)] for row in inside])
+    there = np.array([[True, False, False], [False, True, False]])  # the small box lies beside both peaks
+    np.testing.assert_allclose(made.own_objects, objectness * np.sqrt(presence) * there, rtol=1e-4)
+    ranked = replace(made, settings=replace(made.settings, objectness=False))
+    np.testing.assert_allclose(ranked.own_objects, made.proposals.scores / 2 * np.sqrt(presence) * there, rtol=1e-4)
+
+
 def test_nothing_recognisable_is_an_empty_analysis(pipeline, evidence):
     nothing = replace(evidence, class_maps=replace(evidence.class_maps, scores=np.zeros(20, np.float32)))
     for enhancer in pipeline.enhancers:
@@ -130,7 +163,9 @@ def test_wrong_settings_are_one_sentence(pipeline, evidence, changes, part):
 def test_progress_names_every_stage_in_order(pipeline, photo):
     told = []
     analysis = pipeline.analyse(photo, settings(), progress=lambda stage, share: told.append((stage, share)))
-    assert [stage for stage, _ in told] == ["classes", "contours", "proposals", "peaks", "enhance", "match"]
+    assert [stage for stage, _ in told] == [
+        "classes", "contours", "proposals", "objectness", "peaks", "enhance", "match",
+    ]  # fmt: skip
     assert [share for _, share in told] == sorted(share for _, share in told)
     assert set(analysis.seconds) == {stage for stage, _ in told}
 

@@ -136,8 +136,8 @@ def markdown(found: dict[str, Any], command: str, model: str) -> str:
         f"In brackets: the interval that holds 95% of {found['resamples']:,} bootstrap resamples of the photos. It "
         "says what other photos would change, not what another seed would. All rows share the resamples, so "
         "differences are paired. *As published*: an ICN's maps as they are; *with agreement* (ours): held back where "
-        "superpixels or another class disagree. *Objectness* (ours): an instance's score counts how likely its proposal "
-        "is one whole object, and with three proposals a peak the second and third are sought among such objects; "
+        "superpixels or another class disagree. *Objectness* (ours): an instance's score counts how likely its "
+        "proposal is one whole object, and with three proposals a peak the second and third are sought among such objects; "
         "without it, by the contours' own ranking.",
         "## Table 1: what each part is worth",
         f"ICN-proposal, T = {STEP}, one proposal a peak.",

@@ -14,7 +14,7 @@ STEPS = (1, 2, 3, 4)
 STEP = 3
 """T wherever steps are not compared, as published."""
 UNSCORED = (("objectness", False), ("semantic_threshold", 0.2))
-"""Without the objectness learned from masks outside VOC; scores are then about twice as high, and so is the threshold."""
+"""Without the objectness learned from masks outside VOC; scores and the threshold are then about twice as high."""
 PUBLISHED = (("agreement", False), *UNSCORED)
 """An ICN's maps as they are, too; by default they are held back where `wsis.agreement` says so."""
 LABELS = "image-level labels"

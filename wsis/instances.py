@@ -54,8 +54,8 @@ def assemble(
 
     Where several objects of a class stand together, their peaks share a class map, often end at the same proposal, and
     all but one of them go. With `per_peak` > 1 every peak therefore also offers what is an object by itself (`own`) and
-    overlaps none of the instances found before, nor a better offer; at a tenth of its score, and a tenth of that for the
-    next. Offers that score too little are left out. Ours, not the paper's.
+    overlaps none of the instances found before, nor a better offer; at a tenth of its score, and a tenth of that for
+    the next. Offers that score too little are left out. Ours, not the paper's.
 
     Args:
         peaks: K peaks.

@@ -38,7 +38,7 @@ SAME = 0.7
 """Two masks whose intersection over union is above this are nearly the same."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 STAGES = {
-    "classes": "class maps", "contours": "contours", "proposals": "proposals", "peaks": "peaks",
+    "classes": "class maps", "contours": "contours", "proposals": "proposals", "objectness": "objectness", "peaks": "peaks",
     "enhance": "growing the maps", "match": "measuring every proposal",
 }  # fmt: skip
 LIMITS = (
@@ -349,7 +349,7 @@ def _left_out(settings: Settings) -> str:
     usual = Settings()
     own = [
         key.replace("_", " ")
-        for key in ("sigma", "window", "max_peaks", "spread_strength", "agreement", "semantic_threshold")
+        for key in ("sigma", "window", "max_peaks", "spread_strength", "agreement", "objectness", "semantic_threshold")
         if getattr(settings, key) != getattr(usual, key)
     ]
     return f'<p class="note">The command line cannot set {", ".join(own)}; take the Python lines.</p>' if own else ""

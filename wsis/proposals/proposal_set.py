@@ -99,7 +99,7 @@ class ProposalSet:
         return self._edges[0], np.bincount(self._edges[1], minlength=len(self._edges[0])).astype(np.float32)
 
     def border_sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum of a map (H, W) along each of the E `borders`, read between the two pixels of every edge: (E,) float32."""
+        """Sum of a map (H, W) along each of the E `borders`, (E,) float32: the mean of both pixels at every edge."""
         pairs, pair, near, far = self._edges
         flat = values.ravel()
         return np.bincount(pair, weights=0.5 * (flat[near] + flat[far]), minlength=len(pairs)).astype(np.float32)
