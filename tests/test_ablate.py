@@ -83,11 +83,10 @@ def test_every_row_once_and_every_analysis_once():
     assert len(rows) == len(set(rows)) and {PROPOSAL, SALIENCY, NAIVE} <= set(rows)
     groups = ablation_photos.groups(rows)
     assert sorted(map(str, rows)) == sorted(str(row) for group in groups for row in group)
-    # naive class map (with CAM), response, spread with and without objectness; both ICNs as published, with agreement
-    # and with objectness too; both variants with and without agreement
-    assert len(groups) == 2 + 2 + 2 * 3 + 2 * 2
+    # naive class map (with CAM), response, spread; both ICNs and both variants as published and with agreement
+    assert len(groups) == 3 + 2 * 2 + 2 * 2
     for group in groups:
-        assert len({(row.network, replace(row.settings, steps=0)) for row in group}) == 1
+        assert len({(row.network, row.enhancer, row.settings.agreement, row.settings.naive) for row in group}) == 1
 
 
 def test_a_row_says_how_its_photo_is_looked_at():

@@ -84,9 +84,9 @@ def measure(
     settings = replace(group[0].settings, steps=max(row.steps for row in group))
     analysis = pipelines[group[0].network].analyse(evidence, settings)
     return [
-        cam.score(evidence, row.shape, truth, settings)
+        cam.score(evidence, row.shape, truth, row.settings)
         if row.shape
-        else evaluate.score(evaluate.at_step(analysis, row), row, overlap, truth)
+        else evaluate.score(evaluate.at_step(replace(analysis, settings=row.settings), row), row, overlap, truth)
         for row in group
     ]
 

@@ -43,8 +43,8 @@ class Row(evaluate.Row):
 
     @property
     def analysis(self) -> tuple[str, Settings]:
-        """What rows share whose instances follow from one analysis: network, and settings but for T."""
-        return self.network, replace(self.settings, steps=0)
+        """What rows share whose instances follow from one analysis: network, and the settings that shape its maps."""
+        return self.network, replace(self.settings, steps=0, objectness=True, semantic_threshold=0.0)
 
 
 Rows = dict[str, Row]

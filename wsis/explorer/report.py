@@ -38,8 +38,8 @@ SAME = 0.7
 """Two masks whose intersection over union is above this are nearly the same."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 STAGES = {
-    "classes": "class maps", "contours": "contours", "proposals": "proposals", "objectness": "objectness", "peaks": "peaks",
-    "enhance": "growing the maps", "match": "measuring every proposal",
+    "classes": "class maps", "contours": "contours", "proposals": "proposals", "objectness": "objectness",
+    "peaks": "peaks", "enhance": "growing the maps", "match": "measuring every proposal",
 }  # fmt: skip
 LIMITS = (
     "Only what the classifier knows is found, and instances of one class that touch are often found as one.",
