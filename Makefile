@@ -49,12 +49,14 @@ format: $(VENV)/.dev ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-train: $(VENV)/.dev ## train all four networks; VOC=... MASKS='["/data/masks"]' [WEB='["/data/web"]'] [MODEL=checkpoints/mine]
+train: $(VENV)/.dev ## train all five networks; VOC=... MASKS='["/data/masks"]' [WEB='["/data/web"]'] [MODEL=checkpoints/mine]
 	@test -n "$(VOC)" -a -n '$(MASKS)' || { echo "Say where the data lies: make train VOC=/data/VOCdevkit/VOC2012 MASKS='[\"/data/instance_masks\"]'"; exit 2; }
 	$(BIN)/python -m train.classifier fit --config train/configs/classifier-lite.yaml --data.voc_kit "$(VOC)" --data.csv_folders '$(WEB)'
 	$(BIN)/python -m train.classifier export runs/classifier-lite/last.ckpt "$(MODEL)"
 	$(BIN)/python -m train.contours fit --config train/configs/contours.yaml --data.masks '$(MASKS)'
 	$(BIN)/python -m train.contours export runs/contours/last.ckpt "$(MODEL)"
+	$(BIN)/python -m train.objectness fit --config train/configs/objectness.yaml --data.masks '$(MASKS)' --data.contours "$(MODEL)"
+	$(BIN)/python -m train.objectness export runs/objectness/last.ckpt "$(MODEL)"
 	$(BIN)/python -m train.icn fit --config train/configs/icn-saliency-lite.yaml --data.init_args.classifier "$(MODEL)" --data.init_args.folders '$(MASKS)'
 	$(BIN)/python -m train.icn export runs/icn-saliency-lite/last.ckpt "$(MODEL)" icn-saliency
 	$(BIN)/python -m train.icn fit --config train/configs/icn-proposal-lite.yaml --data.init_args.classifier "$(MODEL)" --data.init_args.contours "$(MODEL)" --data.init_args.voc_kit "$(VOC)"
