@@ -14,9 +14,14 @@ import typer
 from test_tuning import write_scenes
 from typer.testing import CliRunner
 
-from train import ablate, ablation_page, ablation_photos, ablation_rows, bootstrap, data, evaluate, scenes, variants
-from train.ablation_photos import Networks
-from train.ablation_rows import NAIVE, PROPOSAL, PUBLISHED, SALIENCY, Row
+from train import data, evaluate, scenes
+from train.ablate import __main__ as ablate
+from train.ablate import bootstrap, variants
+from train.ablate import page as ablation_page
+from train.ablate import photos as ablation_photos
+from train.ablate import rows as ablation_rows
+from train.ablate.photos import Networks
+from train.ablate.rows import NAIVE, PROPOSAL, PUBLISHED, SALIENCY, Row
 from wsis import checkpoints, image, photo_sets, voc
 from wsis.classifier import Classifier
 from wsis.errors import WsisError
@@ -27,7 +32,7 @@ from wsis.proposals.contours import ContourNet
 
 SMALL = {"backbone": "tf_efficientnet_lite0"}
 ICN_OPTIONS = {**SMALL, "width": 8, "size": 128}
-PAPER = Path(ablate.__file__).parents[1] / "wsis" / "explorer" / "tabs" / "paper.json"
+PAPER = Path(ablate.__file__).parents[2] / "wsis" / "explorer" / "tabs" / "paper.json"
 
 
 def save_icn(folder, name, **options):
@@ -223,7 +228,7 @@ def test_no_such_checkpoint_is_told(kit, tmp_path):
     app = typer.Typer()
     app.command()(ablate.main)
     result = CliRunner().invoke(app, ["--voc", str(kit), "--model", "nothing", "--cache", str(tmp_path)])
-    assert result.exit_code == 2 and "no checkpoint 'nothing'" in " ".join(result.output.split())
+    assert result.exit_code == 2 and "no model 'nothing'" in " ".join(result.output.split())
 
 
 @pytest.mark.slow

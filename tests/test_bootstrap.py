@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train import bootstrap
+from train.ablate import bootstrap
 from wsis import metrics
 from wsis.metrics import ImageResult
 

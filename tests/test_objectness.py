@@ -77,7 +77,7 @@ def test_the_network_sees_inside_around_and_the_whole(proposals, rng):
     net = ObjectnessNet(channels=(2,), widths=(2,), hidden=8).eval()
     contours, features = rng.random((36, 44), np.float32), [rng.random((2, 4, 5), np.float32)]
     before = predict(net, features, proposals, contours)
-    assert before.shape == (30,) and before.dtype == np.float32 and 0 <= before.min() and before.max() <= 1
+    assert before.shape == (30,) and before.dtype == np.float32 and before.min() >= 0 and before.max() <= 1
     means, areas, members, touching, shape = inputs(features, proposals, contours)
     assert (touching == touching.T).all() and not touching.diagonal().any()
     own = means[0] @ net.project[0].weight.numpy(force=True).T + net.project[0].bias.numpy(force=True)

@@ -97,7 +97,7 @@ def load(
         raise WsisError(
             f"weights and labels belong to a timm: or torchvision: model; '{name}' brings its own. Leave them out."
         )
-    folder = _find(str(name))
+    folder = find(str(name))
     config = _read_config(folder)
     modules: dict[str, Any] = {
         key: _read_module(folder, key, entry).to(device) for key, entry in config["modules"].items()
@@ -188,7 +188,12 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], file: Path) -> None:
     module.load_state_dict(state)
 
 
-def _find(name: str) -> Path:
+def find(name: str) -> Path:
+    """The folder of an embedded checkpoint, or of one's own.
+
+    Raises:
+        WsisError: there is none.
+    """
     if "/" not in name and "\\" not in name:
         for root in _EMBEDDED:
             if name not in ("", ".", "..") and (root / name / "config.json").is_file():

@@ -331,9 +331,9 @@ class Pipeline:
         image, work = seen.image, seen.work
         clock = _Clock(progress)
         with clock("contours", 0.25):
-            net, features = self.checkpoint.contours, []
+            net = self.checkpoint.contours
             if net is None:
-                edges = contours.colour_edges(work)
+                edges, features = contours.colour_edges(work), list[np.ndarray]()
             else:
                 edges, features = contours.look(net, work)
         with clock("proposals", 0.4):

@@ -86,7 +86,7 @@ def predict(
     Returns:
         (N,) float32 in [0, 1].
     """
-    device = net.project[0].weight.device
+    device = next(net.parameters()).device
     parts = inputs(features, proposals, contours)
     return torch.sigmoid(net(*(_to(part, device) for part in parts)).float()).cpu().numpy()
 
@@ -180,8 +180,8 @@ def _border_sums(proposals: ProposalSet, contours: np.ndarray) -> tuple[np.ndarr
     return outer, (around.astype(np.float32) @ proposals.membership_f32.T - outer) / 2
 
 
-def _boxes(proposals: ProposalSet) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(N,) float32 top, left, bottom and right in pixels, the latter two exclusive."""
+def _boxes(proposals: ProposalSet) -> list[np.ndarray]:
+    """Top, left, bottom and right in pixels, (N,) float32 each, the latter two exclusive."""
     height, width = proposals.size
     sides = []
     for axis, length in ((0, height), (1, width)):
@@ -195,7 +195,7 @@ def _boxes(proposals: ProposalSet) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     members = proposals.membership
     lows = (np.where(members, low, np.iinfo(np.int32).max).min(1) for low in (top, left))
     highs = (np.where(members, high, 0).max(1) for high in (bottom, right))
-    return tuple(side.astype(np.float32) for side in (*lows, *highs))  # type: ignore[return-value]
+    return [side.astype(np.float32) for side in (*lows, *highs)]
 
 
 def _bilinear(pixels: int, cells: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:

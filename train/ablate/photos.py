@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from train import cam, data, evaluate, variants
-from train.ablation_rows import Row
+from train import data, evaluate
+from train.ablate import cam, variants
+from train.ablate.rows import Row
 from wsis import export, image
 from wsis.errors import WsisError
 from wsis.ground_truth import GroundTruth, overlaps

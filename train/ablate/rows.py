@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from train import evaluate
-from train.cam import Shape
+from train.ablate.cam import Shape
 from wsis.pipeline import Settings
 
 STEPS = (1, 2, 3, 4)
@@ -28,8 +28,8 @@ class Row(evaluate.Row):
 
     Attributes:
         changes: fields of `Settings` that are not at their default, with their values.
-        network: the variant that stands in for the enhancer (`train.variants`), empty for the model's own ICN.
-        shape: what the boxes of the class maps are filled with (`train.cam`); None matches proposals with peaks.
+        network: the variant that stands in for the enhancer (`train.ablate.variants`), empty for the model's own ICN.
+        shape: what the boxes of the class maps are filled with (`train.ablate.cam`); None matches proposals with peaks.
     """
 
     changes: tuple[tuple[str, Any], ...] = ()

@@ -15,14 +15,15 @@ from typing import Annotated
 
 import typer
 
-from train import ablation_figures, ablation_page, ablation_photos, ablation_rows, data, variants
-from train.ablation_photos import Networks
-from train.ablation_rows import PUBLISHED, SALIENCY, STEP, STEPS
+from train import data
+from train.ablate import figures, page, photos, rows, variants
+from train.ablate.photos import Networks
+from train.ablate.rows import PUBLISHED, SALIENCY, STEP, STEPS
 from wsis import export, image
 from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
-EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 """Photos that may be printed; VOC's may not."""
 FORMAT = 1
 """Of the pictures that are kept; a new number makes old ones be drawn again."""
@@ -32,19 +33,19 @@ SHOWN = ("2-cat", "3-motorcycle", "4-astronaut")
 
 def pictures(networks: Networks, cache: Path) -> dict[str, bytes]:
     """Figs. 6 and 7 as PNGs by name, drawn again only where a photo, a network or a setting changed."""
-    photos = sorted(EXAMPLES.glob("*.jpg"))
+    examples = sorted(EXAMPLES.glob("*.jpg"))
     published = replace(SALIENCY, steps=max(STEPS), changes=PUBLISHED).settings
-    digest = hashlib.sha256(b"".join(photo.read_bytes() for photo in photos))
+    digest = hashlib.sha256(b"".join(photo.read_bytes() for photo in examples))
     how = [FORMAT, networks.fingerprint(), asdict(published), asdict(SALIENCY.settings)]
     digest.update(json.dumps(how, sort_keys=True).encode())
     files = {name: cache / f"{digest.hexdigest()}-{name}.png" for name in ("steps", "instances")}
     if not all(file.is_file() for file in files.values()):
         pipeline = Pipeline.load(networks.model, device=networks.device)
-        seen = {photo.stem: pipeline.observe(image.read(photo)) for photo in photos}
+        seen = {photo.stem: pipeline.observe(image.read(photo)) for photo in examples}
         grown = [pipeline.analyse(seen[name], published) for name in SHOWN]
         found = [pipeline.analyse(one, SALIENCY.settings) for one in seen.values()]
-        export.write(files["steps"], ablation_figures.steps(grown, STEP))
-        export.write(files["instances"], ablation_figures.sheet(found))
+        export.write(files["steps"], figures.steps(grown, STEP))
+        export.write(files["instances"], figures.sheet(found))
     return {name: file.read_bytes() for name, file in files.items()}
 
 
@@ -55,7 +56,7 @@ def main(
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N photos")] = None,
     model: Annotated[str, typer.Option(help="checkpoint with both ICNs")] = "voc-lite",
     folder: Annotated[
-        Path, typer.Option("--variants", help="where the ICNs of Table 1 lie, see train.variants")
+        Path, typer.Option("--variants", help="where the ICNs of Table 1 lie, see train.ablate.variants")
     ] = Path("checkpoints/ablations"),
     out: Annotated[Path, typer.Option(help="where the page, its numbers and figures go")] = Path("docs"),
     cache: Annotated[Path, typer.Option(help="where measured photos are kept")] = Path(".cache/ablate"),
@@ -69,11 +70,11 @@ def main(
         for name in (name for name in variants.WITHOUT if name not in there):
             print(f"{folder / name}.safetensors is missing: Table 1 goes without it.", file=sys.stderr)
         networks = Networks(model, there, device)
-        photos = ablation_photos.collect(voc_kit, ids, ablation_rows.every(there), networks, cache, workers)
+        measured = photos.collect(voc_kit, ids, rows.every(there), networks, cache, workers)
         drawn = pictures(networks, cache)
-        found = ablation_page.numbers(photos, there)
-        results = [photo[SALIENCY][0] for photo in photos]
-        drawn["per-class"] = ablation_figures.per_class(results, f"ICN-saliency, T = {STEP}, {len(ids)} photos")
+        found = page.numbers(measured, there)
+        results = [photo[SALIENCY][0] for photo in measured]
+        drawn["per-class"] = figures.per_class(results, f"ICN-saliency, T = {STEP}, {len(ids)} photos")
         options = [f"--voc {voc_kit.name}", f"--split {split}"]
         options += [f"--half {half}"] * (half != "all") + [f"--limit {limit}"] * (limit is not None)
         options += [f"--model {model}"] * (model != "voc-lite")
@@ -82,11 +83,11 @@ def main(
         export.write(out / "results.json", json.dumps({**about, **found}, indent=1) + "\n")
         for name, picture in drawn.items():
             export.write(out / "figures" / f"{name}.png", picture)
-        page = ablation_page.markdown(found, command, model)
-        export.write(out / "results.md", page)
+        text = page.markdown(found, command, model)
+        export.write(out / "results.md", text)
     except WsisError as error:
         raise typer.BadParameter(str(error)) from error
-    print(page)
+    print(text)
 
 
 if __name__ == "__main__":

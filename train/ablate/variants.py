@@ -1,6 +1,6 @@
 """The ICNs of Table 1 that lack a part: one file each, beside no other network.
 
-`python -m train.variants RUN.ckpt checkpoints/ablations` writes the ICN of a run that was trained with
+`python -m train.ablate.variants RUN.ckpt checkpoints/ablations` writes the ICN of a run that was trained with
 `--model.fusion false` or `--model.use_map false`. A variant is otherwise built like the model's own `icn-proposal` and
 trained with the same data and budget, or the comparison says nothing.
 """
@@ -53,18 +53,8 @@ def checkpoint(own: Checkpoint, name: str, file: Path) -> Checkpoint:
 
 
 def model_files(model: str) -> list[Path]:
-    """The files that a model's results follow from, found without opening a network.
-
-    Args:
-        model: an embedded checkpoint or a folder.
-
-    Raises:
-        WsisError: there is no such checkpoint.
-    """
-    embedded = Path(__file__).parents[1] / "checkpoints" / model
-    folder = embedded if "/" not in model and embedded.is_dir() else Path(model)
-    if not (folder / "config.json").is_file():
-        raise WsisError(f"There is no checkpoint '{model}': give the name of an embedded one or a checkpoint folder.")
+    """The files that a model's results follow from, found without opening a network; `model` as for `load`."""
+    folder = checkpoints.find(model)
     return [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
 
 

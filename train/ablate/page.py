@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from train import ablation_rows, bootstrap, evaluate
-from train.ablation_photos import Scored
-from train.ablation_rows import PUBLISHED, STEP, UNSCORED, Row
-from train.bootstrap import Interval
+from train import evaluate
+from train.ablate import bootstrap
+from train.ablate import rows as ablation_rows
+from train.ablate.bootstrap import Interval
+from train.ablate.photos import Scored
+from train.ablate.rows import PUBLISHED, STEP, UNSCORED, Row
 
 NAMES = {"map25": "mAP25", "map50": "mAP50", "map75": "mAP75", "abo": "ABO", "miou": "mIoU"}
 COMPARED = ("miou", "map50", "abo")
@@ -81,7 +83,7 @@ def numbers(photos: Sequence[dict[Row, Scored]], variants: Collection[str]) -> d
     """The three tables; shares in [0, 1].
 
     Args:
-        photos: what `train.ablation_photos.collect` gives.
+        photos: what `train.ablate.photos.collect` gives.
         variants: names of the ICNs of Table 1 that are there.
 
     Returns:
@@ -137,8 +139,8 @@ def markdown(found: dict[str, Any], command: str, model: str) -> str:
         "says what other photos would change, not what another seed would. All rows share the resamples, so "
         "differences are paired. *As published*: an ICN's maps as they are; *with agreement* (ours): held back where "
         "superpixels or another class disagree. *Objectness* (ours): an instance's score counts how likely its "
-        "proposal is one whole object, and with three proposals a peak the second and third are sought among such objects; "
-        "without it, by the contours' own ranking.",
+        "proposal is one whole object, and with three proposals a peak the second and third are sought among such "
+        "objects; without it, by the contours' own ranking.",
         "## Table 1: what each part is worth",
         f"ICN-proposal, T = {STEP}, one proposal a peak.",
         *_table_1(found),
