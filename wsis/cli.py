@@ -84,7 +84,9 @@ def segment(
     alpha: Annotated[float | None, typer.Option(min=0, help="Weight of the first term; default: the preset's.")] = None,
     beta: Annotated[float | None, typer.Option(min=0, help="Weight of the contour term.")] = None,
     gamma: Annotated[float | None, typer.Option(min=0, help="Weight of the third term.")] = None,
-    per_peak: Annotated[int, typer.Option(min=1, help="Distinct proposals a peak may keep.")] = 1,
+    per_peak: Annotated[
+        int, typer.Option(min=1, help="Proposals a peak may offer: its best, then objects that no instance covers.")
+    ] = 1,
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Least probability of a class to look for.")] = 0.1,
     classes: Annotated[
         list[str] | None,

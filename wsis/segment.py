@@ -71,7 +71,7 @@ class Job:
         pipeline: a loaded checkpoint.
         settings: of the analysis.
         weights: of Eq. 5.
-        per_peak: how many distinct proposals a peak may keep.
+        per_peak: how many proposals a peak may offer, see `wsis.instances.assemble`.
         out: folder of the results.
         proposals: folder with STEM.mat, .json or .png; None generates proposals.
         overlays: whether pictures are written too.

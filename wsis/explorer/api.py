@@ -83,7 +83,7 @@ class Api:
             beta: weight of the contour term, at least 0.
             gamma: weight of recall, at least 0.
             step: which map to match, 0 (naive) to T; -1 is the last.
-            per_peak: how many distinct proposals a peak may keep, 1 to 50.
+            per_peak: how many proposals a peak may offer, 1 to 50: its best, then objects that no instance covers.
 
         Returns:
             COCO results, best first, with `image_id`, `file_name`, `category_id` and `category_name`
@@ -109,7 +109,7 @@ class Api:
             steps: T, how often an ICN is applied to its own output, 0 to 8.
             class_threshold: least probability of a class whose peaks are followed, 0 to 1.
             classes: names of the classes to look for, whatever their probability; null leaves it to the threshold.
-            per_peak: how many distinct proposals a peak may keep, 1 to 50.
+            per_peak: how many proposals a peak may offer, 1 to 50: its best, then objects that no instance covers.
 
         Returns:
             COCO results, best first, with `image_id`, `file_name`, `category_id` and `category_name`
