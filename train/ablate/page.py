@@ -136,11 +136,12 @@ def markdown(found: dict[str, Any], command: str, model: str) -> str:
         "are rebuilt from semantic masks and boxes; void pixels count for nobody. Constants were tuned on the photos "
         "of even place (`--half odd` measures on the others).",
         f"In brackets: the interval that holds 95% of {found['resamples']:,} bootstrap resamples of the photos. It "
-        "says what other photos would change, not what another seed would. All rows share the resamples, so "
-        "differences are paired. *As published*: an ICN's maps as they are; *with agreement* (ours): held back where "
-        "superpixels or another class disagree. *Objectness* (ours): an instance's score counts how likely its "
-        "proposal is one whole object, and with three proposals a peak the second and third are sought among such "
-        "objects; without it, by the contours' own ranking.",
+        "says what other photos would change, not what another seed would. An interval of mAP sits high, for the "
+        "envelope of precision is a maximum. All rows share the resamples, so differences are paired.",
+        "*As published*: an ICN's maps as they are; *with agreement* (ours): held back where superpixels or another "
+        "class disagree. *Objectness* (ours): an instance's score counts how likely its proposal is one whole object, "
+        "and with three proposals a peak the second and third are sought among such objects; without it, by the "
+        "contours' own ranking.",
         "## Table 1: what each part is worth",
         f"ICN-proposal, T = {STEP}, one proposal a peak.",
         *_table_1(found),
