@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import expit
 
 from wsis import checkpoints, icn, instances, matching, peaks, response
 from wsis.agreement import agreed, class_share
@@ -210,7 +211,7 @@ class Analysis:
         objectness = proposals.scores / 2 if self._objectness is None else self._objectness
         categories, own = np.unique(peaks.classes, return_inverse=True)
         grid = self.evidence.class_maps.maps[categories]
-        probability = 1 / (1 + np.exp(-upsample(grid, proposals.size)))
+        probability = expit(upsample(grid, proposals.size))
         inside = proposals.sums(probability) @ proposals.membership_f32.T / np.maximum(proposals.areas, 1)
         place = (np.stack([peaks.rows, peaks.columns], 1) + 0.5) / grid.shape[1:] * proposals.size
         rows, columns = place.astype(np.int64).T
