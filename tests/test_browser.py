@@ -397,7 +397,7 @@ def test_swipe_against_naive_and_against_another_enhancer(visit):
     page.wait_for_function("() => document.querySelector('.tag.left').textContent === 'spread'")
     page.locator(".compare select").select_option("off")
     shown(page, "!S.swipe")
-    assert page.locator(".divider").is_hidden()
+    page.locator(".divider").wait_for(state="hidden")  # with the next frame
 
 
 def test_hovering_reads_values(visit):
@@ -796,9 +796,11 @@ def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, cat, monkeyp
     store, tokens, put = site.handlers.store, [], site.handlers.store.put
     monkeypatch.setattr(store, "_grace", 0.2)
     monkeypatch.setattr(store, "put", lambda *args, **more: tokens.append(put(*args, **more)) or tokens[-1])
-    page = visit()
+    page, finishing = visit(), []
+    page.on("request", lambda one: finishing.append(one) if '"act":"finish"' in (one.post_data or "") else None)
     upload(page, "cat.jpg", cat, wait=False)
     page.wait_for_function("() => wsis.data.photo?.name === 'cat.jpg' && !wsis.data.match")
+    until(lambda: page.wait_for_timeout(20) or finishing)  # a page that closes earlier leaves nothing to free
     page.close()
     until(lambda: tokens)
     until(lambda: store.sweep() or tokens[0] not in store._entries)
