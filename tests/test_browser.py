@@ -797,7 +797,12 @@ def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, cat, monkeyp
     monkeypatch.setattr(store, "_grace", 0.2)
     monkeypatch.setattr(store, "put", lambda *args, **more: tokens.append(put(*args, **more)) or tokens[-1])
     page, finishing = visit(), []
-    page.on("request", lambda one: finishing.append(one) if '"act":"finish"' in (one.post_data or "") else None)
+
+    def asked(request):
+        if "queue/join" in request.url and '"act":"finish"' in request.post_data:
+            finishing.append(request)
+
+    page.on("request", asked)
     upload(page, "cat.jpg", cat, wait=False)
     page.wait_for_function("() => wsis.data.photo?.name === 'cat.jpg' && !wsis.data.match")
     until(lambda: page.wait_for_timeout(20) or finishing)  # a page that closes earlier leaves nothing to free
