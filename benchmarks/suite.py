@@ -1,26 +1,40 @@
-"""The benchmarks. Each takes a number of runs and returns figures: seconds, megabytes, counts."""
+"""The benchmarks. Each takes a number of runs and returns figures: seconds, megabytes, counts.
+
+Those in `MEASURES` run in a process of their own, so that their peak memory is their own.
+"""
 
 from __future__ import annotations
 
 import json
 import resource
-import statistics
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
 from skimage import data
 
 from app import examples
-from benchmarks import browser
-from wsis import matching
-from wsis.pipeline import Analysis, Pipeline, Settings
+from benchmarks import browser, floor, reference, training
+from benchmarks.timing import Call, Figures, compared, peak_mb, seconds, summary, timed
+from wsis import icn, matching, segment
+from wsis.classifier import SIZES
+from wsis.matching import PUBLISHED, Weights
+from wsis.pipeline import Analysis, Pipeline, Settings, class_maps_of, normalised
+from wsis.proposals import generate
+from wsis.response import respond
 
 PEAKS = 10
-Figures = dict[str, object]
+PAIRS = 300
+"""Pairs of a peak and a proposal that the pair loop is timed on."""
+FOLDER = 8
+"""Photos in the folder that is segmented."""
+MCG_SECONDS = 25
+"""What MCG takes for a photo, as published (Pont-Tuset et al., 2017)."""
 
 
 def photo() -> np.ndarray:
@@ -33,56 +47,152 @@ def ten_peaks(pipeline: Pipeline, **changes: object) -> Settings:
     return Settings(classes=pipeline.classes, sigma=1.0, window=3, max_peaks=PEAKS, **changes)
 
 
-def timed(call: Callable[[], object], runs: int) -> Figures:
-    """Median and spread (largest minus smallest) of a call's wall time, after one warm-up."""
-    call()
-    seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return {"median_s": statistics.median(seconds), "spread_s": max(seconds) - min(seconds)}
+def analysed() -> tuple[Pipeline, Analysis]:
+    """The embedded model, and the benchmark photo as it sees it."""
+    pipeline = Pipeline.load(device="cpu")
+    return pipeline, pipeline.analyse(photo(), ten_peaks(pipeline))
 
 
-def analyse(runs: int) -> Figures:
-    """The whole way from a photo to terms, in a process of its own so that its peak memory is its own."""
-    code = f"import json; from benchmarks import suite; print(json.dumps(suite.analyse_here({runs})))"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def prm(runs: int) -> Figures:
+    """Peak response maps of ten peaks; the floor: a forward pass, its normalisers, a backward pass a peak."""
+    pipeline, analysis = analysed()
+    classifier, peaks = pipeline.checkpoint.classifier, analysis.peaks
+    image = classifier.prepare(analysis.evidence.work, SIZES[0])
+    plain, stop = reference.folded(classifier), 2
+    forward = floor.network_operations(lambda: classifier(image))
+    above = forward - floor.network_operations(lambda: classifier.backbone(image, stop=stop))
+    figures = compared(
+        lambda: respond(classifier, image, peaks, stop=stop),
+        runs,
+        reference=lambda: reference.peak_responses(plain, image, peaks, stop),
+        # A backward pass towards the input alone costs what the forward pass does.
+        floor=floor.least_seconds(forward + above * (1 + len(peaks))),
+    )
+    return {**figures, "peaks": len(peaks)}
 
 
-def analyse_here(runs: int) -> Figures:
-    """As `analyse`, in this process."""
-    pipeline, image = Pipeline.load(), photo()
-    settings, last = ten_peaks(pipeline), []
+def icn_steps(runs: int) -> Figures:
+    """The ICN on ten maps, T = 3."""
+    pipeline, analysis = analysed()
+    net, evidence, peaks = pipeline.checkpoint.icns["icn-saliency"], analysis.evidence, analysis.peaks
+    grid = evidence.class_maps.maps.shape[1:]
+    place = np.stack([(peaks.rows + 0.5) / grid[0], (peaks.columns + 0.5) / grid[1]], 1).astype(np.float32)
+    own = normalised(evidence.class_maps.maps[peaks.classes])
+    arguments = net, evidence.work, analysis.maps[0], own, place, 3
+    call = partial(icn.enhance, *arguments)
+    figures = compared(
+        call,
+        runs,
+        reference=partial(reference.enhance, *arguments),
+        floor=floor.least_seconds(floor.network_operations(call)),
+    )
+    return {**figures, "maps": len(peaks)}
 
-    def call() -> Analysis:
-        last[:] = [pipeline.analyse(image, settings)]
-        return last[0]
 
-    figures = timed(call, runs)
-    stages = {stage: round(seconds, 4) for stage, seconds in last[0].seconds.items()}
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {**figures, "peaks": len(last[0].peaks), "stages_s": stages, "peak_mb": memory}
+def proposals(runs: int) -> Figures:
+    """The built-in proposals of a photo, contours at hand."""
+    evidence = Pipeline.load(device="cpu").observe(photo())
+    work, contours = evidence.work, evidence.contours
+    figures = compared(lambda: generate.generate(work, contours), runs, reference=reference.selective_search(work))
+    return {**figures, "proposals": len(evidence.proposals), "published_mcg_s": MCG_SECONDS}
 
 
 def matching_terms(runs: int) -> Figures:
-    """The terms of Eq. 5 for ten maps and all proposals, and the pick for new weights."""
-    pipeline = Pipeline.load()
-    analysis = pipeline.analyse(photo(), ten_peaks(pipeline))
+    """The terms of ten maps and all proposals in the reading of the pair loop, prm-2018; `cover_s` in the default one.
+
+    The pair loop resizes masks from the photo's own size, where proposals of others come in.
+    """
+    _, analysis = analysed()
     maps, proposals = analysis.maps[-1], analysis.proposals
-    figures = timed(lambda: matching.terms(maps, proposals), runs)
-    again = timed(analysis.instances, max(runs, 50))
-    return {**figures, "proposals": len(proposals), "rerank_median_s": again["median_s"]}
+    class_maps = class_maps_of(analysis.evidence, analysis.peaks)
+    rng, (count, total) = np.random.default_rng(0), (len(maps), len(proposals))
+    sample = rng.permutation(count * total)[:PAIRS]
+    masks = {n: analysis.evidence.source.mask(n, photo().shape[:2]).astype(np.uint8) for n in set(sample % total)}
+    regions, borders = proposals.membership.shape[1], proposals.crossing.shape[1]
+    figures = compared(
+        lambda: matching.terms(maps, proposals, "prm-2018", class_maps=class_maps),
+        runs,
+        reference=lambda: reference.pair_terms(maps, class_maps, masks, list(zip(*divmod(sample, total), strict=True))),
+        scale=count * total / len(sample),
+        floor=floor.least_seconds(
+            2 * count * total * (2 * regions + borders),
+            maps.nbytes + class_maps.nbytes + proposals.labels.nbytes + proposals.membership.nbytes
+            + 3 * 4 * count * total,
+        ),
+    )  # fmt: skip
+    return {
+        **figures,
+        "proposals": total,
+        "reference_pairs": len(sample),
+        "cover_s": timed(lambda: matching.terms(maps, proposals), runs)["median_s"],
+        "rerank_median_s": timed(analysis.instances, max(runs, 50))["median_s"],
+    }
+
+
+def rerank(runs: int) -> Figures:
+    """Instances for new weights, never the same twice; the floor reads the terms once."""
+    _, analysis = analysed()
+    terms, drawn = analysis.terms[-1], iter(np.random.default_rng(0).uniform(0, 1, (10_000, 3)))
+    figures = compared(
+        lambda: analysis.instances(Weights(*next(drawn))),
+        max(runs, 50),
+        floor=floor.least_seconds(5 * terms.size / 3, terms.nbytes),
+    )
+    return {**figures, "proposals": len(analysis.proposals)}
+
+
+def analyse(runs: int) -> Figures:
+    """The whole way from a photo to terms; the floor is that of its networks."""
+    pipeline, image = Pipeline.load(device="cpu"), photo()
+    settings, last = ten_peaks(pipeline), list[Analysis]()
+
+    def call() -> None:
+        last[:] = [pipeline.analyse(image, settings)]
+
+    figures = compared(call, runs, floor=floor.least_seconds(floor.network_operations(call)))
+    stages = {stage: round(took, 4) for stage, took in last[0].seconds.items()}
+    return {**figures, "peaks": len(last[0].peaks), "stages_s": stages}
+
+
+def batch(runs: int) -> Figures:
+    """`wsis segment` on a folder of photos with the model loaded; `command_s` is the whole command with its start."""
+    pipeline = Pipeline.load(device="cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        photos, out = Path(folder, "photos"), Path(folder, "out")
+        photos.mkdir()
+        for i in range(FOLDER):
+            crop = photo()[i : 375 - FOLDER + i, i : 500 - FOLDER + i]
+            cv2.imwrite(str(photos / f"{i}.jpg"), crop[..., ::-1])
+        job = segment.Job(pipeline, Settings(), PUBLISHED, 1, out, None, False)
+
+        def call() -> None:
+            if segment.run(job, segment.collect([photos]), quiet=True):
+                raise RuntimeError("a photo of the benchmark failed")
+
+        figures = compared(call, runs, floor=floor.least_seconds(floor.network_operations(call)))
+        command = [sys.executable, "-m", "wsis", "segment", str(photos), "--out", str(out), "--device", "cpu"]
+        whole = seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+    return {**figures, "photos": FOLDER, "photos_per_s": FOLDER / figures["median_s"], "command_s": whole}
+
+
+def train(runs: int) -> Figures:
+    """A training step of the ICN and one of the classifier, as the lite configurations train, on random photos."""
+    steps = {name: training.step_seconds(name, runs) for name in training.STEPS}
+    both = [sum(pair) for pair in zip(*steps.values(), strict=True)]
+    figures = {**summary(both), "ratio_to_reference": None, "ratio_to_floor": None, "peak_mb": peak_mb()}
+    return figures | {f"{name}_steps_per_s": 1 / summary(took)["median_s"] for name, took in steps.items()}
 
 
 def start_up(runs: int) -> Figures:
     """`import wsis` in a new interpreter, and `import wsis.pipeline`, which brings torch and timm."""
 
-    def run(module: str) -> Figures:
-        return timed(lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True), runs)
+    def run(module: str) -> Call:
+        return lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
-    return {**run("wsis"), "pipeline_median_s": run("wsis.pipeline")["median_s"]}
+    figures = compared(run("wsis"), runs)
+    pipeline = timed(run("wsis.pipeline"), runs)["median_s"]
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return {**figures, "peak_mb": children, "pipeline_median_s": pipeline}
 
 
 def explorer(runs: int) -> Figures:
@@ -95,9 +205,25 @@ def explorer(runs: int) -> Figures:
     return {**browser.visit(runs, photo(), len(examples())), "first_page_s": timed(start, min(runs, 3))["median_s"]}
 
 
-SUITE: dict[str, Callable[[int], Figures]] = {
-    "analyse": analyse,
+def apart(name: str, runs: int) -> Figures:
+    """One of `MEASURES` in a process of its own."""
+    code = f"import json; from benchmarks import suite; print(json.dumps(suite.MEASURES[{name!r}]({runs})))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+MEASURES: dict[str, Callable[[int], Figures]] = {
+    "prm": prm,
+    "icn": icn_steps,
+    "proposals": proposals,
     "matching": matching_terms,
+    "rerank": rerank,
+    "analyse": analyse,
+    "batch": batch,
+    "train": train,
     "import": start_up,
+}
+SUITE: dict[str, Callable[[int], Figures]] = {
+    **{name: partial(apart, name) for name in MEASURES},
     "explorer": explorer,
 }
