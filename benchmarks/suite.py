@@ -125,7 +125,6 @@ def matching_terms(runs: int) -> Figures:
         "proposals": total,
         "reference_pairs": len(sample),
         "cover_s": timed(lambda: matching.terms(maps, proposals), runs)["median_s"],
-        "rerank_median_s": timed(analysis.instances, max(runs, 50))["median_s"],
     }
 
 

@@ -201,13 +201,17 @@ def test_a_few_epochs_learn_something_about_held_out_photos(tiny_checkpoint, mas
     module, last = train(tiny_checkpoint, masks, channels, tmp_path / "b", 12)
     assert len(last.datamodule.val_set) == 2  # numbers 0 and 12
     assert len(last.datamodule.train_set) == PHOTOS - 2 - 1
-    assert last.callback_metrics["loss_epoch"] < 0.9 * first.callback_metrics["loss_epoch"]
-    assert last.callback_metrics["val_loss"] < 0.9 * first.callback_metrics["val_loss"]
+    assert last.callback_metrics["loss_epoch"] < 0.97 * first.callback_metrics["loss_epoch"]
+    found = {name: last.callback_metrics[name].item() for name in ("val_loss", "val_correlation")}
+    L.seed_everything(0, verbose=False)
+    untrained = last.validate(Objectness(channels, (4, 8), 16), last.datamodule, verbose=False)[0]
+    assert found["val_loss"] < 0.97 * untrained["val_loss"]
+    assert found["val_correlation"] > 0.3
     module.eval()
     with torch.no_grad():
         items = [last.datamodule.val_set[i] for i in range(2)]
         own = [np.corrcoef(module.net(*inputs), target)[0, 1] for inputs, target in items]
-    assert last.callback_metrics["val_correlation"].item() == pytest.approx(np.mean(own), abs=1e-4)
+    assert found["val_correlation"] == pytest.approx(np.mean(own), abs=1e-4)
     assert np.mean(own) > 0.3
 
 

@@ -62,15 +62,7 @@ class PartialLabels(L.LightningDataModule):
         parts += [data.csv_labels(folder) for folder in h.csv_folders]
         labels = sum(parts[1:], parts[0])
         photos = data.LabelledPhotos(labels, size=h.size, scale=tuple(h.crop_area), seed=h.seed)
-        sampler = data.ShuffledPasses(len(photos), h.per_epoch or len(photos), h.seed)
-        return DataLoader(
-            photos,
-            h.batch_size,
-            sampler=sampler,
-            num_workers=h.workers,
-            drop_last=True,
-            persistent_workers=h.workers > 0,
-        )
+        return data.endless_loader(photos, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers)
 
 
 class Stage1(L.LightningModule):

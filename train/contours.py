@@ -165,15 +165,7 @@ class Boundaries(L.LightningDataModule):
         h = self.hparams
         items = [item for i, item in enumerate(self.items) if i % HELD_OUT]
         photos = InstanceBoundaries(items, size=h.size, zoom=tuple(h.zoom), seed=h.seed)
-        sampler = data.ShuffledPasses(len(items), h.per_epoch or len(items), h.seed)
-        return DataLoader(
-            photos,
-            h.batch_size,
-            sampler=sampler,
-            num_workers=h.workers,
-            drop_last=True,
-            persistent_workers=h.workers > 0,
-        )
+        return data.endless_loader(photos, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers)
 
     def val_dataloader(self) -> DataLoader:
         """Held-out photos, whole."""

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
 from pycocotools import mask as coco_mask
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from wsis import voc
 from wsis.errors import WsisError
@@ -228,3 +228,35 @@ class ShuffledPasses(Sampler[tuple[int, int]]):
             if walk not in order:
                 order = {walk: np.random.default_rng((self.seed, 7, walk)).permutation(self.size).tolist()}
             yield order[walk][place], draw
+
+
+def endless_loader(
+    photos: Dataset,
+    batch_size: int,
+    per_epoch: int | None,
+    *,
+    seed: int,
+    workers: int,
+    collate: Callable[[list], Any] | None = None,
+) -> DataLoader:
+    """Batches of a data set in the order of `ShuffledPasses`.
+
+    Args:
+        photos: data set whose items are addressed by (item, draw).
+        batch_size: items a step.
+        per_epoch: items between two checkpoints; None for one pass.
+        seed: fixes the order.
+        workers: processes that read items.
+        collate: makes a batch of a list of items; tensors are stacked by default.
+    """
+    size = len(photos)
+    sampler = ShuffledPasses(size, per_epoch or size, seed)
+    return DataLoader(
+        photos,
+        batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        drop_last=True,
+        persistent_workers=workers > 0,
+    )

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from train import maps as naive_maps
 from train.classifier import FrozenDepthwise
-from train.data import InstanceMasks, ShuffledPasses, coco_instances, mask_folder, read_rgb
+from train.data import InstanceMasks, coco_instances, endless_loader, mask_folder, read_rgb
 from train.maps import NaiveMaps
 from train.pretrained import start_from
 from wsis import matching
@@ -220,15 +220,7 @@ class PairedData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Endless shuffled photos, cut into epochs."""
         h = self.hparams
-        sampler = ShuffledPasses(len(self.train_set), h.per_epoch or len(self.train_set), h.seed)
-        return DataLoader(
-            self.train_set,
-            h.batch_size,
-            sampler=sampler,
-            num_workers=h.workers,
-            drop_last=True,
-            persistent_workers=h.workers > 0,
-        )
+        return endless_loader(self.train_set, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers)
 
     def val_dataloader(self) -> DataLoader | list:
         """The photos held out, each with one fixed crop."""

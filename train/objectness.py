@@ -244,15 +244,8 @@ class ObjectProposals(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Endless shuffled photos, cut into epochs; a batch is a list, for photos differ in regions and proposals."""
         h = self.hparams
-        sampler = data.ShuffledPasses(len(self.train_set), h.per_epoch or len(self.train_set), h.seed)
-        return DataLoader(
-            self.train_set,
-            h.batch_size,
-            sampler=sampler,
-            num_workers=h.workers,
-            collate_fn=list,
-            drop_last=True,
-            persistent_workers=h.workers > 0,
+        return data.endless_loader(
+            self.train_set, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers, collate=list
         )
 
     def val_dataloader(self) -> DataLoader:
