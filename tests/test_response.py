@@ -271,7 +271,7 @@ def test_no_peaks_and_wrong_arguments(toy):
         respond(toy, IMAGE, peaks_at(*CELLS), mode="magic")
     with pytest.raises(ValueError, match="made at another size"):
         respond(toy, IMAGE, peaks_at((0, 4, 0)))
-    with pytest.raises(ValueError, match="expected \\(1, 3, H, W\\)"):
+    with pytest.raises(ValueError, match="expected \\(B, 3, H, W\\)"):
         respond(toy, IMAGE[0], peaks_at(*CELLS))
     with pytest.raises(ValueError, match=r"stop in 0..3"):
         respond(toy, IMAGE, peaks_at(*CELLS), stop=4)

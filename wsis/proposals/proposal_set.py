@@ -1,7 +1,7 @@
 """Proposals as unions of the regions of one partition.
 
-Any functional that is linear in a mask is then one `bincount` over the pixels and one matrix product for all proposals;
-masks themselves are only painted for the few proposals that somebody looks at.
+Any functional that is linear in a mask is then one sparse product over the pixels and one dense one over the regions,
+for all proposals; masks themselves are only painted for the few proposals that somebody looks at.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cached_property
 
 import cv2
 import numpy as np
+from scipy.sparse import csr_array
 
 from wsis.errors import WsisError
 
@@ -87,11 +88,13 @@ class ProposalSet:
         """
         if values.ndim != 3 or values.shape[1:] != self.size:
             raise ValueError(f"values: expected (K, {self.size[0]}, {self.size[1]}), got {values.shape}")
-        regions, flat = self.membership.shape[1], self.labels.ravel()
-        result = np.empty((len(values), regions), np.float32)
-        for k, value in enumerate(values):
-            result[k] = np.bincount(flat, weights=value.ravel(), minlength=regions)
-        return result
+        return _products(self._pixels, values)
+
+    @cached_property
+    def _pixels(self) -> csr_array:
+        """(R, H W) float32: 1 where a pixel belongs to a region."""
+        shape, ones = (self.membership.shape[1], self.labels.size), np.ones(self.labels.size, np.float32)
+        return csr_array((ones, (self.labels.ravel(), np.arange(self.labels.size))), shape)
 
     @cached_property
     def borders(self) -> tuple[np.ndarray, np.ndarray]:
@@ -100,9 +103,7 @@ class ProposalSet:
 
     def border_sums(self, values: np.ndarray) -> np.ndarray:
         """Sum of a map (H, W) along each of the E `borders`, (E,) float32: the mean of both pixels at every edge."""
-        pairs, pair, near, far = self._edges
-        flat = values.ravel()
-        return np.bincount(pair, weights=0.5 * (flat[near] + flat[far]), minlength=len(pairs)).astype(np.float32)
+        return _products(self._edge_means, values[None])[0]
 
     @cached_property
     def _edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -126,12 +127,16 @@ class ProposalSet:
         """
         if values.ndim != 3 or values.shape[1:] != self.size:
             raise ValueError(f"values: expected (K, {self.size[0]}, {self.size[1]}), got {values.shape}")
-        pairs, pair, near, far = self._edges
-        sums = np.empty((len(values), len(pairs)), np.float32)
-        for k, value in enumerate(values):
-            smooth = cv2.blur(np.ascontiguousarray(value, np.float32), (width, width)).ravel()
-            sums[k] = np.bincount(pair, weights=(smooth[near] + smooth[far]) * (width / 2), minlength=len(pairs))
+        smooth = [cv2.blur(np.ascontiguousarray(value, np.float32), (width, width)) for value in values]
+        sums = width * _products(self._edge_means, smooth)
         return sums @ self.crossing.T
+
+    @cached_property
+    def _edge_means(self) -> csr_array:
+        """(E, H W) float32: a border's sum of what both pixels of each of its edges hold, on average."""
+        pairs, pair, near, far = self._edges
+        halves = np.full(2 * len(pair), 0.5, np.float32)
+        return csr_array((halves, (np.tile(pair, 2), np.concatenate([near, far]))), (len(pairs), self.labels.size))
 
     @cached_property
     def crossing(self) -> np.ndarray:
@@ -165,6 +170,14 @@ class ProposalSet:
     def resized(self, size: Size) -> ProposalSet:
         """The same proposals on another pixel grid (nearest); regions that vanish stay as columns of area 0."""
         return ProposalSet(resized_labels(self.labels, size), self.membership, self.scores, self.source)
+
+
+def _products(matrix: csr_array, values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """(M, H W) times each of K maps (H, W): (K, M) float32. One map at a time reads memory in order."""
+    result = np.empty((len(values), matrix.shape[0]), np.float32)
+    for out, value in zip(result, values, strict=True):
+        out[:] = matrix @ value.ravel().astype(np.float32, copy=False)
+    return result
 
 
 def pixel_borders(labels: np.ndarray, regions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
