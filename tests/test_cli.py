@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 from bad_files import encoded, picture, unusual, write_all
 from PIL import Image
 from pycocotools import mask as coco_mask
@@ -101,6 +103,22 @@ def test_results_do_not_depend_on_what_ran_before(run, photos: Path, tmp_path: P
     assert run(photos / "turned.jpg", "--out", alone).exit_code == 0
     both = json.loads((together / "instances.json").read_text())
     assert json.loads((alone / "instances.json").read_text()) == [e for e in both if e["image_id"] == "turned"]
+
+
+def test_workers_change_nothing_but_the_time(run, photos: Path, tmp_path: Path) -> None:
+    for i in range(4):
+        shutil.copy(photos / "cat.jpg", photos / f"again{i}.jpg")
+    threads, found = torch.get_num_threads(), []
+    for workers in (1, 3, 50):
+        out = tmp_path / str(workers)
+        assert run(photos, "--out", out, "--workers", workers).exit_code == 0
+        entries = json.loads((out / "instances.json").read_text())
+        found.append([(one["image_id"], one["category_id"], one["area"], round(one["score"], 3)) for one in entries])
+        names = [one["file_name"] for one in json.loads((out / "manifest.json").read_text())["photos"]]
+        assert names == [*(f"again{i}.jpg" for i in range(4)), "cat.jpg", "turned.jpg"]
+    assert found[0] == found[1] == found[2]
+    assert len({one[0] for one in found[0]}) == 6
+    assert torch.get_num_threads() == threads
 
 
 def test_bad_photos_are_reported_and_the_rest_goes_on(run, photos: Path, tmp_path: Path) -> None:
@@ -222,6 +240,7 @@ def test_being_ended_is_like_ctrl_c(run, photos: Path, tmp_path: Path, monkeypat
         (["PHOTOS", "--out", "OUT", "--alpha", "inf"], "alpha"),
         (["PHOTOS", "--out", "OUT", "--steps", "99"], "--steps"),
         (["PHOTOS", "--out", "OUT", "--per-peak", "0"], "--per-peak"),
+        (["PHOTOS", "--out", "OUT", "--workers", "0"], "--workers"),
         (["PHOTOS", "--out", "OUT", "--threshold", "2"], "--threshold"),
         (["PHOTOS", "--out", "OUT", "--class", "unicorn"], "does not know the class 'unicorn'"),
         (["PHOTOS", "--out", "OUT", "--proposals", "nowhere"], "nowhere"),

@@ -94,6 +94,9 @@ def segment(
     ] = None,
     overlays: Annotated[bool, typer.Option("--overlays", help="Also write overlay/ and figure/ pictures.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Photos at a time; default: as many as there are cores, at most 8.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")] = False,
 ) -> None:
     """Find the instances in photos and write their masks.
@@ -123,7 +126,7 @@ def segment(
                 print(f"{model} has no {work.Settings().enhancer}; maps grow by '{settings.enhancer}'.")
             out.mkdir(parents=True, exist_ok=True)
             job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
-            failed = work.run(job, batch, quiet)
+            failed = work.run(job, batch, quiet, workers)
     except (WsisError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error

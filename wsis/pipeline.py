@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -118,7 +119,8 @@ class Evidence:
         contours: (h, w) float32 in [0, 1], strength of an object boundary.
         proposals: N proposals on the work grid.
         source: the same N proposals at the size they came in; masks are read from these.
-        seconds: how long each stage took.
+        seconds: how long each stage took; class maps and proposals are made side by side, so that both take longer than
+            alone and their sum longer than the whole.
         objectness: (N,) float32 in [0, 1], how likely each proposal is one whole object; None where the checkpoint has
             no network for it.
     """
@@ -328,9 +330,19 @@ class Pipeline:
         """
         if progress:
             progress("classes", 0.0)
-        seen = photo if isinstance(photo, Glance) else self.glance(photo)
-        image, work = seen.image, seen.work
-        clock = _Clock(progress)
+        image = photo.image if isinstance(photo, Glance) else photo
+        work = photo.work if isinstance(photo, Glance) else resized(image, WORK_SIZE)
+        with ThreadPoolExecutor(1) as beside:  # proposals need no class maps
+            glance = beside.submit(lambda: photo if isinstance(photo, Glance) else self.glance(photo))
+            part = self._propose(image, work, proposals, _Clock(progress))
+            seen = glance.result()
+        seconds = {**seen.seconds, **part.pop("seconds")}
+        return Evidence(image=image, work=work, class_maps=seen.class_maps, seconds=seconds, **part)
+
+    def _propose(
+        self, image: np.ndarray, work: np.ndarray, proposals: ProposalSet | None, clock: _Clock
+    ) -> dict[str, Any]:
+        """What `Evidence` holds besides class maps."""
         with clock("contours", 0.25):
             net = self.checkpoint.contours
             if net is None:
@@ -351,7 +363,7 @@ class Pipeline:
         if scorer is not None and features:
             with clock("objectness", 0.55):
                 score = objectness.predict(scorer, features, own, edges)
-        return Evidence(image, work, seen.class_maps, edges, own, source, {**seen.seconds, **clock.seconds}, score)
+        return {"contours": edges, "proposals": own, "source": source, "objectness": score, "seconds": clock.seconds}
 
     def analyse(
         self,

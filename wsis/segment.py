@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from wsis import export, image, render
 from wsis.errors import WsisError
@@ -19,6 +25,8 @@ from wsis.proposals import readers
 __all__ = ["PRESETS", "Batch", "Job", "Pipeline", "Settings", "collect", "enhancer", "known", "run"]
 
 PROPOSAL_SUFFIXES = (".mat", ".json", ".png")
+MOST_WORKERS = 8
+"""Photos at a time where nobody says how many: each takes a few hundred megabytes."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +94,32 @@ class Job:
     overlays: bool
 
 
-def run(job: Job, batch: Batch, quiet: bool) -> int:
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one photo.
+
+    Attributes:
+        entries: its instances, as in COCO's results.
+        record: its line in the manifest; None where it failed.
+        reason: why it failed.
+    """
+
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    record: dict[str, Any] | None = None
+    reason: str = ""
+
+
+def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
     """Work through the photos, then write instances.json and manifest.json.
 
     Each photo's files are written when it is done; what goes wrong with one is reported on stderr and in the manifest.
+    Several photos are worked on at a time, each in a thread, which keeps all cores busier than one photo can.
+
+    Args:
+        job: what is the same for every photo.
+        batch: the photos.
+        quiet: no line a photo on stdout.
+        workers: how many photos at a time; None takes as many as there are cores, at most `MOST_WORKERS`.
 
     Returns:
         How many failed.
@@ -104,39 +134,18 @@ def run(job: Job, batch: Batch, quiet: bool) -> int:
 
     for path, reason in batch.doubles:
         report(path, reason)
-    for number, (stem, path) in enumerate(batch.photos.items(), start=1):
-        start = time.perf_counter()
-        try:
-            analysis, found = _segment(job, stem, path)
-            entries = export.coco_results(analysis, found, stem=stem, file_name=path.name)
-            for name, content in _files(job, stem, analysis, found).items():
-                export.write(job.out / name, content)
-        except WsisError as error:
-            report(path, str(error))
-            continue
-        except MemoryError:
-            report(path, f"{path.name} needs more memory than there is. Make it smaller.")
-            continue
-        except Exception as error:  # one photo must not stop the rest, whatever it is
-            report(path, f"unexpected {type(error).__name__}: {error}")
-            continue
-        seconds = time.perf_counter() - start
-        results += entries
-        height, width = analysis.evidence.size
-        done.append(
-            {
-                "image_id": stem,
-                "file_name": path.name,
-                "width": width,
-                "height": height,
-                "instances": len(entries),
-                "proposals": {"source": analysis.proposals.source, "count": len(analysis.proposals)},
-                "seconds": round(seconds, 3),
-            }
-        )
-        if not quiet:
-            what = f"{len(entries)} instance{'' if len(entries) == 1 else 's'}" if entries else "nothing recognised"
-            print(f"[{number}/{len(batch.photos)}] {path.name}: {what}, {seconds:.1f} s", flush=True)
+    with _several(workers or min(os.cpu_count() or 1, MOST_WORKERS), len(batch.photos)) as pool:
+        outcomes = pool.map(partial(_outcome, job), batch.photos, batch.photos.values())
+        for number, (path, outcome) in enumerate(zip(batch.photos.values(), outcomes, strict=True), start=1):
+            if outcome.record is None:
+                report(path, outcome.reason)
+                continue
+            results += outcome.entries
+            done.append(outcome.record)
+            if not quiet:
+                count, seconds = outcome.record["instances"], outcome.record["seconds"]
+                what = f"{count} instance{'' if count == 1 else 's'}" if count else "nothing recognised"
+                print(f"[{number}/{len(batch.photos)}] {path.name}: {what}, {seconds:.1f} s", flush=True)
     if batch.skipped and not quiet:
         print(f"Left out, no photo by its ending: {', '.join(file.name for file in batch.skipped[:5])}", end="")
         print(f" and {len(batch.skipped) - 5} more" if len(batch.skipped) > 5 else "")
@@ -159,6 +168,45 @@ def run(job: Job, batch: Batch, quiet: bool) -> int:
     if not quiet:
         print(f"Done: {len(done)}, failed: {len(failed)}, instances: {len(results)}, {job.out / 'instances.json'}")
     return len(failed)
+
+
+@contextmanager
+def _several(workers: int, photos: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads, at most one a photo, that share the cores; those waiting are called off where one stops."""
+    workers, threads = max(1, min(workers, photos)), torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // workers))
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _outcome(job: Job, stem: str, path: Path) -> Outcome:
+    start = time.perf_counter()
+    try:
+        analysis, found = _segment(job, stem, path)
+        entries = export.coco_results(analysis, found, stem=stem, file_name=path.name)
+        for name, content in _files(job, stem, analysis, found).items():
+            export.write(job.out / name, content)
+    except WsisError as error:
+        return Outcome(reason=str(error))
+    except MemoryError:
+        return Outcome(reason=f"{path.name} needs more memory than there is. Make it smaller.")
+    except Exception as error:  # one photo must not stop the rest, whatever it is
+        return Outcome(reason=f"unexpected {type(error).__name__}: {error}")
+    height, width = analysis.evidence.size
+    record = {
+        "image_id": stem,
+        "file_name": path.name,
+        "width": width,
+        "height": height,
+        "instances": len(entries),
+        "proposals": {"source": analysis.proposals.source, "count": len(analysis.proposals)},
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    return Outcome(entries, record)
 
 
 def _segment(job: Job, stem: str, path: Path) -> tuple[Analysis, tuple[Instance, ...]]:
