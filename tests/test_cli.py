@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import get_args
@@ -222,7 +223,14 @@ def test_ctrl_c_leaves_old_results_and_nothing_half_written(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
 def test_being_ended_is_like_ctrl_c(run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pipeline, "observe", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(5))
+    told = threading.Lock()  # by the first photo only
+
+    def observe(*_: object, **__: object) -> None:
+        if told.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2)
+
+    monkeypatch.setattr(Pipeline, "observe", observe)
     before = signal.getsignal(signal.SIGTERM)
     assert run(photos, "--out", tmp_path / "out").exit_code == cli.INTERRUPTED
     assert signal.getsignal(signal.SIGTERM) is before
