@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import seconds
 
@@ -60,6 +61,13 @@ def network_operations(call: Callable[[], object]) -> int:
     finally:
         hook.remove()
     return total
+
+
+def operations(call: Callable[[], object]) -> int:
+    """Operations of all products and convolutions in a call, backward ones too, two per multiplication."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
 
 
 def _median(call: Callable[[], object]) -> float:

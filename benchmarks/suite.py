@@ -42,19 +42,31 @@ def photo() -> np.ndarray:
     return cv2.resize(data.astronaut()[:384], (500, 375), interpolation=cv2.INTER_AREA)
 
 
-def ten_peaks(pipeline: Pipeline, **changes: object) -> Settings:
-    """Settings under which the benchmark photo has exactly ten peaks: every class, the smallest window."""
-    return Settings(classes=pipeline.classes, sigma=1.0, window=3, max_peaks=PEAKS, **changes)
+def many_peaks(pipeline: Pipeline, count: int = PEAKS, **changes: object) -> Settings:
+    """Settings under which the benchmark photo has exactly `count` peaks, at most 60: every class, small windows."""
+    return Settings(classes=pipeline.classes, sigma=1.0, window=3, max_peaks=count, **changes)
+
+
+def write_photos(folder: Path, count: int) -> Path:
+    """A folder of slightly different crops of the benchmark photo."""
+    folder.mkdir()
+    for i in range(count):
+        crop = photo()[i : 375 - count + i, i : 500 - count + i]
+        cv2.imwrite(str(folder / f"{i}.jpg"), crop[..., ::-1])
+    return folder
 
 
 def analysed() -> tuple[Pipeline, Analysis]:
     """The embedded model, and the benchmark photo as it sees it."""
     pipeline = Pipeline.load(device="cpu")
-    return pipeline, pipeline.analyse(photo(), ten_peaks(pipeline))
+    return pipeline, pipeline.analyse(photo(), many_peaks(pipeline))
 
 
 def prm(runs: int) -> Figures:
-    """Peak response maps of ten peaks; the floor: a forward pass, its normalisers, a backward pass a peak."""
+    """Peak response maps of ten peaks; the floor: a forward pass, its normalisers, a backward pass a peak.
+
+    `own_floor_s` counts what is really computed: fewer operations, as windows and dilated layers leave cells out.
+    """
     pipeline, analysis = analysed()
     classifier, peaks = pipeline.checkpoint.classifier, analysis.peaks
     image = classifier.prepare(analysis.evidence.work, SIZES[0])
@@ -68,11 +80,12 @@ def prm(runs: int) -> Figures:
         # A backward pass towards the input alone costs what the forward pass does.
         floor=floor.least_seconds(forward + above * (1 + len(peaks))),
     )
-    return {**figures, "peaks": len(peaks)}
+    own = floor.least_seconds(floor.operations(lambda: respond(classifier, image, peaks, stop=stop)))
+    return {**figures, "peaks": len(peaks), "own_floor_s": own}
 
 
 def icn_steps(runs: int) -> Figures:
-    """The ICN on ten maps, T = 3."""
+    """The ICN on ten maps, T = 3; `settled` is the share of maps that the last step changes by less than .01."""
     pipeline, analysis = analysed()
     net, evidence, peaks = pipeline.checkpoint.icns["icn-saliency"], analysis.evidence, analysis.peaks
     grid = evidence.class_maps.maps.shape[1:]
@@ -86,14 +99,19 @@ def icn_steps(runs: int) -> Figures:
         reference=partial(reference.enhance, *arguments),
         floor=floor.least_seconds(floor.network_operations(call)),
     )
-    return {**figures, "maps": len(peaks)}
+    before, after = call()[-2:]
+    settled = float((np.abs(after - before).max((1, 2)) < 0.01).mean())
+    return {**figures, "maps": len(peaks), "settled": settled}
 
 
 def proposals(runs: int) -> Figures:
-    """The built-in proposals of a photo, contours at hand."""
+    """The built-in proposals of a photo, contours at hand, beside selective search where `reference` finds it."""
     evidence = Pipeline.load(device="cpu").observe(photo())
     work, contours = evidence.work, evidence.contours
-    figures = compared(lambda: generate.generate(work, contours), runs, reference=reference.selective_search(work))
+    figures = compared(lambda: generate.generate(work, contours), runs)
+    search = reference.selective_search(work)
+    if search is not None:
+        figures |= {"reference_s": search, "ratio_to_reference": search / figures["median_s"]}
     return {**figures, "proposals": len(evidence.proposals), "published_mcg_s": MCG_SECONDS}
 
 
@@ -143,7 +161,7 @@ def rerank(runs: int) -> Figures:
 def analyse(runs: int) -> Figures:
     """The whole way from a photo to terms; the floor is that of its networks."""
     pipeline, image = Pipeline.load(device="cpu"), photo()
-    settings, last = ten_peaks(pipeline), list[Analysis]()
+    settings, last = many_peaks(pipeline), list[Analysis]()
 
     def call() -> None:
         last[:] = [pipeline.analyse(image, settings)]
@@ -157,11 +175,7 @@ def batch(runs: int) -> Figures:
     """`wsis segment` on a folder of photos with the model loaded; `command_s` is the whole command with its start."""
     pipeline = Pipeline.load(device="cpu")
     with tempfile.TemporaryDirectory() as folder:
-        photos, out = Path(folder, "photos"), Path(folder, "out")
-        photos.mkdir()
-        for i in range(FOLDER):
-            crop = photo()[i : 375 - FOLDER + i, i : 500 - FOLDER + i]
-            cv2.imwrite(str(photos / f"{i}.jpg"), crop[..., ::-1])
+        photos, out = write_photos(Path(folder, "photos"), FOLDER), Path(folder, "out")
         job = segment.Job(pipeline, Settings(), PUBLISHED, 1, out, None, False)
 
         def call() -> None:
