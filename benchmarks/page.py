@@ -67,11 +67,11 @@ def measure(runs: int) -> dict[str, Any]:
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, torch {torch.__version__}",
         "runs": runs,
-        "benchmarks": {name: SUITE[name](runs) for name in SUITE},
         "peaks": curves.peaks(few),
         "photos": curves.photos(few),
         "pixels": curves.pixels(few),
         "memory": [curves.memory(*at) for at in MEMORY],
+        "benchmarks": {name: SUITE[name](runs) for name in SUITE},
     }
 
 
@@ -145,8 +145,8 @@ interpreter, torch and the model included.
 
 - **PRM in bfloat16**, which the processor multiplies natively: no faster here, and further off than .1% of a map's
   maximum. float32 stays.
-- **Autograd's batching** (`is_grads_batched`) splits the backward pass of a depthwise convolution into its groups and is
-  slower than one peak at a time. `wsis.response` has a tape of its own instead.
+- **Autograd's batching** (`is_grads_batched`) splits the backward pass of a depthwise convolution into its groups and
+  is slower than one peak at a time. `wsis.response` has a tape of its own instead.
 - **Early exit for ICN maps that stopped changing**: after T = 3 steps {100 * several["icn"]["settled"]:.0f}% of the
   benchmark's maps had changed by less than .01 in the last one, so there is nothing to leave out.
 """
