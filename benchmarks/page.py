@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,30 +50,35 @@ AGAINST = {
 
 
 def main(
+    names: Annotated[list[str] | None, typer.Argument(help="measure only these again; all by default")] = None,
     runs: Annotated[int, typer.Option(help="counted runs of each benchmark")] = 9,
     kept: Annotated[bool, typer.Option("--kept", help="measure nothing, write the pages again")] = False,
 ) -> None:
     """Measure, then write."""
-    if not kept:
-        DATA.write_text(json.dumps(measure(runs), indent=1) + "\n")
-    found = json.loads(DATA.read_text())
+    parts = measurements(runs)
+    unknown = [name for name in names or () if name not in parts]
+    if unknown:
+        raise typer.BadParameter(f"no part '{unknown[0]}'; there are: {', '.join(parts)}")
+    found = json.loads(DATA.read_text()) if DATA.exists() else {}
+    for name in () if kept else names or parts:
+        found[name] = parts[name]()
+    found |= {} if kept else {"machine": f"{_processor()}, {os.cpu_count()} cores, torch {torch.__version__}"}
+    DATA.write_text(json.dumps(found, indent=1) + "\n")
     figure(found, FIGURE)
     PAGE.write_text(page(found))
     readme = ROOT / "README.md"
-    readme.write_text(between(readme.read_text(), table(found)))
+    readme.write_text(between(readme.read_text(), summary(found)))
 
 
-def measure(runs: int) -> dict[str, Any]:
-    """Benchmarks, curves and memory of this machine, and what machine it is."""
+def measurements(runs: int) -> dict[str, Callable[[], Any]]:
+    """What can be measured, by name: benchmarks, curves and memory."""
     few = max(3, runs // 3)
     return {
-        "machine": f"{_processor()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "runs": runs,
-        "peaks": curves.peaks(few),
-        "photos": curves.photos(few),
-        "pixels": curves.pixels(few),
-        "memory": [curves.memory(*at) for at in MEMORY],
-        "benchmarks": {name: SUITE[name](runs) for name in SUITE},
+        "by peaks": lambda: curves.peaks(few),
+        "by photos": lambda: curves.photos(few),
+        "by pixels": lambda: curves.pixels(few),
+        "memory": lambda: [curves.memory(*at) for at in MEMORY],
+        **{name: partial(SUITE[name], runs) for name in SUITE},
     }
 
 
@@ -82,7 +89,7 @@ def table(found: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for name, what in WHAT.items():
-        one = found["benchmarks"][name]
+        one = found[name]
         ratio, floor = one["ratio_to_reference"], one["ratio_to_floor"]
         rows.append(
             f"| {what} | {_time(one['median_s'])} | {_time(one['spread_s'])} "
@@ -91,18 +98,32 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def summary(found: dict[str, Any]) -> str:
+    """What README says: the table, a folder and the explorer."""
+    explorer = found["explorer"]
+    return f"""{table(found)}
+
+A folder goes at {found["batch"]["photos_per_s"]:.1f} photos a second once the model is loaded.
+
+The explorer in headless Chromium on the same machine: a move of a slider is ranked, suppressed and repainted in
+{explorer["slider_median_ms"]:.1f} ms (median; {explorer["slider_p95_ms"]:.1f} ms at the 95th percentile) with
+{explorer["server_calls_during_drag"] or "no"} call to the server; a dropped photo shows its first map after
+{explorer["first_map_s"]:.2f} s and its instances after {explorer["instances_s"]:.1f} s; opening an example transfers
+at most {explorer["payload_bytes"] / 1e6:.2f} MB; the first page
+stands {explorer["first_page_s"]:.1f} s after the start."""
+
+
 def page(found: dict[str, Any]) -> str:
     """The whole of docs/performance.md."""
-    several, explorer = found["benchmarks"], found["benchmarks"]["explorer"]
-    prm, batch, proposals = several["prm"], several["batch"], several["proposals"]
-    stages = ", ".join(f"{name} {took:.2f}" for name, took in several["analyse"]["stages_s"].items())
+    prm, batch, proposals = found["prm"], found["batch"], found["proposals"]
+    stages = ", ".join(f"{name} {took:.2f}" for name, took in found["analyse"]["stages_s"].items())
     return f"""# Performance
 
-Made by `python -m benchmarks.page` on {found["machine"]}; a real photo of 500x375 pixels, the embedded
-model, medians of {found["runs"]} runs; a benchmark and its reference run in turn.
+Made by `python -m benchmarks.page` on {found["machine"]}; a real photo of 500x375
+pixels, the embedded model, medians; a benchmark and its reference run in turn.
 `python -m benchmarks [NAME ...] [--json]` measures again.
 
-{table(found)}
+{summary(found)}
 
 *Floor*: operations at the rate of a float32 matrix product on this machine, or bytes at the rate of a copy,
 whichever is longer. PRM's counts the method's: a forward pass, its normalisers, a backward pass a peak over the whole
@@ -111,24 +132,19 @@ grid. Counted by what is really computed (windows around peaks, the cells that d
 
 - Stages of the last analysis in seconds: {stages}. Class
   maps and proposals are made side by side, so their times are longer than alone, and their sum longer than the whole.
-- A folder: {batch["photos_per_s"]:.2f} photos a second with the model loaded; the whole command takes
-  {batch["command_s"]:.1f} s for {batch["photos"]} photos, start included.
+- `wsis segment` as a command, start included: {batch["command_s"]:.1f} s for {batch["photos"]} photos.
 - Proposals: {proposals["proposals"]} in {_time(proposals["median_s"])}; MCG takes {proposals["published_mcg_s"]} s a
   photo as published.
-- Explorer in headless Chromium: a move of a slider {explorer["slider_median_ms"]:.1f} ms (95th percentile
-  {explorer["slider_p95_ms"]:.1f} ms), {explorer["server_calls_during_drag"]} calls to the server; first map
-  {explorer["first_map_s"]:.2f} s and instances {explorer["instances_s"]:.2f} s after a photo is dropped; an example is
-  {explorer["payload_bytes"] / 1e6:.2f} MB; the first page stands {explorer["first_page_s"]:.1f} s after the start.
 
 ## How cost grows
 
 ![Seconds by peaks, photos and megapixels](figures/growth.png)
 
-{_curve(found["peaks"], "peaks", "Seconds by the number of peaks on one photo.")}
+{_curve(found["by peaks"], "peaks", "Seconds by the number of peaks on one photo.")}
 
-{_curve(found["photos"], "photos", "Seconds of `wsis segment` by the number of photos.")}
+{_curve(found["by photos"], "photos", "Seconds of `wsis segment` by the number of photos.")}
 
-{_curve(found["pixels"], "megapixels", PIXELS)}
+{_curve(found["by pixels"], "megapixels", PIXELS)}
 
 *Exponent*: the slope of a straight line through the logarithms of the larger half of the points; 1 is linear.
 
@@ -147,7 +163,7 @@ interpreter, torch and the model included.
   maximum. float32 stays.
 - **Autograd's batching** (`is_grads_batched`) splits the backward pass of a depthwise convolution into its groups and
   is slower than one peak at a time. `wsis.response` has a tape of its own instead.
-- **Early exit for ICN maps that stopped changing**: after T = 3 steps {100 * several["icn"]["settled"]:.0f}% of the
+- **Early exit for ICN maps that stopped changing**: after T = 3 steps {100 * found["icn"]["settled"]:.0f}% of the
   benchmark's maps had changed by less than .01 in the last one, so there is nothing to leave out.
 """
 
@@ -155,7 +171,9 @@ interpreter, torch and the model included.
 def figure(found: dict[str, Any], path: Path) -> None:
     """The three curves on logarithmic axes, beside a line of slope 1."""
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-    for ax, (key, along) in zip(axes, (("peaks",) * 2, ("photos",) * 2, ("pixels", "megapixels")), strict=True):
+    for ax, (key, along) in zip(
+        axes, (("by peaks", "peaks"), ("by photos", "photos"), ("by pixels", "megapixels")), strict=True
+    ):
         points = found[key]
         for name, values in points.items():
             if name != along:

@@ -110,6 +110,15 @@ def test_enhance_ignores_range_and_chunks(small):
     np.testing.assert_allclose(one, enhance(small, image, maps, own, peaks, 2, chunk=2), atol=1e-4)
 
 
+def test_half_precision_changes_little(small, monkeypatch):
+    """What a GPU does; a processor has only bfloat16 for it, which is coarser."""
+    image, maps, own, peaks = inputs(3)
+    whole = enhance(small, image, maps, own, peaks, 2)
+    monkeypatch.setattr("wsis.icn.HALF", {"cpu": torch.bfloat16})
+    half = enhance(small, image, maps, own, peaks, 2)
+    assert half.dtype == np.float32 and 0 < np.abs(half - whole).mean() < 0.02
+
+
 def test_later_steps_take_the_output_of_earlier_ones(small):
     image, maps, own, peaks = inputs(1)
     steps = enhance(small, image, maps, own, peaks, 2)

@@ -39,7 +39,7 @@ def check(network, source: Tensor, *, atol: float = 1e-5) -> Tensor:
         output = network(source)
     photos, places = cells(output)
     with torch.no_grad():
-        found = tape.back(output, photos, places, 4)
+        found = tape.back(output, photos, places, 4, torch.clone)
     assert found.shape == (len(photos), *source.shape[1:])
     leaf = source.clone().requires_grad_()
     value = network(leaf * 1)
@@ -124,7 +124,7 @@ def test_the_last_layers_stay_on_the_cells_that_they_can_reach():
     source = torch.randn(1, 4, 20, 28)
     with torch.no_grad(), Watched(source) as tape:
         output = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), *layers, nn.Conv2d(4, 4, 1))(source)
-    tape.back(output, *cells(output), 16)
+    tape.back(output, *cells(output), 16, torch.clone)
     assert seen == [(1, 1, 2), (1, 1, 2), (3, 3, 2), (7, 7, 2), (20, 28, 1)]
 
 
@@ -172,7 +172,7 @@ def test_nothing_reaches_the_source():
     source = torch.randn(1, 3, 4, 5)
     with torch.no_grad(), Tape(source) as tape:
         output = F.conv2d(source.detach() * 2, torch.ones(2, 3, 1, 1)) + 0 * source.mean().detach()
-    assert tape.back(output, *cells(output), 16).abs().sum() == 0
+    assert tape.back(output, *cells(output), 16, torch.clone).abs().sum() == 0
 
 
 def test_what_was_written_down_goes_with_the_tape():
@@ -183,7 +183,7 @@ def test_what_was_written_down_goes_with_the_tape():
         with torch.no_grad(), Tape(source) as tape:
             output = Block(2).eval()(source)
             kept = weakref.ref(tape._layers[0])
-        tape.back(output, *cells(output), 16)
+        tape.back(output, *cells(output), 16, torch.clone)
         del tape
         assert kept() is None
     finally:

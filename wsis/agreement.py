@@ -37,7 +37,9 @@ def agreed(grown: np.ndarray, spread: np.ndarray, share: np.ndarray) -> np.ndarr
     Returns:
         (T, K, H, W) float32: the square root of the product, each map min-max normalised; a constant one becomes 0.
     """
-    product = np.sqrt(grown * (spread * share)[None])
-    low = product.min((2, 3), keepdims=True, initial=np.inf)
-    span = product.max((2, 3), keepdims=True, initial=-np.inf) - low
-    return np.where(span > 0, (product - low) / np.where(span > 0, span, 1), 0).astype(np.float32)
+    product = grown * (spread * share)[None]
+    np.sqrt(product, out=product)  # in place: there may be hundreds of megabytes of maps
+    product -= product.min((2, 3), keepdims=True, initial=np.inf)
+    span = product.max((2, 3), keepdims=True, initial=-np.inf)
+    product /= np.where(span > 0, span, 1)
+    return product

@@ -83,4 +83,5 @@ def respond(
         where = [torch.from_numpy(x).to(maps.device) for x in (photos, peaks.classes, peaks.rows, peaks.columns)]
         if not len(peaks):
             return np.zeros((0, *features.shape[2:]), np.float32)
-        return tape.back(maps, where[0], tuple(where[1:]), chunk).sum(1).clamp(min=0).cpu().numpy()
+        found = tape.back(maps, where[0], tuple(where[1:]), chunk, lambda grads: grads.sum(1).clamp(min=0))
+        return found.cpu().numpy()

@@ -201,7 +201,14 @@ class Tape(TorchFunctionMode):
         self._known.add(id(layer.value))
         return layer.value
 
-    def back(self, output: Tensor, photos: Tensor, places: tuple[Tensor, Tensor, Tensor], chunk: int) -> Tensor:
+    def back(
+        self,
+        output: Tensor,
+        photos: Tensor,
+        places: tuple[Tensor, Tensor, Tensor],
+        chunk: int,
+        reduce: Callable[[Tensor], Tensor],
+    ) -> Tensor:
         """Gradients of single values of `output` by the source.
 
         Args:
@@ -209,24 +216,27 @@ class Tape(TorchFunctionMode):
             photos: (K,) index of the photo.
             places: (K,) channel, row and column of each value.
             chunk: how many gradients to carry at once where they cover all cells.
+            reduce: what to make of each chunk's (k, C, H, W), of the source's shape.
 
         Returns:
-            (K, C, H, W), of the source's shape.
+            (K, ...), what `reduce` made.
         """
         channels, rows, columns = places
         near, far, step = self._path(output)
         cells = Cells(photos, rows, columns, (output.shape[2], output.shape[3]), step)
         seeds = torch.eye(output.shape[1], device=output.device, dtype=output.dtype)[channels, :, None, None]
         flows, cells = _through(near, {id(output): Flow(seeds)}, cells)
-        flows, cells = _moved(flows, cells, replace(cells, step=1, whole=True))
+        products = {key: flow.product(cells) for key, flow in flows.items()}
         found = []
         for start in range(0, len(photos), chunk):
             some = slice(start, start + chunk)
-            parts = {key: Flow(flow.values[some]) for key, flow in flows.items()}
-            parts, own = _through(far, parts, replace(cells, photos=photos[some]))
+            own = replace(cells, photos=photos[some], rows=rows[some], columns=columns[some])
+            parts = {key: Flow(values[some]) for key, values in products.items()}
+            parts, own = _moved(parts, own, replace(own, step=1, whole=True))
+            parts, own = _through(far, parts, own)
             source = parts.get(id(self._source))
             empty = self._source.new_zeros(len(own.photos), *self._source.shape[1:])
-            found.append(empty if source is None else source.product(own))
+            found.append(reduce(empty if source is None else source.product(own)))
         return torch.cat(found)
 
     def _path(self, output: Tensor) -> tuple[list[Layer], list[Layer], int]:
