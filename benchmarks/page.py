@@ -134,7 +134,7 @@ grid. Counted by what is really computed (windows around peaks, the cells that d
   maps and proposals are made side by side, so their times are longer than alone, and their sum longer than the whole.
 - `wsis segment` as a command, start included: {batch["command_s"]:.1f} s for {batch["photos"]} photos.
 - Proposals: {proposals["proposals"]} in {_time(proposals["median_s"])}; MCG takes {proposals["published_mcg_s"]} s a
-  photo as published.
+  photo, as published.
 
 ## How cost grows
 
@@ -182,6 +182,8 @@ def figure(found: dict[str, Any], path: Path) -> None:
         top = max(max(values) for name, values in points.items() if name != along)
         ax.loglog(x, top * x / x[-1], color="0.7", linestyle="--", label="linear")
         ax.set(xlabel=along, ylabel="seconds")
+        ax.set_xticks(points[along], [f"{value:.2g}" for value in points[along]])
+        ax.minorticks_off()
         ax.legend(fontsize=8)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)
