@@ -46,7 +46,10 @@ def copy_rate() -> float:
 
 
 def network_operations(call: Callable[[], object]) -> int:
-    """Operations of all convolutions and linear layers that run forward in a call, two per multiplication."""
+    """Operations of all convolutions and linear layers that run forward in a call, two per multiplication.
+
+    In all threads: `operations` sees those of its own only.
+    """
     total = 0
 
     def count(module: nn.Module, _: Any, output: Tensor) -> None:

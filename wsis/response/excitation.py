@@ -12,7 +12,7 @@ from torch import Tensor
 from wsis.errors import WsisError
 from wsis.response.convolution import Convolution
 from wsis.response.flow import Cells, Flow
-from wsis.response.tape import Layer, Tape, channel_scale
+from wsis.response.tape import Layer, Tape
 
 
 class Excitation(Tape):
@@ -48,23 +48,8 @@ class Excitation(Tape):
         self._convolved = value, input, convolution
         return self._excited(input, value, convolution)
 
-    def on_batch_norm(
-        self,
-        func: Callable,
-        input: Tensor,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Layer | None:
+    def scaled(self, input: Tensor, value: Tensor, scale: Tensor) -> Layer:
         """Part of the convolution before it."""
-        if running_var is None:
-            return None
-        value = func(input, running_mean, running_var, weight, bias, training, momentum, eps)
-        scale = channel_scale(running_var, weight, eps)
         if self._convolved is not None and self._convolved[0] is input:
             _, before, convolution = self._convolved
             return self._excited(before, value, convolution, scale)

@@ -137,11 +137,15 @@ class Tape(TorchFunctionMode):
         momentum: float = 0.1,
         eps: float = 1e-5,
     ) -> Layer | None:
-        """A factor for every channel."""
+        """A factor for every channel, see `scaled`."""
         if running_var is None or training:
             return None
-        scale = channel_scale(running_var, weight, eps)
-        value = func(input, running_mean, running_var, weight, bias, training, momentum, eps)
+        scale = (running_var + eps).rsqrt()
+        scale = scale if weight is None else scale * weight
+        return self.scaled(input, func(input, running_mean, running_var, weight, bias, training, momentum, eps), scale)
+
+    def scaled(self, input: Tensor, value: Tensor, scale: Tensor) -> Layer:
+        """Batch norm from `input` to `value`, which multiplies channels by `scale`, (C,)."""
         return Layer(value, (input,), lambda flow, _: (flow.times(scale.view(1, -1, 1, 1)),), dilation=0)
 
     def on_relu(self, func: Callable, input: Tensor, inplace: bool = False) -> Layer:
@@ -272,9 +276,3 @@ def _through(path: list[Layer], flows: Flows, cells: Cells) -> tuple[Flows, Cell
 def _moved(flows: Flows, cells: Cells, target: Cells) -> tuple[Flows, Cells]:
     """Gradients to the cells of a target that covers the whole grid."""
     return {key: Flow(cells.moved(flow.product(cells), target)) for key, flow in flows.items()}, target
-
-
-def channel_scale(variance: Tensor, weight: Tensor | None, eps: float) -> Tensor:
-    """(C,) that batch norm multiplies channels by."""
-    scale = (variance + eps).rsqrt()
-    return scale if weight is None else scale * weight
