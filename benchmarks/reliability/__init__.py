@@ -1,0 +1,1 @@
+"""What was thrown at the package and what it withstood: `python -m benchmarks.reliability`, kept in docs/."""

@@ -1,0 +1,58 @@
+"""docs/reliability.md from the figures of the last runs, kept in docs/reliability.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from wsis.export import write as write_file
+
+DOCS = Path(__file__).parents[2] / "docs"
+KEPT = DOCS / "reliability.json"
+PAGE = DOCS / "reliability.md"
+
+
+def kept() -> dict[str, Any]:
+    """Figures by check."""
+    return json.loads(KEPT.read_text()) if KEPT.is_file() else {}
+
+
+def keep(name: str, figures: dict[str, Any]) -> None:
+    """Put a run's figures beside those of the other checks."""
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    write_file(KEPT, json.dumps({**kept(), name: {**figures, "machine": machine}}, indent=1) + "\n")
+
+
+def write() -> None:
+    """Write the page."""
+    write_file(PAGE, text(kept()))
+
+
+def text(figures: dict[str, Any]) -> str:
+    """The page as Markdown, from figures by check."""
+    rows, details = [], []
+    for name, own in figures.items():
+        module = import_module(f"benchmarks.reliability.{name}")
+        rows += [
+            f"| {row.what} | {row.asked} | {'' if row.held else '**failed:** '}{row.got} |" for row in module.rows(own)
+        ]
+        details.append(f"## {module.__doc__.splitlines()[0].rstrip('.')}\n\n{module.details(own).strip()}\n")
+    machines = sorted({own["machine"] for own in figures.values()})
+    return "\n".join(
+        [
+            "# Reliability",
+            "",
+            f"Made by `python -m benchmarks.reliability --photos FOLDER` on {' and '.join(machines)}, with the embedded",
+            "model. Every line is counted by a run; `docs/reliability.json` holds the figures.",
+            "",
+            "| tried | asked | got |",
+            "|---|---|---|",
+            *rows,
+            "",
+            *details,
+        ]
+    )
