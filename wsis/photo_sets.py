@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
+import re
 import stat
+import struct
+import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,7 +27,21 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MOST_PHOTOS = 2000
 MOST_FOLDERS = 200
 MOST_FILES = 10_000
+MOST_FOLDED = 10
+"""Folders above a file in a zip; `collect` looks at six."""
 MOST_UNPACKED = 2 * 2**30
+MOST_RATIO = 100
+"""Unpacked to packed; photos and PNGs are packed already, so they come nowhere near, while zlib packs zeros 1000:1."""
+SMALL = 64 * 2**20
+"""Bytes that any zip may unpack to, whatever its ratio: drawn masks in TIFF or BMP pack well."""
+MOST_LIST = 2**20
+"""Bytes of a list of photos."""
+
+_RECORD = re.compile(rb"PK\x01\x02")
+"""How each entry of a zip's directory begins."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever their ending."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +100,27 @@ def spaced(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
 def unpack(file: Path, folder: Path) -> None:
     """Unpack the photos, PNGs and lists of a zip into an empty folder.
 
-    What is no photo, mask or list is left out, and so are hidden files.
+    What is no photo, mask or list is left out, and so are hidden files. What a zip says of its sizes is not believed.
 
     Raises:
-        WsisError: no zip, damaged, encrypted, too large, too many files, or a name that leads out of the folder.
+        WsisError: no zip, damaged, encrypted, packed otherwise than by deflate, too large, too many files, folders too
+            deep, a name twice, or a name that leads out of the folder.
     """
     try:
+        _count(file)
         with zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if len(entries) > MOST_FILES:
                 raise WsisError(f"The zip holds {len(entries)} files; at most {MOST_FILES} are unpacked. Split it.")
-            left = MOST_UNPACKED
-            for entry in entries:
-                place = _safe(entry)
-                if place is not None:
-                    left = _extract(archive, entry, folder / place, left)
+            places = {entry: place for entry in entries if (place := _safe(entry)) is not None}
+            _check_twice(list(places.values()))
+            left = min(MOST_UNPACKED, max(SMALL, MOST_RATIO * file.stat().st_size))
+            for entry, place in places.items():
+                left = _extract(archive, entry, folder / place, left)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, ValueError) as error:
         raise WsisError("The file is no zip, or it is damaged. Pack the folder again.") from error
+    except (zlib.error, struct.error, OverflowError) as error:  # what zipfile lets through of damaged ones
+        raise WsisError("The zip is damaged. Pack the folder again.") from error
     except RuntimeError as error:  # what zipfile says of a password
         raise WsisError("The zip is encrypted. Pack the folder without a password.") from error
     except OSError as error:
@@ -149,27 +172,63 @@ def _listed(place: Path, found: dict[str, Pair]) -> dict[str, Pair]:
     listing = place / "ImageSets" / "Segmentation" / "val.txt"
     if not listing.is_file():
         return found
+    if listing.stat().st_size > MOST_LIST:
+        raise WsisError(f"{listing.name} is longer than {MOST_LIST // 2**20} MB. Leave out what names no photo.")
     names = {line.split()[0] for line in listing.read_text(errors="replace").splitlines() if line.strip()}
     return {name: pair for name, pair in found.items() if name in names} or found
+
+
+def _count(file: Path) -> None:
+    """Refuse a zip with too many entries before `ZipFile` makes an object of each: folders count as well there."""
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for number, _ in enumerate(_RECORD.finditer(content)):
+            if number > 2 * MOST_FILES:
+                raise WsisError(f"The zip holds more than {2 * MOST_FILES} files and folders. Split it.")
 
 
 def _safe(entry: zipfile.ZipInfo) -> PurePosixPath | None:
     """Where an entry of a zip may go; None for what is not needed."""
     place = PurePosixPath(entry.filename.replace("\\", "/"))
-    link = stat.S_ISLNK(entry.external_attr >> 16)
-    if link or place.is_absolute() or ".." in place.parts or ":" in entry.filename or len(entry.filename) > 500:
+    regular = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
+    if not regular or place.is_absolute() or ".." in place.parts or ":" in entry.filename or len(entry.filename) > 500:
         raise WsisError("The zip names files outside its folder. Pack the folder again.")
     needed = place.suffix.lower() in (*PHOTO_SUFFIXES, ".txt")
-    return place if needed and not any(part.startswith((".", "__MACOSX")) for part in place.parts) else None
+    if not needed or any(part.startswith((".", "__MACOSX")) for part in place.parts):
+        return None
+    if len(place.parts) > MOST_FOLDED:
+        raise WsisError(
+            f"The zip nests folders more than {MOST_FOLDED - 1} deep. Pack the folder of the photos itself."
+        )
+    if any(_DEVICE.match(part) for part in place.parts) or _CONTROL.search(entry.filename):
+        raise WsisError(
+            "The zip has file names that not every system can write. Rename them and pack the folder again."
+        )
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # LZMA may ask for 4 GB of memory
+        raise WsisError("The zip is packed by a rare method. Pack the folder again as an ordinary zip.")
+    return place
+
+
+def _check_twice(places: Sequence[PurePosixPath]) -> None:
+    """No file may take another's place, on a disk that knows no capital letters either."""
+    names = [unicodedata.normalize("NFC", str(place)).casefold() for place in places]
+    if len(set(names)) < len(names):
+        name = next(place for place, own in zip(places, names, strict=True) if names.count(own) > 1)
+        raise WsisError(f"The zip holds {name} twice, or in capital letters too. Rename one and pack the folder again.")
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, left: int) -> int:
     """Write one file of at most `left` bytes, whatever the zip says of its size; returns what is left then."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    before = left
     with archive.open(entry) as source, target.open("wb") as sink:
         while block := source.read(min(left, 2**20) + 1):
             left -= len(block)
             if left < 0:
-                raise WsisError(f"The zip unpacks to more than {MOST_UNPACKED // 2**30} GB. Take fewer photos.")
+                raise WsisError(
+                    f"The zip unpacks to more than {MOST_UNPACKED // 2**30} GB, or to more than {MOST_RATIO} times its "
+                    "own size. Take fewer photos."
+                )
             sink.write(block)
+    if before - left != entry.file_size:
+        raise zipfile.BadZipFile(f"{entry.filename} is not as long as the zip says")
     return left
