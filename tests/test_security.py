@@ -350,7 +350,8 @@ def test_a_matlab_file_can_hold_no_object(boom, tmp_path):
 NAMES = [
     "../../../etc/passwd", "/etc/passwd", "..", ".", "", "a/../../b", "..\\..\\windows\\win.ini", "C:\\boot.ini",
     "\\\\host\\share", "a\0.png", "\0", "a\nb", "CON", "nul.txt", "com1.png", "x" * 100_000, "%2e%2e%2fetc", "~",
-    "~root", "$HOME", "`id`", "; rm -rf *", "-rf", "a\u202egnp.exe", "file:///etc/passwd", "http://127.0.0.1/", "é" * 300,
+    "~root", "$HOME", "`id`", "; rm -rf *", "-rf", "a\u202egnp.exe", "file:///etc/passwd",
+    "http://127.0.0.1/", "é" * 300,
 ]  # fmt: skip
 
 
