@@ -10,10 +10,10 @@ MASKS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev app segment test lint format train evaluate benchmark clean
+.PHONY: help setup setup-dev app segment test lint format audit container-check train evaluate benchmark clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found. Install one, or say which: make setup PYTHON=/path/to/python3"; exit 1; }
@@ -24,9 +24,9 @@ $(VENV)/.app: requirements.txt | $(BIN)/python
 	$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: train/requirements.txt requirements-dev.txt $(VENV)/.app
+$(VENV)/.dev: train/requirements.txt requirements-cluster.txt requirements-dev.txt $(VENV)/.app
 	@echo "Installing what training and tests need"
-	$(PIP) -r requirements.txt -r train/requirements.txt -r requirements-dev.txt
+	$(PIP) -r requirements.txt -r train/requirements.txt -r requirements-cluster.txt -r requirements-dev.txt
 	@touch $@
 
 setup: $(VENV)/.app ## create .venv with everything the app needs
@@ -48,6 +48,12 @@ lint: $(VENV)/.dev ## check style, types and the direction of imports
 format: $(VENV)/.dev ## let ruff format and fix what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: $(VENV)/.dev ## ask for known vulnerabilities of all that is installed; accepted ones are in .ci/audit-accepted.toml
+	$(BIN)/python .ci/audit.py
+
+container-check: $(VENV)/.dev ## run the Dockerfile's steps and its app without a container engine: read-only, no root, no network
+	$(BIN)/python .ci/container.py
 
 train: $(VENV)/.dev ## train all five networks; VOC=... MASKS='["/data/masks"]' [WEB='["/data/web"]'] [MODEL=checkpoints/mine]
 	@test -n "$(VOC)" -a -n '$(MASKS)' || { echo "Say where the data lies: make train VOC=/data/VOCdevkit/VOC2012 MASKS='[\"/data/instance_masks\"]'"; exit 2; }
