@@ -148,6 +148,16 @@ def test_gradient_equals_plain_backward_one_peak_at_a_time(toy, stop, chunk):
 
 
 @pytest.mark.parametrize("mode", ["excitation", "gradient"])
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_chunks_of_windows_change_nothing(toy, mode, chunk, monkeypatch):
+    whole = respond(toy, IMAGE, peaks_at(*CELLS), mode=mode)
+    monkeypatch.setattr("wsis.response.tape.WINDOWS", 2)
+    parts = respond(toy, IMAGE, peaks_at(*CELLS), mode=mode, chunk=chunk)
+    assert whole.max() > 0.01
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["excitation", "gradient"])
 def test_batched_equals_single_on_a_real_architecture(mode):
     torch.manual_seed(3)
     net = Classifier("tf_efficientnet_lite0").eval()

@@ -23,7 +23,7 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, ImageNetInfo
 from torch import nn
 
 from wsis.backbone import Backbone, evaluating
-from wsis.classifier import SIZES, Classifier, ClassMaps
+from wsis.classifier import SIZES, VIEWS, Classifier, ClassMaps
 from wsis.errors import WsisError
 
 LIBRARIES = ("timm", "torchvision")
@@ -175,12 +175,14 @@ class HeadMaps(Classifier):
         self.classes, self.scoring = labels.classes, labels.scoring
 
     @torch.inference_mode()
-    def class_maps(self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True) -> ClassMaps:
+    def class_maps(
+        self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True, chunk: int = VIEWS
+    ) -> ClassMaps:
         """Class maps and scores of one photo, see `Classifier.class_maps`.
 
         Scores are the network's own: its logits, the mean over all cells, through softmax or sigmoid.
         """
-        found = super().class_maps(image, sizes=sizes, flip=flip)
+        found = super().class_maps(image, sizes=sizes, flip=flip, chunk=chunk)
         logits = torch.from_numpy(found.maps).mean((1, 2))
         scores = logits.softmax(0) if self.scoring == "softmax" else logits.sigmoid()
         return replace(found, scores=scores.numpy())

@@ -19,6 +19,8 @@ from wsis.backbone import LITE, Backbone
 
 TOP_SHARE = 0.2
 SIZES = (448, 320)
+VIEWS = 2
+"""A photo and its mirror image."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,16 @@ class Classifier(nn.Module):
         return self.head(self.dropout(self.backbone(image)[-1]))
 
     @torch.inference_mode()
-    def class_maps(self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True) -> ClassMaps:
+    def class_maps(
+        self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True, chunk: int = VIEWS
+    ) -> ClassMaps:
         """Class maps and scores of one photo, averaged over sizes and mirror images.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             sizes: long sides in pixels to run the network at; the first sets the grid of the result.
             flip: average with the mirrored photo.
+            chunk: how many of a size's views, the photo and its mirror image, to look at at once.
 
         Returns:
             Maps on the grid of the first size, probabilities.
@@ -102,7 +107,7 @@ class Classifier(nn.Module):
             batch = self.prepare(image, size)
             if flip:
                 batch = torch.cat([batch, batch.flip(-1)])
-            maps = self(batch)
+            maps = torch.cat([self(part) for part in batch.split(chunk)])
             scores.append(torch.sigmoid(pool(maps)).mean(0))
             if flip:
                 maps = torch.stack([maps[0], maps[1].flip(-1)])

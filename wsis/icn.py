@@ -26,6 +26,8 @@ PEAK_SIGMA = 1 / 16
 """Standard deviation of the Gaussian at a peak, as a share of the photo's long side."""
 HALF = {"cuda": torch.float16}
 """Devices on which maps are grown in half precision, and in which."""
+CHUNK = 16
+"""Maps grown at once where memory allows."""
 STRIDE = 4
 """Pixels a cell of the working maps where the hints join in the decoder."""
 
@@ -193,7 +195,7 @@ def enhance(
     peaks: np.ndarray,
     steps: int = 3,
     *,
-    chunk: int = 16,
+    chunk: int = CHUNK,
 ) -> np.ndarray:
     """Apply the network to its own output (Algorithm 1, line 8).
 

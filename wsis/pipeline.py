@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from scipy.special import expit
 
-from wsis import checkpoints, icn, instances, matching, peaks, response
+from wsis import checkpoints, icn, instances, matching, memory, peaks, response
 from wsis.agreement import agreed, class_share
-from wsis.classifier import SIZES, ClassMaps
+from wsis.classifier import SIZES, VIEWS, ClassMaps
 from wsis.errors import WsisError
 from wsis.image import resized
 from wsis.instances import Instance
@@ -100,12 +100,14 @@ class Glance:
         work: (h, w, 3) uint8 RGB, at most `WORK_SIZE` on the long side.
         class_maps: class maps and scores.
         seconds: how long that took.
+        notes: what people should know of how it went, a sentence each.
     """
 
     image: np.ndarray
     work: np.ndarray
     class_maps: ClassMaps
     seconds: dict[str, float]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Evidence:
             alone and their sum longer than the whole.
         objectness: (N,) float32 in [0, 1], how likely each proposal is one whole object; None where the checkpoint has
             no network for it.
+        notes: what people should know of how it went, a sentence each.
     """
 
     image: np.ndarray
@@ -133,6 +136,7 @@ class Evidence:
     source: ProposalSet
     seconds: dict[str, float]
     objectness: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -154,6 +158,7 @@ class Analysis:
         terms: (T+1, K, N, 3) float32, the three terms of Eq. 5 for every proposal.
         overlaps: (T+1, K, N) float32, IoU of V and proposal.
         seconds: how long each stage took, the evidence's included.
+        notes: what people should know of how it went, a sentence each, the evidence's included.
     """
 
     evidence: Evidence
@@ -165,6 +170,7 @@ class Analysis:
     terms: np.ndarray
     overlaps: np.ndarray
     seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that all parts speak of the same steps, peaks and proposals."""
@@ -265,12 +271,17 @@ class Analysis:
 
 
 class Pipeline:
-    """A checkpoint on a device, ready to analyse photos."""
+    """A checkpoint on a device, ready to analyse photos.
+
+    Where the device's memory runs out, the networks do less at once, and notes of the result say so; where that does
+    not help, `glance`, `observe` and `analyse` raise a `WsisError`.
+    """
 
     def __init__(self, checkpoint: checkpoints.Checkpoint, device: str = "cpu") -> None:
         """Keep the networks; they must already be on `device` and in evaluation mode."""
         self.checkpoint = checkpoint
         self.device = device
+        self._chunks = memory.Chunks(device)
 
     @classmethod
     def load(
@@ -306,18 +317,21 @@ class Pipeline:
         """The enhancers this checkpoint can run."""
         return tuple(e for e in ENHANCERS if e in ("none", "spread") or e in self.checkpoint.icns)
 
+    @memory.explained
     def glance(self, image: np.ndarray) -> Glance:
         """Class maps alone, for those who want to see something early; `observe` goes on from there.
 
         Args:
             image: (H, W, 3) uint8 RGB, see `wsis.image.read`.
         """
-        clock = _Clock(None)
+        clock, notes = _Clock(None), list[str]()
         work = resized(image, WORK_SIZE)
         with clock("classes", 0.0):
-            maps = self.checkpoint.classifier.class_maps(work, sizes=SIZES)
-        return Glance(image, work, maps, clock.seconds)
+            look = partial(self.checkpoint.classifier.class_maps, work, sizes=SIZES)
+            maps = self._chunks.run(look, VIEWS, VIEWS, "views of the photo were classified", notes)
+        return Glance(image, work, maps, clock.seconds, tuple(notes))
 
+    @memory.explained
     def observe(
         self, photo: np.ndarray | Glance, *, proposals: ProposalSet | None = None, progress: Progress | None = None
     ) -> Evidence:
@@ -336,8 +350,8 @@ class Pipeline:
             glance = beside.submit(lambda: photo if isinstance(photo, Glance) else self.glance(photo))
             part = self._propose(image, work, proposals, _Clock(progress))
             seen = glance.result()
-        seconds = {**seen.seconds, **part.pop("seconds")}
-        return Evidence(image=image, work=work, class_maps=seen.class_maps, seconds=seconds, **part)
+        seconds, notes = {**seen.seconds, **part.pop("seconds")}, seen.notes + part.pop("notes")
+        return Evidence(image=image, work=work, class_maps=seen.class_maps, seconds=seconds, notes=notes, **part)
 
     def _propose(
         self, image: np.ndarray, work: np.ndarray, proposals: ProposalSet | None, clock: _Clock
@@ -359,12 +373,17 @@ class Pipeline:
                 )
             else:
                 source, own = proposals, proposals.resized(work.shape[:2])
-        scorer, score = self.checkpoint.objectness, None
+        scorer, score, notes = self.checkpoint.objectness, None, list[str]()
         if scorer is not None and features:
             with clock("objectness", 0.55):
-                score = objectness.predict(scorer, features, own, edges)
-        return {"contours": edges, "proposals": own, "source": source, "objectness": score, "seconds": clock.seconds}
+                predict = partial(objectness.predict, scorer, features, own, edges)
+                score = self._chunks.run(predict, len(own), len(own), "proposals were scored", notes)
+        return {
+            "contours": edges, "proposals": own, "source": source, "objectness": score, "seconds": clock.seconds,
+            "notes": tuple(notes),
+        }  # fmt: skip
 
+    @memory.explained
     def analyse(
         self,
         photo: np.ndarray | Evidence,
@@ -389,12 +408,12 @@ class Pipeline:
                 f"Choose one of: {', '.join(self.enhancers)}."
             )
         evidence = photo if isinstance(photo, Evidence) else self.observe(photo, progress=progress)
-        clock = _Clock(progress)
+        clock, notes = _Clock(progress), list[str]()
         with clock("peaks", 0.6):
             found = self.peaks(evidence.class_maps, settings)
-            naive = self._naive(evidence, found, settings)
+            naive = self._naive(evidence, found, settings, notes)
         with clock("enhance", 0.7):
-            maps = self._enhance(evidence, found, naive, settings)
+            maps = self._enhance(evidence, found, naive, settings, notes)
         with clock("match", 0.9):
             flat = maps.reshape(-1, *maps.shape[2:])
             binary, thresholds = matching.cut(flat)
@@ -414,6 +433,7 @@ class Pipeline:
             terms.reshape(count, len(found), total, 3),
             overlaps.reshape(count, len(found), total),
             {**evidence.seconds, **clock.seconds},
+            (*evidence.notes, *notes),
         )
 
     def peaks(self, class_maps: ClassMaps, settings: Settings) -> Peaks:
@@ -434,14 +454,15 @@ class Pipeline:
             limit=settings.max_peaks,
         )
 
-    def _naive(self, evidence: Evidence, found: Peaks, settings: Settings) -> np.ndarray:
+    def _naive(self, evidence: Evidence, found: Peaks, settings: Settings, notes: list[str]) -> np.ndarray:
         """(K, h, w) float32 in [0, 1]."""
         class_map = normalised(class_maps_of(evidence, found))
         if settings.naive == "class map" or not len(found):
             return class_map
         classifier = self.checkpoint.classifier
         prepared = classifier.prepare(evidence.work, SIZES[0])
-        own = response.respond(classifier, prepared, found, mode=settings.mode)
+        respond = partial(response.respond, classifier, prepared, found, mode=settings.mode)
+        own = self._chunks.run(respond, len(found), response.CHUNK, "responses of peaks were computed", notes)
         own = normalised(upsample(own, evidence.work.shape[:2]))
         if settings.naive == "response":
             return own
@@ -449,7 +470,9 @@ class Pipeline:
         of_class = normalised(np.einsum("kj,jhw->khw", same.astype(np.float32), own))
         return normalised(np.sqrt(own) + np.sqrt(of_class) + class_map)
 
-    def _enhance(self, evidence: Evidence, found: Peaks, naive: np.ndarray, settings: Settings) -> np.ndarray:
+    def _enhance(
+        self, evidence: Evidence, found: Peaks, naive: np.ndarray, settings: Settings, notes: list[str]
+    ) -> np.ndarray:
         """(T+1, K, h, w) float32 in [0, 1]."""
         if settings.enhancer == "none":
             return naive[None]
@@ -460,7 +483,9 @@ class Pipeline:
         grid = evidence.class_maps.maps.shape[1:]
         place = np.stack([(found.rows + 0.5) / grid[0], (found.columns + 0.5) / grid[1]], 1).astype(np.float32)
         own = normalised(evidence.class_maps.maps[found.classes])
-        steps = icn.enhance(self.checkpoint.icns[settings.enhancer], evidence.work, naive, own, place, settings.steps)
+        net = self.checkpoint.icns[settings.enhancer]
+        grow = partial(icn.enhance, net, evidence.work, naive, own, place, settings.steps)
+        steps = self._chunks.run(grow, len(found), icn.CHUNK, "maps were grown", notes)
         flat = upsample(steps[1:].reshape(-1, *steps.shape[2:]), evidence.work.shape[:2])
         grown = flat.reshape(-1, *naive.shape)
         if settings.agreement:

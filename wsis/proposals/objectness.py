@@ -73,7 +73,12 @@ class ObjectnessNet(nn.Module):
 
 @torch.inference_mode()
 def predict(
-    net: ObjectnessNet, features: Sequence[np.ndarray], proposals: ProposalSet, contours: np.ndarray
+    net: ObjectnessNet,
+    features: Sequence[np.ndarray],
+    proposals: ProposalSet,
+    contours: np.ndarray,
+    *,
+    chunk: int | None = None,
 ) -> np.ndarray:
     """Expected IoU of every proposal with the object that it shows.
 
@@ -82,13 +87,19 @@ def predict(
         features: (C_i, h_i, w_i) float32 maps of the photo, one for each of `net`'s channels.
         proposals: N proposals.
         contours: (H, W) float32 in [0, 1], on the proposals' grid.
+        chunk: how many proposals to score at once; None for all.
 
     Returns:
         (N,) float32 in [0, 1].
     """
     device = next(net.parameters()).device
-    parts = inputs(features, proposals, contours)
-    return torch.sigmoid(net(*(_to(part, device) for part in parts)).float()).cpu().numpy()
+    means, *arrays = inputs(features, proposals, contours)
+    regions = [torch.from_numpy(mean).to(device) for mean in means]
+    areas, members, touching, shape = (torch.from_numpy(array).to(device) for array in arrays)
+    some = chunk or max(1, len(members))
+    parts = zip(members.split(some), shape.split(some), strict=True)
+    logits = torch.cat([net(regions, areas, own, touching, figures) for own, figures in parts])
+    return torch.sigmoid(logits.float()).cpu().numpy()
 
 
 def inputs(
@@ -209,9 +220,3 @@ def _bilinear(pixels: int, cells: int) -> tuple[tuple[np.ndarray, np.ndarray], t
 def _mean(weights: Tensor, values: Tensor) -> Tensor:
     """(N, R) weights and (R, C) values to (N, C) means."""
     return (weights @ values) / weights.sum(1, keepdim=True).clamp(min=1)
-
-
-def _to(part: np.ndarray | list[np.ndarray], device: torch.device) -> Tensor | list[Tensor]:
-    if isinstance(part, list):
-        return [torch.from_numpy(one).to(device) for one in part]
-    return torch.from_numpy(part).to(device)

@@ -17,6 +17,8 @@ from wsis.response.tape import Tape
 
 Mode = Literal["excitation", "gradient"]
 MODES: tuple[str, ...] = get_args(Mode)
+CHUNK = 5
+"""Peaks carried at once where memory allows."""
 
 
 def respond(
@@ -27,7 +29,7 @@ def respond(
     photos: np.ndarray | None = None,
     mode: Mode = "excitation",
     stop: int = 2,
-    chunk: int = 5,
+    chunk: int = CHUNK,
 ) -> np.ndarray:
     """Back-propagate from each peak's cell of its class map, sum over channels, clamp at 0.
 
@@ -47,7 +49,8 @@ def respond(
         mode: `excitation` or `gradient`.
         stop: after how many levels, seen from the image, to stop: 0 is the image, 2 the output of the second level
             (stride 4 in most networks).
-        chunk: how many peaks to carry at once through layers where each covers the whole grid; bounds memory.
+        chunk: how many peaks to carry at once through layers where each covers the whole grid; bounds memory, see
+            `Tape.back`.
 
     Returns:
         (K, h, w) float32, at least 0, h and w those of the level's output.

@@ -41,6 +41,8 @@ class Layer:
     dilation: int | None = None
 
 
+WINDOWS = 12
+"""How many chunks of gradients are carried at once where they cover windows around their peaks alone."""
 Rule = Callable[..., Layer | Tensor | None]
 Flows = dict[int, Flow]
 """Gradients of tensors, by their id."""
@@ -219,7 +221,7 @@ class Tape(TorchFunctionMode):
             output: (B, C, H, W) made inside the context.
             photos: (K,) index of the photo.
             places: (K,) channel, row and column of each value.
-            chunk: how many gradients to carry at once where they cover all cells.
+            chunk: how many gradients to carry at once where they cover all cells; `WINDOWS` times as many before.
             reduce: what to make of each chunk's (k, C, H, W), of the source's shape.
 
         Returns:
@@ -227,20 +229,20 @@ class Tape(TorchFunctionMode):
         """
         channels, rows, columns = places
         near, far, step = self._path(output)
-        cells = Cells(photos, rows, columns, (output.shape[2], output.shape[3]), step)
-        seeds = torch.eye(output.shape[1], device=output.device, dtype=output.dtype)[channels, :, None, None]
-        flows, cells = _through(near, {id(output): Flow(seeds)}, cells)
-        products = {key: flow.product(cells) for key, flow in flows.items()}
+        seeds = torch.eye(output.shape[1], device=output.device, dtype=output.dtype)
         found = []
-        for start in range(0, len(photos), chunk):
-            some = slice(start, start + chunk)
-            own = replace(cells, photos=photos[some], rows=rows[some], columns=columns[some])
-            parts = {key: Flow(values[some]) for key, values in products.items()}
-            parts, own = _moved(parts, own, replace(own, step=1, whole=True))
-            parts, own = _through(far, parts, own)
-            source = parts.get(id(self._source))
-            empty = self._source.new_zeros(len(own.photos), *self._source.shape[1:])
-            found.append(reduce(empty if source is None else source.product(own)))
+        for many in _slices(len(photos), WINDOWS * chunk):
+            cells = Cells(photos[many], rows[many], columns[many], (output.shape[2], output.shape[3]), step)
+            flows, cells = _through(near, {id(output): Flow(seeds[channels[many], :, None, None])}, cells)
+            products = {key: flow.product(cells) for key, flow in flows.items()}
+            for some in _slices(len(cells.photos), chunk):
+                own = replace(cells, photos=cells.photos[some], rows=cells.rows[some], columns=cells.columns[some])
+                parts = {key: Flow(values[some]) for key, values in products.items()}
+                parts, own = _moved(parts, own, replace(own, step=1, whole=True))
+                parts, own = _through(far, parts, own)
+                source = parts.get(id(self._source))
+                empty = self._source.new_zeros(len(own.photos), *self._source.shape[1:])
+                found.append(reduce(empty if source is None else source.product(own)))
         return torch.cat(found)
 
     def _path(self, output: Tensor) -> tuple[list[Layer], list[Layer], int]:
@@ -257,6 +259,11 @@ class Tape(TorchFunctionMode):
                 return path[:i], path[i:], max(step, 1)
             step = common
         return path, [], max(step, 1)
+
+
+def _slices(count: int, size: int) -> Iterable[slice]:
+    """Slices of 0..count-1, so many in each."""
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def _through(path: list[Layer], flows: Flows, cells: Cells) -> tuple[Flows, Cells]:
