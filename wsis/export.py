@@ -10,12 +10,14 @@ import hashlib
 import io
 import json
 import platform
+import time
 import tomllib
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,7 @@ def writing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         yield temporary
         temporary.replace(path)
     except OSError as error:
@@ -53,6 +56,15 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=64)  # once a folder is enough
+def _sweep(folder: Path, seconds: float = 600) -> None:
+    """Delete what a killed process left half written in a folder; younger files may be another process's."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > seconds:
+                part.unlink()
 
 
 def write(path: Path, content: bytes | str) -> Path:
