@@ -10,23 +10,32 @@ import atexit
 import importlib.util
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: nothing leaves this host
 
 from wsis.errors import WsisError
+
+if TYPE_CHECKING:
+    from wsis.explorer.turns import Limits
 
 EXAMPLES = Path(__file__).parent / "assets" / "examples"
 SESSIONS = 200
 """Of how many visitors, the latest, Gradio keeps what their page shows: up to 2 MB each, also when they have left."""
 PATIENCE = 2
 """Seconds that answers under way may still take when the server is stopped."""
+COUNTS = ("max_upload", "max_pixels", "uploads", "memory", "queue", "per_page", "per_address", "per_minute")
+UPLOADS = "wsis-uploads-"
+"""Prefix of the temporary folder of uploads, which is this process's own."""
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,8 +56,20 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--auth", action="append", default=[], metavar="USER:PASSWORD", help="who may enter; may be given again; "
         "the list of processes shows it, so better take --auth-file or the variable WSIS_AUTH")  # fmt: skip
     add("--auth-file", type=Path, help="text file with one USER:PASSWORD a line")
+    add("--trust-proxy", metavar="ADDRESSES", help="of proxies whose X-Forwarded-For says who asks, e.g. 127.0.0.1 or "
+        "10.0.0.0/8; default: the variable FORWARDED_ALLOW_IPS; on a Space all, else none")  # fmt: skip
     add("--max-upload", type=int, default=100, metavar="MB", help="largest file that is taken; default: %(default)s")
+    add("--max-pixels", type=int, default=100, metavar="MEGAPIXELS", help="largest photo; default: %(default)s")
+    add("--uploads", type=int, default=2048, metavar="MB", help="most that uploads take of the disk, the oldest go "
+        "first; default: %(default)s")  # fmt: skip
+    add("--memory", type=int, default=2048, metavar="MB", help="most that kept analyses hold; default: %(default)s")
     add("--queue", type=int, default=40, metavar="N", help="most requests that may wait; default: %(default)s")
+    add("--per-page", type=int, metavar="N", help="of these, most from one page; default: 8")
+    add("--per-address", type=int, metavar="N", help="of these, most from one address; default: half of them")
+    add("--per-minute", type=int, metavar="N", help="most analyses from one address in a minute; default: 120. "
+        "Where only this machine reaches the page, these three have no bound unless one is named")  # fmt: skip
+    add("--log", choices=("off", "json"), default="off", help="json: a line for each request on stderr, without "
+        "photos, names or addresses; default: %(default)s")  # fmt: skip
     add("--mcp", action="store_true", help="serve analyse, rank and segment as MCP tools too")
     add("--open", action="store_true", help="open the page in a browser")
     return parser.parse_args(argv)
@@ -86,9 +107,14 @@ def check(options: argparse.Namespace) -> None:
     """
     if options.port is not None and not 0 < options.port < 65536:
         raise WsisError(f"--port must be between 1 and 65535, got {options.port}.")
-    for name, value in (("--max-upload", options.max_upload), ("--queue", options.queue)):
-        if value < 1:
-            raise WsisError(f"{name} must be at least 1, got {value}.")
+    for name in COUNTS:
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise WsisError(f"--{name.replace('_', '-')} must be at least 1, got {value}.")
+    if options.max_pixels > 100:
+        raise WsisError(f"--max-pixels must be at most 100, got {options.max_pixels}: larger photos are not read.")
+    if 4 * options.max_upload > options.uploads:
+        raise WsisError(f"--uploads must be at least four times --max-upload, {4 * options.max_upload} MB or more.")
     if options.root_path and not options.root_path.startswith(("/", "http://", "https://")):
         raise WsisError(f"--root-path must be a path from the root, such as /wsis, or a URL; got {options.root_path}.")
     if options.mcp and importlib.util.find_spec("mcp") is None:
@@ -109,6 +135,25 @@ def local(options: argparse.Namespace, environment: Mapping[str, str] = os.envir
     return host(options, environment) in ("127.0.0.1", "::1", "localhost") and not shown_elsewhere
 
 
+def trusted(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> str:
+    """The proxies whose word counts on who asks, as uvicorn wants it; empty for none."""
+    named = options.trust_proxy if options.trust_proxy is not None else environment.get("FORWARDED_ALLOW_IPS")
+    return ("*" if "SPACE_ID" in environment else "") if named is None else named
+
+
+def limits(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Limits:
+    """How much is taken on; on a machine of one's own only the queue is bounded unless more is asked for."""
+    from wsis.explorer.turns import Limits  # noqa: PLC0415 - importing `app` loads nothing heavy
+
+    free = local(options, environment)
+    return Limits(
+        waiting=options.queue,
+        page=options.per_page or (options.queue if free else 8),
+        address=options.per_address or (options.queue if free else max(1, options.queue // 2)),
+        minute=options.per_minute or (None if free else 120),
+    )
+
+
 def examples() -> dict[str, Path]:
     """The example photos by name; empty where there are none."""
     return {path.stem: path for path in sorted(EXAMPLES.glob("*.jpg"))}
@@ -122,27 +167,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check(options)
         auth = visitors(options)
+        prepare(options)
         # The imports take seconds, and --help and mistakes should not. ZeroGPU wants to come before torch.
         from wsis.explorer import accelerator  # noqa: PLC0415
 
         accelerator.spaces()
+        from wsis.explorer.desk import Desk  # noqa: PLC0415
         from wsis.explorer.handlers import Handlers  # noqa: PLC0415
-        from wsis.explorer.layout import build, launch_options  # noqa: PLC0415
+        from wsis.explorer.layout import BACKSTOP, build, launch_options  # noqa: PLC0415
+        from wsis.explorer.store import Store  # noqa: PLC0415
+        from wsis.explorer.tabs import tune  # noqa: PLC0415
+        from wsis.explorer.turns import Turns  # noqa: PLC0415
+        from wsis.explorer.uploads import Shelf  # noqa: PLC0415
+        from wsis.explorer.watch import Watch  # noqa: PLC0415
+        from wsis.explorer.web import app_options  # noqa: PLC0415
         from wsis.pipeline import Pipeline  # noqa: PLC0415
 
         pipeline = Pipeline.load(options.model, device=options.device, weights=options.weights, labels=options.labels)
-        handlers = Handlers(pipeline, examples())
+        tune.sweep(UPLOADS)
+        store = Store(megabytes=options.memory)
+        watch, shelf = Watch(sys.stderr if options.log == "json" else None), Shelf(options.uploads)
+        watch.gauge("wsis_analyses", "Analyses kept in memory", lambda: len(store))
+        watch.gauge("wsis_analyses_bytes", "Memory that they hold", lambda: store.bytes)
+        watch.gauge("wsis_uploads_bytes", "What uploads take of the disk", lambda: shelf.bytes)
+        desk = Desk(Turns(limits(options)), watch, by_address=not options.root_path or bool(trusted(options)))
+        handlers = Handlers(pipeline, examples(), store, desk, most_pixels=options.max_pixels * 10**6)
         page = build(handlers, local=local(options))
     except WsisError as error:
         print(error, file=sys.stderr)
         return 2
     handlers.warm()
-    page.queue(max_size=options.queue)
+    page.queue(max_size=BACKSTOP)
+    beside = app_options(desk, shelf, most=options.max_upload * 2**20, model=pipeline.name, users=auth)
     serving = {
         "server_name": host(options), "server_port": options.port, "root_path": options.root_path.rstrip("/") or None,
         "auth": auth or None, "max_file_size": f"{options.max_upload}mb", "mcp_server": options.mcp,
         "state_session_capacity": SESSIONS, "share": False, "inbrowser": options.open, "quiet": True,
-        "prevent_thread_lock": True,
+        "prevent_thread_lock": True, "app_kwargs": beside,
     }  # fmt: skip
     try:
         page.launch(**{**launch_options(handlers), **serving})
@@ -153,12 +214,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     with suppress(KeyboardInterrupt):
         while page.is_running:
             time.sleep(0.2)
+    desk.stopping = True
     with suppress(KeyboardInterrupt):  # pressed twice
         page.server.config.timeout_graceful_shutdown = PATIENCE
         logging.getLogger("uvicorn.error").disabled = True  # it would print a traceback for each answer cut off
         page.close(verbose=False)
         handlers.store.close()
     return 0
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """What Gradio and uvicorn take from the environment: whom to believe, and a folder of our own for uploads."""
+    os.environ["FORWARDED_ALLOW_IPS"] = trusted(options)
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix=UPLOADS)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["GRADIO_TEMP_DIR"] = folder
 
 
 def leave(code: int) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app import examples
+from wsis.explorer.desk import Desk
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import build, launch_options
+from wsis.explorer.turns import Limits, Turns
 from wsis.pipeline import Pipeline
 
 READY = """() => {
@@ -44,13 +46,13 @@ class Site:
 
 
 @contextmanager
-def serve(pipeline: Pipeline, port: int | None = None) -> Iterator[Site]:
+def serve(pipeline: Pipeline, port: int | None = None, limits: Limits | None = None) -> Iterator[Site]:
     """The explorer on a port of this machine, in this process."""
     if port is None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-    handlers = Handlers(pipeline, examples())
+    handlers = Handlers(pipeline, examples(), desk=Desk(Turns(limits or Limits(minute=None))))
     page = build(handlers, local=True)
     handlers.warm().join()
     page.launch(

@@ -27,7 +27,9 @@ from small_analysis import small_analysis
 from wsis import instances
 from wsis.errors import WsisError
 from wsis.explorer import api, uploads
+from wsis.explorer.desk import Desk
 from wsis.explorer.store import Store
+from wsis.explorer.turns import Limits, Turns
 from wsis.pipeline import Pipeline
 
 QUICK = {"enhancer": "none", "steps": 0, "classes": ["cat"]}
@@ -36,20 +38,25 @@ IN_ORDER = ("none", 0, 0.1, ["cat"])
 """The same for raw requests."""
 
 
+def networks(store, analyse, **limits):
+    """What stands behind the endpoints."""
+    desk = Desk(Turns(Limits(**limits)))
+    return SimpleNamespace(store=store, desk=desk, enhancer="spread", photo=uploads.photo, analyse=analyse)
+
+
 @pytest.fixture(scope="module")
 def behind(tiny_checkpoint):
     pipeline = Pipeline.load(str(tiny_checkpoint), device="cpu")
     store = Store(every=3600)
-    yield SimpleNamespace(store=store, enhancer="spread", analyse=pipeline.analyse)
+    yield networks(store, pipeline.analyse)
     store.close()
 
 
 @contextmanager
-def served(behind, *, queue=None, wire=lambda page: None, **options):
+def served(behind, *, wire=lambda page: None, **options):
     with gr.Blocks(title="test", analytics_enabled=False) as page:
         api.register(behind)
         wire(page)
-    page.queue(max_size=queue)
     page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, share=False, **options)
     try:
         yield page
@@ -118,7 +125,7 @@ def test_analyse_then_rank_then_segment(client, png, behind, monkeypatch):
 
 def test_peaks_are_where_the_class_map_has_them():
     found = small_analysis()
-    behind = SimpleNamespace(store=Store(every=3600), enhancer="spread", analyse=lambda image, settings: found)
+    behind = networks(Store(every=3600), lambda image, settings: found)
     folder = Path(gr.utils.get_upload_folder()) / "wsis-tests"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "p.png").write_bytes(encoded(picture(96, 128), "PNG"))
@@ -331,7 +338,7 @@ def test_twenty_visitors_at_once_see_their_own_photo(tmp_path):
         return seen, answer_of(ask(server, "rank", seen["id"], 0.95, 0.1, 0.8, -1, 1))
 
     with (
-        served(SimpleNamespace(store=store, enhancer="spread", analyse=analyse)) as page,
+        served(networks(store, analyse)) as page,
         ThreadPoolExecutor(20) as pool,
     ):
         visits = list(pool.map(lambda number: visit(page, number), range(20)))
@@ -342,7 +349,16 @@ def test_twenty_visitors_at_once_see_their_own_photo(tmp_path):
     store.close()
 
 
-def test_a_full_queue_says_so(behind, png):
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"waiting": 2}, r"The server is busy: 2 are waiting, and it takes no more\. Try again in about "),
+        ({"address": 2}, r"2 requests from your address are waiting already\. Try again in about "),
+        ({"page": 2}, r"This page has 2 requests waiting already\."),
+        ({"minute": 3}, r"Your address may ask for 3 analyses a minute\. Try again in (59|60) seconds\."),
+    ],
+)
+def test_who_does_not_fit_is_told_so_in_a_sentence(behind, png, limits, sentence):
     busy, go_on = threading.Event(), threading.Event()
 
     def slow(image, settings):
@@ -350,19 +366,25 @@ def test_a_full_queue_says_so(behind, png):
         assert go_on.wait(30)
         return behind.analyse(image, settings)
 
-    with served(SimpleNamespace(store=behind.store, enhancer="spread", analyse=slow), queue=2) as page:
+    crowded = networks(behind.store, slow, **limits)
+    with served(crowded) as page:
         client = Client(page.local_url, verbose=False, analytics_enabled=False)
         jobs = [client.submit(handle_file(png), **QUICK, api_name="/segment")]
-        assert busy.wait(30)  # the first has left the queue and works
-        status = f"{page.local_url}gradio_api/queue/status"
+        assert busy.wait(30)  # the first works
         for waiting in (1, 2):
-            jobs.append(client.submit(handle_file(png), **QUICK, api_name="/segment"))
-            while httpx.get(status).json()["queue_size"] < waiting:
+            jobs.append(client.submit(handle_file(png), **QUICK, api_name=("/segment", "/analyse")[waiting - 1]))
+            while crowded.desk.turns.waiting < waiting:
                 assert not jobs[-1].done()
-        with pytest.raises(Exception, match=r"^Queue is full! Please try again\.$"):
-            client.predict(handle_file(png), **QUICK, api_name="/segment")
+        for name in ("/segment", "/analyse"):
+            assert re.match(
+                sentence, refused(lambda name=name: client.predict(handle_file(png), **QUICK, api_name=name))
+            )
+        assert "no longer kept" in refused(lambda: client.predict("x", api_name="/rank"))  # needs no turn
         go_on.set()
         assert all(job.result(timeout=60) for job in jobs)
+    told = crowded.desk.watch.text().decode()
+    assert f'wsis_refused_total{{reason="{next(iter(limits)).replace("waiting", "full")}"}} 2.0' in told
+    assert 'wsis_requests_total{act="segment",outcome="ok"} 2.0' in told
 
 
 def test_closing_the_tab_mid_analysis_frees_its_memory():
@@ -389,7 +411,7 @@ def test_closing_the_tab_mid_analysis_frees_its_memory():
         gr.Button().click(look, None, out, api_name="look")
         page.unload(leave)
 
-    nobody = SimpleNamespace(store=store, enhancer="spread", analyse=None)
+    nobody = networks(store, None)
     with served(nobody, wire=wire) as page:
         root = f"{page.local_url}gradio_api"
         with httpx.stream("GET", f"{root}/heartbeat/visitor", timeout=30) as heartbeat:

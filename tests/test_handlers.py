@@ -294,10 +294,10 @@ def test_equal_messages_differ_so_that_the_page_notices(handlers):
 def test_a_tab_closed_after_the_first_map_keeps_nothing(handlers, example):
     event = gr.EventData(None, {"act": "upload", "now": now(), "name": "a.jpg"})
     event._data["path"] = upload_to_gradio("mine.jpg", example.read_bytes())
-    assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance" and handlers._seen
+    assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance" and handlers.store._begun
     handlers.closed(TAB)
-    assert not handlers._seen
-    assert look(handlers, "finish", name="a.jpg", peak=0, ticket=0)[0]["kind"] == "gone"
+    assert not handlers.store._begun
+    assert look(handlers, "finish", name="a.jpg", peak=0, begun=0)[0]["kind"] == "gone"
 
 
 def test_a_tab_closed_during_the_first_map_keeps_nothing(handlers, example, monkeypatch):
@@ -306,7 +306,7 @@ def test_a_tab_closed_during_the_first_map_keeps_nothing(handlers, example, monk
     path = upload_to_gradio("mine.jpg", example.read_bytes())
     event = gr.EventData(None, {"act": "upload", "now": now(), "name": "a.jpg", "path": path})
     assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance"
-    assert not handlers._seen
+    assert not handlers.store._begun
 
 
 def test_of_two_photos_in_a_row_the_last_is_finished(handlers, example):

@@ -262,7 +262,7 @@ def test_the_tab_is_private_and_takes_folders_only_where_allowed(pipeline, monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for allow in (False, True):
         with gr.Blocks() as page, gr.Tab("Tune"):
-            made = tab.build(pipeline, {"concurrency_id": "gpu", "concurrency_limit": 1}, allow_folder=allow)
+            made = tab.build(pipeline, allow_folder=allow)
         dependencies = page.config["dependencies"]
         assert dependencies and all(one["api_visibility"] == "private" for one in dependencies)
         assert any(fn.fn and fn.fn.__name__ == "folder" for fn in page.fns.values()) == allow

@@ -12,9 +12,9 @@ from gradio import FileData
 
 from wsis import export
 from wsis.errors import WsisError
+from wsis.explorer.desk import Desk
 from wsis.explorer.store import Store
-from wsis.explorer.uploads import fetch_nothing, uploaded
-from wsis.image import read
+from wsis.explorer.uploads import fetch_nothing
 from wsis.matching import PUBLISHED, Weights
 from wsis.pipeline import Analysis, Enhancer, Settings
 
@@ -25,10 +25,14 @@ class Behind(Protocol):
     """What the endpoints need of the screen's handlers."""
 
     store: Store
+    desk: Desk
 
     @property
     def enhancer(self) -> Enhancer:
         """The enhancer that `default` stands for."""
+
+    def photo(self, path: Path) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of an uploaded file."""
 
     def analyse(self, image: np.ndarray, settings: Settings) -> Analysis:
         """Run the networks."""
@@ -69,6 +73,7 @@ class Api:
             `steps`, how many maps a peak has beside the naive one
             `proposals`, how many there are
             `seconds` for each stage
+            `notes`, sentences on how it went, mostly none
         """
         return _friendly(lambda: self._analyse(photo, enhancer, steps, class_threshold, classes))
 
@@ -131,8 +136,8 @@ class Api:
             class_threshold=_number("class_threshold", threshold),
             classes=None if classes is None else tuple(dict.fromkeys(classes)),
         )
-        file = uploaded(Path(path))
-        return self._behind.analyse(read(file), settings), str(photo.get("orig_name") or file.name)[:200]
+        image = self._behind.photo(Path(path))
+        return self._behind.analyse(image, settings), str(photo.get("orig_name") or Path(path).name)[:200]
 
     def _analyse(self, *request: Any) -> dict:
         analysis, name = self._look(*request)
@@ -154,6 +159,7 @@ class Api:
             "steps": analysis.steps,
             "proposals": len(analysis.proposals),
             "seconds": {stage: round(seconds, 4) for stage, seconds in analysis.seconds.items()},
+            "notes": list(getattr(analysis, "notes", ())),
         }
 
     def _rank(self, id: Any, alpha: Any, beta: Any, gamma: Any, step: Any, per_peak: Any) -> list[dict]:
@@ -169,13 +175,12 @@ class Api:
 
 
 def register(behind: Behind) -> None:
-    """Add the endpoints to the page being built, and let the server fetch nothing."""
+    """Add the endpoints to the page being built, under the limits of the desk, and let the server fetch nothing."""
     fetch_nothing()
-    endpoints = Api(behind)
-    lane: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
-    gr.api(endpoints.analyse, api_name="analyse", **lane)
-    gr.api(endpoints.rank, api_name="rank", concurrency_limit=None)
-    gr.api(endpoints.segment, api_name="segment", **lane)
+    endpoints, desk = Api(behind), behind.desk
+    gr.api(desk.heavy("analyse", endpoints.analyse), api_name="analyse", concurrency_limit=None)
+    gr.api(desk.light("rank", endpoints.rank), api_name="rank", concurrency_limit=None)
+    gr.api(desk.heavy("segment", endpoints.segment), api_name="segment", concurrency_limit=None)
 
 
 def _results(analysis: Analysis, photo: str, weights: Weights, step: int, per_peak: int) -> list[dict]:

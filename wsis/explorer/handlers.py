@@ -1,7 +1,7 @@
 """What happens on a click: fetch the analysis, ask the core, answer the page with a message. No maths here.
 
 The page (`stage/session.js`) says what it shows with every event (`Now`) and gets messages back: `glance`, `analysis`,
-`peak`, `other`, `settled`, `shared`, `stale`, `notice`, `gone`, `idle`.
+`peak`, `other`, `settled`, `shared`, `stale`, `notice`, `busy`, `gone`, `idle`.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ import numpy as np
 import torch
 
 from wsis.errors import WsisError
-from wsis.explorer import payload
+from wsis.explorer import payload, uploads
 from wsis.explorer.accelerator import lane
+from wsis.explorer.desk import Desk
 from wsis.explorer.files import Folder
 from wsis.explorer.payload import Message
 from wsis.explorer.scene import BEST, Scene
 from wsis.explorer.store import GONE, Entry, Store
-from wsis.explorer.uploads import uploaded
-from wsis.image import read
+from wsis.explorer.turns import RefusedError
+from wsis.explorer.watch import watched
+from wsis.image import MAX_PIXELS, read
 from wsis.matching import PRESETS, PUBLISHED, READINGS, Weights
-from wsis.pipeline import Analysis, Enhancer, Glance, Pipeline, Settings
+from wsis.pipeline import Analysis, Enhancer, Pipeline, Settings
 from wsis.proposals import readers
 
 MAX_STEPS = 4
@@ -124,22 +126,38 @@ class Controls:
 class Handlers:
     """The explorer's behaviour over one pipeline; every public method is one event."""
 
-    def __init__(self, pipeline: Pipeline, examples: dict[str, Path], store: Store | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        examples: dict[str, Path],
+        store: Store | None = None,
+        desk: Desk | None = None,
+        *,
+        most_pixels: int = MAX_PIXELS,
+    ) -> None:
         """Remember the pipeline.
 
         Args:
             pipeline: a loaded checkpoint.
             examples: photos by the name they are shown with; may be empty.
             store: where analyses are kept.
+            desk: limits and turns; the usual ones by default.
+            most_pixels: of an uploaded photo.
         """
         self.pipeline, self.examples, self.store = pipeline, examples, store or Store()
+        self.desk = desk or Desk()
         self.defaults = Settings(enhancer=self.enhancer, steps=MAX_STEPS)
         self.files = Folder(self.device)
         self._glance, self._observe, self._analyse = (
-            lane(work) for work in (pipeline.glance, pipeline.observe, pipeline.analyse)
+            watched(lane(work)) for work in (pipeline.glance, pipeline.observe, pipeline.analyse)
         )
         self._finished: dict[str, str] = {}
-        self._seen: dict[str, tuple[int, Glance]] = {}
+        self._most_pixels = most_pixels
+        self._acts: dict[str, Callable[[dict, Now, Controls, str], Message]] = {
+            "open": self._open, "example": self._example, "upload": self._upload, "finish": self._finish,
+            "class": self._class, "adjust": self._adjust, "enhancer": self._adjust, "reading": self._adjust,
+            "proposals": self._proposals, "compare": self._compare,
+        }  # fmt: skip
         self._lock = threading.Lock()
         self._serial = count()
 
@@ -161,6 +179,14 @@ class Handlers:
         """Run the networks, for the API."""
         return self._analyse(self._observe(image), settings)
 
+    def photo(self, path: Path) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of an uploaded file.
+
+        Raises:
+            WsisError: it was not uploaded, is too large, or cannot be read.
+        """
+        return uploads.photo(path, self._most_pixels)
+
     def warm(self) -> threading.Thread:
         """Analyse the first example in the background, so that the first page can show it."""
         thread = threading.Thread(
@@ -176,23 +202,43 @@ class Handlers:
 
         A new photo is answered with a `glance`, its first map; the page then asks to `finish` it.
         """
-        acts: dict[str, Callable[[dict, Now, Controls, str], Message]] = {
-            "open": self._open, "example": self._example, "upload": self._upload, "finish": self._finish,
-            "class": self._class, "adjust": self._adjust, "enhancer": self._adjust, "reading": self._adjust,
-            "proposals": self._proposals, "compare": self._compare,
-        }  # fmt: skip
 
         def work(data: dict) -> Message:
-            return acts[data["act"]](data, Now.of(data.get("now")), Controls(*controls), owner(request))
+            return self._acts[data["act"]](data, Now.of(data.get("now")), Controls(*controls), owner(request))
 
         return self._answered(work, event)
+
+    def act(self, event: gr.EventData, *_: Any) -> str:
+        """What `look` is asked for, in one of few words."""
+        act = str(_data(event).get("act"))
+        return act if act in self._acts else "other"
+
+    def ready(self, event: gr.EventData, request: gr.Request, *controls: Any) -> bool:
+        """Whether `look` has the answer already: a finished example, or the analysis that a link names."""
+        data = _data(event)
+        try:
+            now = Now.of(data.get("now"))
+            if data["act"] not in ("open", "example") or now.compare not in ("naive", now.enhancer):
+                return False
+            if data["act"] == "open" and data.get("id"):
+                return bool(self.store.get(str(data["id"])))
+            name = data.get("name" if data["act"] == "example" else "example") or next(iter(self.examples), None)
+            same = self._settings(Controls(*controls), now) == self.defaults
+            return (name in self._finished and same) or not self.examples
+        except (WsisError, KeyError, TypeError, ValueError):  # `look` says what is wrong, or that a link has expired
+            return False
+
+    def refused(self, error: RefusedError, event: gr.EventData | None = None, *_: Any) -> Message:
+        """The answer to a request that was not taken on; with its ticket, so that the page may send it again."""
+        ticket = None if event is None else str(_data(event).get("ticket") or "")[:64]
+        return self._said("busy", text=str(error), seconds=error.seconds, ticket=ticket)
 
     def tuned(self, path: Callable[[str], Path], event: gr.EventData, request: gr.Request, *controls: Any) -> Message:
         """A photo of the tuned data set is opened in the explorer; `path` finds it by its stem."""
 
         def work(data: dict) -> Message:
-            photo = path(str(data.get("photo")))
-            return self._photo(photo, photo.name, Controls(*controls).settings(), owner(request))
+            chosen = path(str(data.get("photo")))
+            return self._photo(read(chosen), chosen.name, Controls(*controls).settings(), owner(request))
 
         return self._answered(work, event)
 
@@ -235,7 +281,6 @@ class Handlers:
 
     def closed(self, request: gr.Request) -> None:
         """A tab was closed."""
-        self._seen.pop(owner(request), None)
         self.store.release(owner(request))
 
     # --- acts --------------------------------------------------------------------------------------------------------
@@ -260,7 +305,7 @@ class Handlers:
         if expired is None:
             return message
         text = f"{expired['text']} Here is an example; choose your photo again, and the settings of the link stay."
-        return {**message, "text": text, "expired": link}
+        return {**message, "text": f"{text} {message['text']}".strip(), "expired": link}
 
     def _example(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         name, peak = str(data["name"]), int(data.get("peak", BEST))
@@ -268,38 +313,38 @@ class Handlers:
             raise WsisError("There is no such example.")
         settings = self._settings(controls, now)
         if settings != self.defaults:
-            return self._photo(self.examples[name], name, settings, who, peak)
+            return self._photo(read(self.examples[name]), name, settings, who, peak)
         token, made = self._finished_example(name)
         self.store.drop(now.token)
         return self._analysis(token, made, name, replace(now, peak=peak), who, photo=True)
 
     def _upload(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
-        path = uploaded(Path(str(data["path"])))
+        image = self.photo(Path(str(data["path"])))
         name = str(data.get("name") or "photo")[:200]
         if name in self.examples:  # an example goes by its name without an ending
             name += ".jpg"
-        return self._photo(path, name, self._settings(controls, now), who)
+        return self._photo(image, name, self._settings(controls, now), who)
 
-    def _photo(self, path: Path, name: str, settings: Settings, who: str, peak: int = BEST) -> Message:
+    def _photo(self, image: np.ndarray, name: str, settings: Settings, who: str, peak: int = BEST) -> Message:
         """The first map of a new photo; the rest is asked for with `finish`, so that others come in between."""
-        seen = self._glance(read(path))
-        ticket = next(self._serial)
-        if not self.store.closed(who):  # else nobody will ask for the rest
-            self._seen[who] = ticket, seen
+        seen = self._glance(image)
+        begun = next(self._serial)
+        self.store.begin(who, begun, seen)
         found = self.pipeline.peaks(seen.class_maps, settings)
-        finish = {"name": name, "peak": peak, "ticket": ticket}
+        finish = {"name": name, "peak": peak, "begun": begun}
         return self._said("glance", **payload.glance(seen, found, name), finish=finish)
 
     def _finish(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """The rest of what `_photo` began."""
-        ticket, seen = self._seen.get(who, (None, None))
-        if seen is None:
-            raise WsisError(GONE)
-        if ticket != data["ticket"]:  # another photo was chosen meanwhile
+        begun = int(data["begun"])
+        seen = self.store.begun(who, begun)
+        if seen is None:  # another photo was chosen meanwhile
             return self._said("stale")
-        del self._seen[who]
         name = str(data["name"])
-        made = self._analyse(self._observe(seen), self._settings(controls, now))
+        try:
+            made = self._analyse(self._observe(seen), self._settings(controls, now))
+        finally:
+            self.store.finished(who, begun)
         token = self.store.put(made, photo=name, owner=who, replacing=now.token)
         return self._analysis(token, made, name, replace(now, peak=int(data["peak"])), who, photo=True)
 
@@ -352,10 +397,11 @@ class Handlers:
 
     def _finished_example(self, name: str) -> tuple[str, Analysis]:
         """A finished example, computed once for everybody: it is nobody's photo."""
-        with self._lock:
-            if name not in self._finished:
-                made = self.analyse(read(self.examples[name]), self.defaults)
-                self._finished[name] = self.store.put(made, photo=name, pinned=True)
+        if name not in self._finished:
+            with self._lock:
+                if name not in self._finished:
+                    made = self.analyse(read(self.examples[name]), self.defaults)
+                    self._finished[name] = self.store.put(made, photo=name, pinned=True)
         token = self._finished[name]
         return token, self.store.get(token).analysis
 
@@ -367,9 +413,11 @@ class Handlers:
         """Everything that the page needs to go on without Python."""
         scene = Scene(made, name, now.peak, now.step, now.preset, now.weights)
         other_token, other = self._second(made, name, now, who)
+        notes = dict.fromkeys(note for one in (made, other) for note in getattr(one, "notes", ()))
         return self._said(
             "analysis",
             token=token,
+            text=" ".join(notes),
             pristine=token in self._finished.values(),
             **payload.analysis(made),
             part=None if scene.empty else self._part(scene, other),

@@ -18,6 +18,9 @@ from wsis.explorer.handlers import Handlers
 from wsis.explorer.payload import Message
 from wsis.explorer.scene import TOP
 from wsis.explorer.tabs import method, plots, results, tune
+from wsis.explorer.turns import RefusedError
+from wsis.explorer.uploads import Shelf
+from wsis.explorer.web import app_options
 from wsis.explorer.words import MEANING
 from wsis.image import read
 from wsis.matching import PRESETS
@@ -42,8 +45,10 @@ SLIDERS: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, 
     "prm-2018": ((2.0, 0.01), (2.0, 0.01), (4e-5, 1e-7)),
 }
 """Maximum and step of the three sliders, where a reading needs others than (1.5, 0.01)."""
-LANE = {"concurrency_id": "gpu", "concurrency_limit": 1}
-"""One lane for what uses the networks, so that two visitors never share the accelerator's memory."""
+BACKSTOP = 1000
+"""Most events under way at all; the desk refuses far earlier, with a sentence."""
+UPLOAD = 100 * 2**20
+"""Bytes of the largest upload, unless the operator says otherwise."""
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
@@ -77,7 +82,7 @@ def build(handlers: Handlers, *, local: bool = False) -> gr.Blocks:
                         _html(AXES_HEAD, elem_id="axes")
                         sensitivity = _plot("sensitivity")
                     with _tab("tune", "Tune on a data set"):
-                        tuning = tune.build(handlers.pipeline, LANE, allow_folder=local)
+                        tuning = tune.build(handlers.pipeline, handlers.desk, allow_folder=local)
                     with _tab("results", "Results"):
                         _html(
                             results.html(handlers.pipeline.checkpoint),
@@ -106,6 +111,7 @@ def _wire(
     tuning: Any,
 ) -> None:
     """Events to handlers. The stage's component is the one wire between the page's scripts and Python."""
+    desk = handlers.desk
 
     def settled(state: Any, event: gr.EventData, request: gr.Request) -> tuple:
         """What only Python draws, for the tab that is open."""
@@ -126,22 +132,30 @@ def _wire(
         """A photo of the data set, opened in the explorer."""
         return handlers.tuned(partial(tuning.photo_path, state), event, request, *given)
 
-    heavy = {**LANE, **PRIVATE, "outputs": stage, "show_progress": "full", "trigger_mode": "always_last"}
-    light = {**PRIVATE, "show_progress": "hidden", "trigger_mode": "always_last", "concurrency_limit": None}
-    stage.edit(handlers.look, controls, **heavy).failure(None, js="() => wsis.failed()", **PRIVATE)
-    stage.select(handlers.ask, None, stage, **light)
-    stage.release(settled, tuning.state, [stage, *drawn, *tuning.outputs], **light)
-    stage.download(handlers.download, None, made, **{**light, "trigger_mode": "multiple"}).success(
-        None, js=FETCH, **PRIVATE
-    )
+    def untouched(error: RefusedError, *_: Any) -> tuple:
+        return handlers.refused(error), *[gr.skip()] * (len(drawn) + len(tuning.outputs))
+
+    # The desk lets them wait, not Gradio, which knows no visitors.
+    event = {**PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
+    heavy = {**event, "outputs": stage, "show_progress": "full"}
+    light = {**event, "show_progress": "hidden"}
+    look = desk.heavy(handlers.act, handlers.look, refused=handlers.refused, ready=handlers.ready)
+    stage.edit(look, controls, **heavy).failure(None, js="() => wsis.failed()", **PRIVATE)
+    stage.select(desk.light("ask", handlers.ask, refused=handlers.refused), None, stage, **light)
+    settle = desk.light("settle", settled, refused=untouched)
+    stage.release(settle, tuning.state, [stage, *drawn, *tuning.outputs], **light)
+    stage.download(
+        desk.light("download", handlers.download), None, made, **{**light, "trigger_mode": "multiple"}
+    ).success(None, js=FETCH, **PRIVATE)
     *sliders, file = controls
     for one in sliders:
         changed = one.release if isinstance(one, gr.Slider) else one.input
         changed(None, js="() => wsis.look('adjust')", **PRIVATE)
     gr.on([file.upload, file.clear], None, js="() => wsis.look('proposals', {}, 'Reading proposals')", **PRIVATE)
-    tuning.opener.select(opened, [tuning.state, *controls], **heavy)
+    tuned = desk.heavy("tuned", opened, refused=lambda error, *_: handlers.refused(error))
+    tuning.opener.select(tuned, [tuning.state, *controls], **heavy)
     page.load(None, js="() => wsis.open()", **PRIVATE)
-    page.unload(handlers.closed)
+    page.unload(desk.closing(handlers.closed))
 
 
 def launch_options(handlers: Handlers) -> dict[str, Any]:
@@ -152,7 +166,10 @@ def launch_options(handlers: Handlers) -> dict[str, Any]:
         _read(f"stage/{name}.js") for name in (*SCRIPTS, "photo")
     )
     head = f"<style>{theme.variables()}{styles}</style><script>{scripts}</script>"
-    return {"theme": theme.theme(), "head": head, "footer_links": [], "max_file_size": "100mb", "ssr_mode": False}
+    return {
+        "theme": theme.theme(), "head": head, "footer_links": [], "ssr_mode": False, "max_threads": BACKSTOP,
+        "max_file_size": f"{UPLOAD // 2**20}mb", "app_kwargs": app_options(handlers.desk, Shelf(), most=UPLOAD),
+    }  # fmt: skip
 
 
 def config(handlers: Handlers) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wsis.errors import WsisError
-from wsis.pipeline import Analysis
+from wsis.pipeline import Analysis, Glance
 
 GONE = "This analysis is no longer kept here. Choose the photo again."
 
@@ -25,6 +25,7 @@ class Entry:
 
     Attributes:
         analysis: the analysis.
+        bytes: how much memory it held when it was last looked at.
         photo: what the photo is called, with its ending.
         until: when it goes unless somebody asks for it before, in seconds of the store's clock.
         owners: sessions (tabs) that look at it.
@@ -33,6 +34,7 @@ class Entry:
     """
 
     analysis: Analysis
+    bytes: int
     photo: str
     until: float
     owners: set[str] = field(default_factory=set)
@@ -44,15 +46,16 @@ class Store:
     """Keeps analyses by unguessable tokens, which are what a session (or a client of the API) holds on to.
 
     Bounded in number, in bytes and in time: what no tab shows and what was used least recently goes first, and each
-    goes after `seconds` without use, or `grace` seconds after the last tab that showed it was closed. A thread looks
-    after that, so memory comes back though nobody asks for anything. All methods may be called from any thread.
+    goes after `seconds` without use, or `grace` seconds after the last tab that showed it was closed. Glances, which
+    are photos on their way to an analysis, count with them: one a session. A thread looks after that, so memory comes
+    back though nobody asks for anything. All methods may be called from any thread.
     """
 
     def __init__(
         self,
         *,
-        limit: int = 32,
-        megabytes: int = 1024,
+        limit: int = 200,
+        megabytes: int = 2048,
         seconds: float = 1800,
         grace: float = 120,
         every: float = 10,
@@ -61,7 +64,7 @@ class Store:
         """Make an empty store.
 
         Args:
-            limit: most analyses kept, pinned ones not counted.
+            limit: most analyses kept, pinned ones not counted, and most glances.
             megabytes: most memory they may hold together, pinned ones not counted.
             seconds: how long one is kept without being asked for.
             grace: how long one is kept after its tab was closed, so that a reload finds it.
@@ -71,6 +74,7 @@ class Store:
         self._limit, self._bytes, self._clock = limit, megabytes * 2**20, clock
         self._seconds, self._grace = seconds, grace
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._begun: OrderedDict[str, _Begun] = OrderedDict()
         self._closed: dict[str, float] = {}
         self._lock = threading.Lock()
         stop = threading.Event()
@@ -81,6 +85,43 @@ class Store:
     def __len__(self) -> int:
         """How many analyses are kept, pinned ones included."""
         return len(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that everything kept here holds, pinned ones included."""
+        with self._lock:
+            return sum(one.bytes for one in self._entries.values()) + sum(one.bytes for one in self._begun.values())
+
+    def begin(self, owner: str, ticket: int, glance: Glance) -> None:
+        """Keep what a session's new photo shows at first, until it is finished; a former one of it goes.
+
+        For a session that was closed while it waited, nothing is kept: nobody will ask for the rest.
+        """
+        size = held_bytes(glance)
+        with self._lock:
+            self._begun.pop(owner, None)
+            if owner not in self._closed:
+                self._begun[owner] = _Begun(glance, size, ticket, self._clock() + self._seconds)
+            self._tidy()
+
+    def begun(self, owner: str, ticket: int) -> Glance | None:
+        """What `begin` kept; None where the session has begun with another photo since.
+
+        Raises:
+            WsisError: it is no longer kept.
+        """
+        with self._lock:
+            found = self._begun.get(owner)
+            if found is None:
+                raise WsisError(GONE)
+            return found.glance if found.ticket == ticket else None
+
+    def finished(self, owner: str, ticket: int) -> None:
+        """The glance became an analysis, or never will."""
+        with self._lock:
+            found = self._begun.get(owner)
+            if found is not None and found.ticket == ticket:
+                del self._begun[owner]
 
     def put(
         self,
@@ -105,10 +146,10 @@ class Store:
         Returns:
             A new token.
         """
-        token = secrets.token_urlsafe(16)
+        token, size = secrets.token_urlsafe(16), held_bytes(analysis)
         with self._lock:
             self._leave(replacing, owner)
-            entry = Entry(analysis, photo, self._clock() + self._seconds, pinned=pinned)
+            entry = Entry(analysis, size, photo, self._clock() + self._seconds, pinned=pinned)
             if owner in self._closed:
                 entry.until = self._clock() + self._grace
             elif owner is not None:
@@ -158,16 +199,12 @@ class Store:
             # Longer than any request waits, and a few dozen bytes each.
             self._closed = {one: when for one, when in self._closed.items() if when > self._clock()}
             self._closed[owner] = self._clock() + self._seconds
+            self._begun.pop(owner, None)
             for entry in self._entries.values():
                 if owner in entry.owners:
                     entry.owners.remove(owner)
                     if not entry.owners and not entry.shared:
                         entry.until = min(entry.until, until)
-
-    def closed(self, owner: str) -> bool:
-        """Whether a session's tab was closed and it has not asked for anything since."""
-        with self._lock:
-            return owner in self._closed
 
     def drop(self, token: str | None) -> None:
         """Forget an analysis, unless it is pinned, shared, or already gone."""
@@ -177,8 +214,10 @@ class Store:
                 del self._entries[token or ""]
 
     def sweep(self) -> None:
-        """Forget what is due; the store's own thread calls this."""
+        """Forget what is due, and measure anew what has grown by its caches; the store's own thread calls this."""
         with self._lock:
+            for entry in self._entries.values():
+                entry.bytes = held_bytes(entry.analysis)
             self._tidy()
 
     def close(self) -> None:
@@ -186,6 +225,7 @@ class Store:
         self._stop()
         with self._lock:
             self._entries.clear()
+            self._begun.clear()
 
     def _entry(self, token: str | None) -> Entry:
         entry = self._entries.get(token) if isinstance(token, str) else None
@@ -205,11 +245,29 @@ class Store:
         now = self._clock()
         for token in [token for token, entry in self._entries.items() if entry.until <= now and not entry.pinned]:
             del self._entries[token]
-        sizes = {token: held_bytes(entry.analysis) for token, entry in self._entries.items() if not entry.pinned}
+        for owner in [owner for owner, glance in self._begun.items() if glance.until <= now]:
+            del self._begun[owner]
+        while len(self._begun) > self._limit:
+            self._begun.popitem(last=False)
+        sizes = {token: entry.bytes for token, entry in self._entries.items() if not entry.pinned}
+        held = sum(sizes.values()) + sum(glance.bytes for glance in self._begun.values())
         # What no tab shows goes first, so that a client of the API never empties somebody's screen.
         for token in sorted(sizes, key=lambda token: bool(self._entries[token].owners)):
-            if token != keep and (len(sizes) > self._limit or sum(sizes.values()) > self._bytes):
-                del self._entries[token], sizes[token]
+            if token != keep and (len(sizes) > self._limit or held > self._bytes):
+                held -= sizes.pop(token)
+                del self._entries[token]
+        while held > self._bytes and len(self._begun) > 1:
+            held -= self._begun.popitem(last=False)[1].bytes
+
+
+@dataclass(eq=False)
+class _Begun:
+    """A glance: how much memory it holds, the number of its photo, and when it goes."""
+
+    glance: Glance
+    bytes: int
+    ticket: int
+    until: float
 
 
 def held_bytes(thing: Any) -> int:

@@ -267,19 +267,24 @@ function axes() {  // of the sensitivity plot
   });
 }
 async function queue() {  // how many wait for the networks, asked now and then while nothing else goes on
-  const pill = document.querySelector('#top .queue');
-  if (pill && !document.hidden && !dragging) try {
-    const {queue_size: waiting} = await (await fetch('gradio_api/queue/status')).json();
-    pill.hidden = !waiting;
-    pill.textContent = `${waiting} in the queue`;
-  } catch { pill.hidden = false; pill.textContent = 'The server does not answer'; }
+  if (!document.hidden && !dragging && !D.place) try {
+    const {waiting} = await (await fetch('place')).json();
+    pill(waiting ? `${waiting} waiting` : '');
+  } catch { pill('The server does not answer'); }
 }
-let dragging = false;
+function pill(text) {
+  const place = document.querySelector('#top .queue');
+  if (place) Object.assign(place, {hidden: !text, textContent: text});
+}
+let dragging = false, placed = false;
 document.addEventListener('pointerdown', () => { dragging = true; }, true);
 document.addEventListener('pointerup', () => { dragging = false; }, true);
 setInterval(queue, 15000);
 
 W.listen(why => {
+  if (D.place || placed) pill(D.place ? W.words.place(D.place) : '');
+  placed = !!D.place;
+  if (why === 'place') return;
   if (why === 'tab' || why === 'analysis' || why === 'photo') axes();
   if (why === 'tab' || why === 'settled' || why === 'notice') return;
   if (['photo', 'analysis', 'empty', 'busy'].includes(why)) classes();

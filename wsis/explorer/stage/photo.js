@@ -16,7 +16,8 @@ async function send(file, name) {
     say(caption());
   } catch (error) {
     say('');
-    W.notice('The upload did not arrive. Is the file too large, or the server gone? Try again, or a smaller file.');
+    const told = /^HTTP \d+: (.+\.)$/.exec(error.message)?.[1];  // the server's own sentence
+    W.notice(told || 'The upload did not arrive. Is the file too large, or the server gone? Try again, or a smaller file.');
   }
   element.classList.remove('busy');
 }

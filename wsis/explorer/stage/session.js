@@ -7,7 +7,7 @@ const S = W.state = {
   token: null, other: null, peak: 0, step: C.step, preset: 'paper', weights: [...paper.weights], enhancer: C.enhancer,
   view: 'response', compare: 'naive', swipe: true, split: .5, opacity: .75, preview: null, tab: 'instances', axes: [0, 2],
 };
-const D = W.data = {photo: null, peaks: [], classes: [], on: [], steps: 0, match: null, other: null, parts: new Map(), empty: null, busy: 'Looking at a first photo'};
+const D = W.data = {photo: null, peaks: [], classes: [], on: [], steps: 0, match: null, other: null, parts: new Map(), empty: null, busy: 'Looking at a first photo', place: null, asked: null, retry: null};
 const listeners = [];
 W.listen = draw => listeners.push(draw);
 W.listen.first = draw => listeners.unshift(draw);  // the stage, before the panels around it
@@ -78,6 +78,7 @@ function follow() {
 }
 W.change = (changes = {}, why = 'state') => {
   Object.assign(S, changes);
+  if (!D.busy) D.place = null;
   follow();
   for (const draw of listeners) draw(why);
 };
@@ -88,7 +89,28 @@ const snapshot = () => ({
   token: S.token || D.replaced || null, other: S.other, peak: S.peak, step: S.step, preset: C.presets[S.preset] ? S.preset : 'paper', weights: S.weights,
   enhancer: S.enhancer, compare: S.compare, tab: S.tab, axes: S.axes, dark: document.body.classList.contains('dark'), reading: W.presets.of(S.preset).reading,
 });
-W.look = (act, data = {}, busy = '') => { D.busy = busy || 'Looking'; W.change({}, 'busy'); wire('edit', {act, ...data, now: snapshot()}); };
+W.look = (act, data = {}, busy = '') => {
+  const ticket = crypto.getRandomValues(new Uint32Array(4)).join('-');
+  if (D.retry) D.notice = '';
+  Object.assign(D, {busy: busy || 'Looking', place: null, retry: null, asked: {act, data, busy, ticket}});
+  W.change({}, 'busy');
+  wire('edit', {act, ...data, ticket, now: snapshot()});
+  clearTimeout(standing);
+  standing = setTimeout(stand, 500, ticket);
+};
+W.again = () => { const {act, data, busy} = D.retry; D.empty = null; W.look(act, data, busy); };
+// Where in the queue what was asked last stands; asked about now and then for as long as it takes.
+let standing = 0;
+async function stand(ticket) {
+  if (!D.busy || D.asked?.ticket !== ticket) return;
+  try {
+    const told = await (await fetch('place?ticket=' + ticket)).json();
+    if (!D.busy || D.asked.ticket !== ticket) return;
+    D.place = told.place ? told : null;
+  } catch { D.place = null; }
+  for (const draw of listeners) draw('place');
+  standing = setTimeout(stand, 1000, ticket);
+}
 W.ask = (act, data = {}) => wire('select', {act, ...data, now: snapshot()});
 W.download = (kind, data = {}) => wire('download', {kind, ...data, now: snapshot()});
 let settling = 0;
@@ -101,8 +123,8 @@ W.settle = () => {  // the visitor let go: the address, the spoken summary, the 
     wire('release', {now: snapshot()});
   }, 120);
 };
-W.failed = () => { D.busy = ''; W.notice('The server could not do that. Try again, or reload the page.'); W.change({}, 'busy'); };
-W.notice = text => { D.notice = text; W.change({}, 'notice'); };
+W.failed = () => { D.busy = ''; D.retry = D.asked; W.notice('The server could not do that. Try again, or reload the page.'); W.change({}, 'busy'); };
+W.notice = text => { D.notice = text; if (!text) D.retry = null; W.change({}, 'notice'); };
 
 // --- from Python ----------------------------------------------------------------------------------------------------
 let chain = Promise.resolve();
@@ -117,10 +139,18 @@ async function take(message) {
   const {kind} = message;
   if (kind === 'notice' || kind === 'gone') {
     D.busy = '';
+    D.retry = null;
     if (kind === 'gone' && !D.photo) D.empty = message.empty;
     D.gone = kind === 'gone' ? S.token || W.link.read().id : null;
     D.notice = message.text;
     return W.change({}, kind);
+  }
+  if (kind === 'busy') {  // not taken on: the screen stays as it is, and the same can be asked again
+    D.busy = '';
+    D.retry = message.ticket && message.ticket === D.asked?.ticket ? D.asked : null;
+    if (D.photo) D.notice = message.text;
+    else D.empty = {title: 'The server is busy', text: message.text, offer: 'Try again'};
+    return W.change({}, 'notice');
   }
   if (kind === 'idle') {
     Object.assign(D, {busy: '', empty: message.empty});

@@ -347,9 +347,9 @@ handle.addEventListener('keydown', event => {
 });
 
 // --- words over the photo -------------------------------------------------------------------------------------------------
-$('.message button').addEventListener('click', () => D.empty.name ? W.look('class', {name: D.empty.name, on: true}, 'Looking for ' + D.empty.name) : W.photo?.choose());
+$('.message button').addEventListener('click', () => D.retry ? W.again() : D.empty.name ? W.look('class', {name: D.empty.name, on: true}, 'Looking for ' + D.empty.name) : W.photo?.choose());
 $('.notice .close').addEventListener('click', () => W.notice(''));
-$('.notice .again').addEventListener('click', () => W.photo.again(D.gone));
+$('.notice .again').addEventListener('click', () => D.retry ? W.again() : W.photo.again(D.gone));
 function words() {
   const message = $('.message'), {empty} = D;
   message.hidden = !empty || (!!D.busy && !D.photo);
@@ -361,24 +361,18 @@ function words() {
   }
   $('.waiting').hidden = !D.busy;
   $('.waiting').classList.toggle('over', !!D.photo);
-  if (D.busy && !asking) asking = setInterval(queued, 250);
-  queued();
+  $('.waiting p').textContent = D.place ? `The server is busy: ${W.words.place(D.place)}` : (D.busy || '') + ' …';
   $('.notice').hidden = !D.notice;
   $('.notice span').textContent = D.notice || '';
-  $('.notice .again').hidden = !D.gone;
+  $('.notice .again').hidden = !D.gone && !D.retry;
+  $('.notice .again').textContent = D.retry ? 'Try again' : 'Analyse again';
   element.classList.toggle('none', !D.peaks.length);
   element.setAttribute('aria-busy', !!D.busy);
 }
 
-let asking = 0;
-function queued() {  // Gradio knows it and writes it into its own veil, which the stylesheet hides
-  const told = /queue: (\d+)\/(\d+)/.exec(document.querySelector('#stage > .wrap .progress-text')?.textContent || '');
-  $('.waiting p').textContent = told ? `The networks are busy: you are number ${told[1]} of ${told[2]} in the queue` : (D.busy || '') + ' …';
-  if (!D.busy) asking = clearInterval(asking);
-}
-
 W.mount((event, data) => trigger(event, data));
 W.listen.first(why => {
+  if (why === 'place') return words();
   if (['photo', 'analysis', 'empty', 'gone', 'notice', 'busy'].includes(why)) words();
   if (['photo', 'analysis', 'part'].includes(why)) { P.clear(); forget(); }
   if (why === 'photo') { box.style.setProperty('--ratio', D.photo.size[0] / D.photo.size[1]); if (D.photo.src !== render.src) { render.src = D.photo.src; fit(); } }

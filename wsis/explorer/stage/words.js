@@ -15,5 +15,8 @@ function summary() {
   if (!D.match && !D.empty) return '';
   return `${plural(now.right.found.length, 'instance')} · ${spent.toFixed(2)} s · ${plural(D.photo?.total || 0, 'proposal')}`;
 }
-W.words = {unit, short, plain, plural, summary};
+function place({place, seconds}) {
+  return `place ${place}` + (seconds < 2 ? '' : seconds < 90 ? `, about ${seconds} s` : `, about ${Math.round(seconds / 60)} min`);
+}
+W.words = {place, unit, short, plain, plural, summary};
 })();

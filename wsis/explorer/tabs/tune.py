@@ -22,7 +22,9 @@ import numpy as np
 
 from wsis import photo_sets, tuning
 from wsis.errors import WsisError
+from wsis.explorer.desk import Desk
 from wsis.explorer.tabs import tune_view as view
+from wsis.explorer.turns import RefusedError
 from wsis.image import read
 from wsis.matching import PRESETS, PUBLISHED, Weights
 from wsis.photo_sets import Pair
@@ -211,7 +213,10 @@ class Handlers:
         """A zip was uploaded."""
         if not file:
             return self._started(tune, WsisError("The upload did not arrive. Try it again."))
-        folder = TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+        try:
+            folder = TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+        except OSError:
+            return self._started(tune, WsisError("The server has no room for the zip just now. Try again later."))
         try:
             photo_sets.unpack(Path(file), Path(folder.name))
             return self._started(tune, self._session(Path(folder.name), enhancer, most, folder))
@@ -240,6 +245,16 @@ class Handlers:
         if session.running:
             return tick + 1, at, *_buttons(session), *_nothing()
         return tick, at, *_buttons(session), *self.moved(tune)[1:]
+
+    def refused(self, error: RefusedError, tune: Tune, tick: int) -> tuple:
+        """No turn for the next photos: measuring stops, and *Go on* tries again."""
+        try:
+            session = self.sessions.get(tune.token)
+        except WsisError:
+            return tuple(gr.skip() for _ in range(9))
+        session.stopped = True
+        head = view.notice(str(error)) + view.progress(session.progress())
+        return tick, head, *_buttons(session), *_nothing()
 
     def stop(self, tune: Tune) -> tuple:
         """Measure no further photo; what there is counts."""
@@ -393,15 +408,15 @@ class Handlers:
         return session.thumbs[name]
 
 
-def build(pipeline: Pipeline, lane: dict[str, Any], *, allow_folder: bool = False) -> Tab:
+def build(pipeline: Pipeline, desk: Desk | None = None, *, allow_folder: bool = False) -> Tab:
     """Make the tab's components in the block that is open, and wire them.
 
     Args:
         pipeline: whose weights are tuned.
-        lane: keywords of events that use the networks.
+        desk: limits and turns; the usual ones by default.
         allow_folder: offer folders of this machine too, where visitor and server share it.
     """
-    handlers = Handlers(pipeline)
+    handlers, desk = Handlers(pipeline), desk or Desk()
     state = gr.State(Tune(), time_to_live=7200, delete_callback=lambda gone: handlers.sessions.drop(gone.token))
     tick = gr.State(0)
     with gr.Column(elem_classes="tune"):
@@ -450,27 +465,31 @@ def build(pipeline: Pipeline, lane: dict[str, Any], *, allow_folder: bool = Fals
     buttons = [stop, resume, results]
     light: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
     start: dict[str, Any] = {**light, "outputs": [state, tick, head, *buttons], "show_progress": "minimal"}
-    upload.upload(handlers.zip, [state, upload, enhancer, most], **start)
+    upload.upload(desk.light("tune-zip", handlers.zip), [state, upload, enhancer, most], **start)
     if allow_folder:
-        gr.on([take.click, path.submit], handlers.folder, [state, path, enhancer, most], **start)
-    tick.change(
-        handlers.step, [state, tick], [tick, head, *buttons, *outputs[1:]],
-        show_progress="hidden", api_visibility="private", trigger_mode="multiple", **lane,
-    )  # fmt: skip
-    stop.click(handlers.stop, state, [head, *buttons, *outputs[1:]], **light)
-    resume.click(handlers.resume, [state, tick], [tick, head, *buttons], **light)
+        gr.on(
+            [take.click, path.submit],
+            desk.light("tune-folder", handlers.folder),
+            [state, path, enhancer, most],
+            **start,
+        )
+    step = desk.heavy("tune-step", handlers.step, refused=handlers.refused)
+    tick.change(step, [state, tick], [tick, head, *buttons, *outputs[1:]], trigger_mode="multiple", **light)
+    stop.click(desk.light("tune-stop", handlers.stop), state, [head, *buttons, *outputs[1:]], **light)
+    resume.click(desk.light("tune-resume", handlers.resume), [state, tick], [tick, head, *buttons], **light)
     search.click(
-        handlers.search, [state, axes, split], plane, api_visibility="private", concurrency_id="tune-search",
+        desk.light("tune-search", handlers.search), [state, axes, split], plane,
+        api_visibility="private", concurrency_id="tune-search",
         concurrency_limit=1, trigger_mode="once",
     )  # fmt: skip
-    figure.input(handlers.figure, [state, figure], [state, plane], **light)
+    figure.input(desk.light("tune-figure", handlers.figure), [state, figure], [state, plane], **light)
     save.click(None, name, note, js=SAVE, **light)
     return Tab(state, outputs, opener, handlers.moved, handlers.photo_path)
 
 
-def sweep(seconds: float = 86400) -> None:
+def sweep(prefix: str = PREFIX, seconds: float = 86400) -> None:
     """Delete folders that an explorer left behind when it was killed."""
-    for folder in Path(gettempdir()).glob(f"{PREFIX}*"):
+    for folder in Path(gettempdir()).glob(f"{prefix}*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > seconds:
                 shutil.rmtree(folder)

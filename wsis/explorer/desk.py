@@ -1,0 +1,137 @@
+"""Between the events of pages and programs and what answers them: limits, turns, and what operators get to know."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+import gradio as gr
+from anyio import CapacityLimiter, to_thread
+
+from wsis.explorer.turns import RefusedError, Turns, Visitor
+from wsis.explorer.watch import Noted, Watch, sizes
+
+HANDS = 8
+"""How many requests that need no network are answered at a time."""
+Work = Callable[..., Any]
+
+
+def raised(error: RefusedError, *_: Any) -> Any:
+    """Refuse a program, or a page where there is nothing to say it with."""
+    raise gr.Error(str(error), print_exception=False) from error
+
+
+class Desk:
+    """Takes requests on, or refuses them with one sentence.
+
+    Attributes:
+        turns: the queue for the networks.
+        watch: who counts.
+        stopping: whether the server is about to end, for `/health`.
+    """
+
+    def __init__(self, turns: Turns | None = None, watch: Watch | None = None, *, by_address: bool = True) -> None:
+        """Serve by these limits.
+
+        Args:
+            turns: the queue for the networks.
+            watch: who counts.
+            by_address: whether the address of a request is its visitor's, and not that of a proxy before all of them.
+        """
+        self.turns, self.watch = turns or Turns(), watch or Watch()
+        self._by_address = by_address
+        self.stopping = False
+        self._lane, self._hands = CapacityLimiter(1), CapacityLimiter(HANDS)
+        self.watch.gauge("wsis_queue_waiting", "Requests that wait for the networks", lambda: self.turns.waiting)
+        self.watch.gauge("wsis_queue_limit", "Most that may wait", lambda: self.turns.limits.waiting)
+        self.watch.gauge("wsis_busy_seconds", "Age of the request being served", lambda: self.turns.busy_for)
+
+    def heavy(
+        self, act: str | Callable[..., str], work: Work, *, refused: Work = raised, ready: Work | None = None
+    ) -> Work:
+        """An event that needs the networks: one at a time, in turn.
+
+        Args:
+            act: what it is called in figures and logs, or how to tell from its arguments.
+            work: answers it; runs in a thread.
+            refused: the answer of the same form to one that is not taken on; gets the error and the arguments.
+            ready: whether the answer is there already, so that it needs no turn.
+        """
+
+        async def answer(visitor: Visitor, noted: Noted, given: tuple) -> Any:
+            if ready is not None and ready(*given):
+                return await self._beside(work, visitor, noted, given)
+            async with self.turns.take(visitor, _ticket(given)) as waited:
+                noted.seconds["waited"] = waited
+                try:
+                    return await to_thread.run_sync(work, *given, limiter=self._lane)
+                finally:
+                    noted.seconds["worked"] = self.turns.busy_for
+
+        return self._event(act, work, refused, answer)
+
+    def light(self, act: str | Callable[..., str], work: Work, *, refused: Work = raised) -> Work:
+        """An event that needs no network: at once, but not too many from one address."""
+        return self._event(act, work, refused, partial(self._beside, work))
+
+    def closing(self, work: Work) -> Work:
+        """The event of a page that was closed: what waits for it is given up first."""
+
+        async def closed(request: gr.Request) -> None:
+            self.turns.leave(request.session_hash or "")
+            await to_thread.run_sync(work, request, limiter=self._hands)
+
+        return closed
+
+    def visitor(self, request: gr.Request | None) -> Visitor:
+        """Who sent a request."""
+        page = getattr(request, "session_hash", None) or ""
+        return Visitor(page, self.address(request) or page)
+
+    def address(self, request: Any) -> str | None:
+        """Where a request, Gradio's or Starlette's, comes from; None where that is not known."""
+        client = getattr(request, "client", None)
+        return client.host if self._by_address and client else None
+
+    async def _beside(self, work: Work, visitor: Visitor, noted: Noted, given: tuple) -> Any:
+        with self.turns.beside(visitor):
+            return await to_thread.run_sync(work, *given, limiter=self._hands)
+
+    def _event(self, act: str | Callable[..., str], work: Work, refused: Work, answer: Work) -> Work:
+        """`answer` as an event of Gradio's, which passes the request to a parameter of its type."""
+
+        @wraps(work)
+        async def taken(visit: gr.Request, *given: Any) -> Any:
+            visitor = self.visitor(visit)
+            with self.watch.request(act if isinstance(act, str) else act(*given), visitor.page) as noted:
+                try:
+                    answered = await answer(visitor, noted, given)
+                except RefusedError as error:
+                    noted.outcome, noted.reason = "refused", error.reason
+                    return refused(error, *given)
+                except gr.Error:
+                    noted.outcome = "mistake"
+                    raise
+                said = answered[0] if isinstance(answered, tuple) and answered else answered
+                noted.sizes = sizes(said)
+                if isinstance(said, dict) and said.get("kind") in ("notice", "gone"):
+                    noted.outcome = "mistake"
+                return answered
+
+        own = inspect.Parameter("visit", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=gr.Request)
+        signature = inspect.signature(work)
+        taken.__signature__ = signature.replace(parameters=[own, *signature.parameters.values()])  # type: ignore[attr-defined]
+        taken.__annotations__ = {"visit": gr.Request, **taken.__annotations__}
+        return taken
+
+
+def said(given: tuple) -> dict[str, Any]:
+    """What the page sent with an event, from the event's arguments."""
+    data = next((one._data for one in given if isinstance(one, gr.EventData)), None)
+    return data if isinstance(data, dict) else {}
+
+
+def _ticket(given: tuple) -> str:
+    return str(said(given).get("ticket") or "")[:64]
