@@ -1,4 +1,4 @@
-"""The command line: `python -m wsis segment PHOTOS_OR_FOLDER... --out DIR` and `python -m wsis models`.
+"""The command line: `python -m wsis segment PHOTOS_OR_FOLDER... --out DIR`, `batch` for very many, and `models`.
 
 What takes seconds to import is imported inside the commands, so that `--help` is quick.
 """
@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,6 +31,40 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain text: no boxes that break words
     help="Masks of every instance, from a classifier that only knows what is in a photo.",
 )
+
+Model = Annotated[str, typer.Option(metavar="NAME", help="An embedded model, a folder, timm:NAME or torchvision:NAME.")]
+WeightsFile = Annotated[
+    Path | None, typer.Option("--weights", metavar="FILE", help="Weights for timm: and torchvision:, .safetensors.")
+]
+LabelsFile = Annotated[
+    Path | None, typer.Option("--labels", metavar="FILE", help="Class names for timm: and torchvision:, one a line.")
+]
+Proposals = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Take proposals from DIR/STEM.mat, .json or .png.", exists=True, file_okay=False),
+]
+WantedEnhancer = Annotated[
+    Enhancer | None,
+    typer.Option("--enhancer", help="What grows the maps; default: icn-saliency where the model has it, else spread."),
+]
+Steps = Annotated[int, typer.Option(metavar="T", min=0, max=8, help="How often an ICN is applied.")]
+NaiveMap = Annotated[Naive, typer.Option("--naive", help="Map of a peak to start from.")]
+ResponseMode = Annotated[Mode, typer.Option("--mode", help="How responses are back-propagated.")]
+WantedPreset = Annotated[Preset, typer.Option("--preset", help="Reading of Eq. 5, and its weights.")]
+Alpha = Annotated[float | None, typer.Option(min=0, help="Weight of the first term; default: the preset's.")]
+Beta = Annotated[float | None, typer.Option(min=0, help="Weight of the contour term.")]
+Gamma = Annotated[float | None, typer.Option(min=0, help="Weight of the third term.")]
+PerPeak = Annotated[
+    int, typer.Option(min=1, help="Proposals a peak may offer: its best, then objects that no instance covers.")
+]
+Threshold = Annotated[float, typer.Option(min=0, max=1, help="Least probability of a class to look for.")]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="NAME", help="Look for this class whatever its probability; repeatable."),
+]
+Overlays = Annotated[bool, typer.Option("--overlays", help="Also write overlay/ and figure/ pictures.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
 
 
 @app.command()
@@ -58,82 +91,133 @@ def models() -> None:
 def segment(
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS_OR_FOLDER...", help="Photos, or folders of photos.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go; made if missing.", file_okay=False)],
-    model: Annotated[
-        str, typer.Option(metavar="NAME", help="An embedded model, a folder, timm:NAME or torchvision:NAME.")
-    ] = "voc-lite",
-    weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights for timm: and torchvision:, .safetensors.")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Class names for timm: and torchvision:, one a line.")
-    ] = None,
-    proposals: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Take proposals from DIR/STEM.mat, .json or .png.", exists=True, file_okay=False
-        ),
-    ] = None,
-    enhancer: Annotated[
-        Enhancer | None,
-        typer.Option(help="What grows the maps; default: icn-saliency where the model has it, else spread."),
-    ] = None,
-    steps: Annotated[int, typer.Option(metavar="T", min=0, max=8, help="How often an ICN is applied.")] = 3,
-    naive: Annotated[Naive, typer.Option(help="Map of a peak to start from.")] = "class map",
-    mode: Annotated[Mode, typer.Option(help="How responses are back-propagated.")] = "excitation",
-    preset: Annotated[Preset, typer.Option(help="Reading of Eq. 5, and its weights.")] = "paper",
-    alpha: Annotated[float | None, typer.Option(min=0, help="Weight of the first term; default: the preset's.")] = None,
-    beta: Annotated[float | None, typer.Option(min=0, help="Weight of the contour term.")] = None,
-    gamma: Annotated[float | None, typer.Option(min=0, help="Weight of the third term.")] = None,
-    per_peak: Annotated[
-        int, typer.Option(min=1, help="Proposals a peak may offer: its best, then objects that no instance covers.")
-    ] = 1,
-    threshold: Annotated[float, typer.Option(min=0, max=1, help="Least probability of a class to look for.")] = 0.1,
-    classes: Annotated[
-        list[str] | None,
-        typer.Option("--class", metavar="NAME", help="Look for this class whatever its probability; repeatable."),
-    ] = None,
-    overlays: Annotated[bool, typer.Option("--overlays", help="Also write overlay/ and figure/ pictures.")] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")] = None,
+    model: Model = "voc-lite",
+    weights: WeightsFile = None,
+    labels: LabelsFile = None,
+    proposals: Proposals = None,
+    enhancer: WantedEnhancer = None,
+    steps: Steps = 3,
+    naive: NaiveMap = "class map",
+    mode: ResponseMode = "excitation",
+    preset: WantedPreset = "paper",
+    alpha: Alpha = None,
+    beta: Beta = None,
+    gamma: Gamma = None,
+    per_peak: PerPeak = 1,
+    threshold: Threshold = 0.1,
+    classes: Classes = None,
+    overlays: Overlays = False,
+    device: Device = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Photos at a time; default: as many as there are cores, at most 8.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the instances in photos and write their masks.
 
     Writes instances.json (COCO results), semantic/STEM.png and instance/STEM.png (VOC palette) and manifest.json. A
     photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1: some failed; 2: wrong usage.
     """
+    with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
+        from wsis import segment as work  # noqa: PLC0415
+
+        batch = work.collect(photos)
+        pipeline = work.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
+        settings = work.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
+                               class_threshold=threshold)  # fmt: skip
+        out.mkdir(parents=True, exist_ok=True)
+        own = work.weights(preset, alpha, beta, gamma)
+        job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
+        failed = work.run(job, batch, quiet, workers)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def batch(
+    photos: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Folders, patterns, parquet files of paths; local, s3:// or gs://."),
+    ],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Where results go: a local folder, s3:// or gs://.")],
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of paths in parquet files; default: path, uri or url.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster, or auto; default: start Ray on this machine.")
+    ] = None,
+    actors: Annotated[
+        int | None, typer.Option(min=1, help="Processes that hold the model; default: one a GPU, or one a core.")
+    ] = None,
+    cpus_per_actor: Annotated[int, typer.Option(min=1, help="Cores of an actor.")] = 1,
+    gpus_per_actor: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of an actor, 0.5 for two on one; default: 1 where there is one.")
+    ] = None,
+    shard: Annotated[int, typer.Option(min=1, help="Photos that an actor takes at a time.")] = 32,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Tries more for a photo that a disk or network failed or that ended its actor.")
+    ] = 2,
+    model: Model = "voc-lite",
+    weights: WeightsFile = None,
+    labels: LabelsFile = None,
+    proposals: Proposals = None,
+    enhancer: WantedEnhancer = None,
+    steps: Steps = 3,
+    naive: NaiveMap = "class map",
+    mode: ResponseMode = "excitation",
+    preset: WantedPreset = "paper",
+    alpha: Alpha = None,
+    beta: Beta = None,
+    gamma: Gamma = None,
+    per_peak: PerPeak = 1,
+    threshold: Threshold = 0.1,
+    classes: Classes = None,
+    overlays: Overlays = False,
+    device: Device = None,
+    quiet: Quiet = False,
+) -> None:
+    """The same for very many photos, on all cores and GPUs of this machine or of a Ray cluster.
+
+    Stopped or killed, the same command goes on where it was. Folders are read with those below them, and results are
+    named by the path below the folder that all photos share. Beside what `segment` writes there are instances.parquet,
+    photos.parquet (each photo, or why it was set aside) and both in shards/. Exit codes as of `segment`.
+    """
+    with _exits("what is done is kept; the same command goes on from there."):
+        try:
+            from wsis import batch as work  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] not in ("ray", "pyarrow", "fsspec"):
+                raise
+            raise WsisError(
+                f"batch needs {error.name}, which is not installed: pip install -r requirements-cluster.txt. "
+                f"Without it: python -m wsis segment {' '.join(photos)} --out {out}"
+            ) from error
+        from wsis import segment as one  # noqa: PLC0415
+
+        crew = work.Crew(actors, cpus_per_actor, gpus_per_actor, address, shard, retries)
+        listing = work.collect(photos, column)
+        pipeline = one.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
+        settings = one.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
+                              class_threshold=threshold)  # fmt: skip
+        plan = work.Plan.of(
+            pipeline, settings, one.weights(preset, alpha, beta, gamma), per_peak=per_peak, overlays=overlays,
+            weights=weights, labels=labels, proposals=proposals, device=device,
+        )  # fmt: skip
+        failed = work.run(plan, pipeline.checkpoint, listing, work.Folder(out), crew, quiet)
+    raise typer.Exit(1 if failed else 0)
+
+
+@contextmanager
+def _exits(stopped: str) -> Iterator[None]:
+    """Errors that a user can mend, and being stopped, as exit codes."""
     try:
         with _terminable():
-            from wsis import segment as work  # noqa: PLC0415
-
-            batch = work.collect(photos)
-            chosen = work.PRESETS[preset]
-            given = (("alpha", alpha), ("beta", beta), ("gamma", gamma))
-            own = replace(chosen.weights, **{name: value for name, value in given if value is not None})
-            pipeline = work.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
-            settings = work.Settings(
-                enhancer=work.enhancer(enhancer, pipeline),  # type: ignore[arg-type]
-                steps=steps,
-                naive=naive,
-                mode=mode,
-                class_threshold=threshold,
-                classes=work.known(classes, pipeline) if classes else None,
-                reading=chosen.reading,
-            )
-            if enhancer is None and settings.enhancer != work.Settings().enhancer and not quiet:
-                print(f"{model} has no {work.Settings().enhancer}; maps grow by '{settings.enhancer}'.")
-            out.mkdir(parents=True, exist_ok=True)
-            job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
-            failed = work.run(job, batch, quiet, workers)
+            yield
     except (WsisError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
-        print(f"Stopped: {out / 'instances.json'} was not written; the PNGs that are there are whole.", file=sys.stderr)
+        print(f"Stopped: {stopped}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    raise typer.Exit(1 if failed else 0)
 
 
 def _text(path: Path | None) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from wsis.matching import PRESETS, Weights
 from wsis.pipeline import Analysis, Pipeline, Settings
 from wsis.proposals import readers
 
-__all__ = ["PRESETS", "Batch", "Job", "Pipeline", "Settings", "collect", "enhancer", "known", "run"]
+__all__ = ["Batch", "Job", "Outcome", "Pipeline", "chosen", "collect", "outcome", "run", "weights"]
 
 PROPOSAL_SUFFIXES = (".mat", ".json", ".png")
 MOST_WORKERS = 8
 """Photos at a time where nobody says how many: each takes a few hundred megabytes."""
+FOR_GOOD = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
+"""What an operating system says of a file that will not be readable the next moment either."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,15 @@ class Outcome:
         entries: its instances, as in COCO's results.
         record: its line in the manifest; None where it failed.
         reason: why it failed.
+        files: contents by path in the folder of results, not yet written.
+        again: whether the same photo may do better another time: a disk or a network failed it, not its content.
     """
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     record: dict[str, Any] | None = None
     reason: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    again: bool = False
 
 
 def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
@@ -135,7 +142,7 @@ def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
     for path, reason in batch.doubles:
         report(path, reason)
     with _several(workers or min(os.cpu_count() or 1, MOST_WORKERS), len(batch.photos)) as pool:
-        outcomes = pool.map(partial(_outcome, job), batch.photos, batch.photos.values())
+        outcomes = pool.map(partial(_written, job), batch.photos, batch.photos.values())
         for number, (path, outcome) in enumerate(zip(batch.photos.values(), outcomes, strict=True), start=1):
             if outcome.record is None:
                 report(path, outcome.reason)
@@ -183,19 +190,36 @@ def _several(workers: int, photos: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def _outcome(job: Job, stem: str, path: Path) -> Outcome:
+def _written(job: Job, stem: str, path: Path) -> Outcome:
+    """`outcome`, its files in place."""
+    made = outcome(job, stem, path)
+    try:
+        for name, content in made.files.items():
+            export.write(job.out / name, content)
+    except WsisError as error:
+        return Outcome(reason=str(error))
+    return replace(made, files={})  # a folder may be large
+
+
+def outcome(job: Job, stem: str, path: Path) -> Outcome:
+    """Look at one photo; whatever goes wrong with it is its outcome.
+
+    Args:
+        job: what is the same for every photo; its folder of results is not touched.
+        stem: the `image_id`, and what its files are called.
+        path: of the photo.
+    """
     start = time.perf_counter()
     try:
         analysis, found = _segment(job, stem, path)
         entries = export.coco_results(analysis, found, stem=stem, file_name=path.name)
-        for name, content in _files(job, stem, analysis, found).items():
-            export.write(job.out / name, content)
+        files = _files(job, stem, analysis, found)
     except WsisError as error:
-        return Outcome(reason=str(error))
+        return Outcome(reason=str(error), again=_passing(error))
     except MemoryError:
-        return Outcome(reason=f"{path.name} needs more memory than there is. Make it smaller.")
+        return Outcome(reason=f"{path.name} needs more memory than there is. Make it smaller.", again=True)
     except Exception as error:  # one photo must not stop the rest, whatever it is
-        return Outcome(reason=f"unexpected {type(error).__name__}: {error}")
+        return Outcome(reason=f"unexpected {type(error).__name__}: {error}", again=_passing(error))
     height, width = analysis.evidence.size
     record = {
         "image_id": stem,
@@ -206,7 +230,16 @@ def _outcome(job: Job, stem: str, path: Path) -> Outcome:
         "proposals": {"source": analysis.proposals.source, "count": len(analysis.proposals)},
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return Outcome(entries, record)
+    return Outcome(entries, record, files=files)
+
+
+def _passing(error: BaseException | None) -> bool:
+    """Whether a disk or network failed (EIO, ESTALE, ETIMEDOUT, ...), unlike a file that is missing or damaged."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno not in (None, *FOR_GOOD):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _segment(job: Job, stem: str, path: Path) -> tuple[Analysis, tuple[Instance, ...]]:
@@ -236,30 +269,48 @@ def _files(job: Job, stem: str, analysis: Analysis, found: tuple[Instance, ...])
     return files
 
 
-def enhancer(wanted: str | None, pipeline: Pipeline) -> str:
-    """The wanted enhancer; without a wish the default, or spreading where the model lacks it.
+def weights(preset: str, alpha: float | None = None, beta: float | None = None, gamma: float | None = None) -> Weights:
+    """A preset's weights of Eq. 5, with those replaced that are given."""
+    given = {"alpha": alpha, "beta": beta, "gamma": gamma}
+    return replace(PRESETS[preset].weights, **{name: value for name, value in given.items() if value is not None})
+
+
+def chosen(
+    pipeline: Pipeline,
+    enhancer: str | None = None,
+    preset: str = "paper",
+    classes: Sequence[str] | None = None,
+    quiet: bool = True,
+    **others: Any,
+) -> Settings:
+    """Settings that the model can follow.
+
+    Args:
+        pipeline: the loaded model.
+        enhancer: None takes the default, or spreading where the model lacks it.
+        preset: whose reading of Eq. 5 counts.
+        classes: names to look for; None or none leaves it to the threshold.
+        quiet: do not say on stdout that another enhancer than the default is taken.
+        others: further fields of `Settings`.
 
     Raises:
-        WsisError: the model lacks the wanted one.
+        WsisError: the model lacks the enhancer or a class.
     """
-    if wanted is None:
-        default = Settings().enhancer
-        return default if default in pipeline.enhancers else "spread"
-    if wanted not in pipeline.enhancers:
+    default = Settings().enhancer
+    if enhancer is None:
+        enhancer = default if default in pipeline.enhancers else "spread"
+        if enhancer != default and not quiet:
+            print(f"{pipeline.name} has no {default}; maps grow by '{enhancer}'.")
+    if enhancer not in pipeline.enhancers:
         raise WsisError(
-            f"The model '{pipeline.name}' has no enhancer '{wanted}'. Choose one of: {', '.join(pipeline.enhancers)}."
+            f"The model '{pipeline.name}' has no enhancer '{enhancer}'. Choose one of: {', '.join(pipeline.enhancers)}."
         )
-    return wanted
-
-
-def known(classes: Sequence[str], pipeline: Pipeline) -> tuple[str, ...]:
-    """The classes, if the model knows them all.
-
-    Raises:
-        WsisError: it does not.
-    """
-    unknown = [name for name in classes if name not in pipeline.classes]
-    if unknown:
+    if unknown := [name for name in classes or () if name not in pipeline.classes]:
         some = ", ".join(pipeline.classes[:20])
         raise WsisError(f"The model '{pipeline.name}' does not know the class '{unknown[0]}'. It knows: {some}.")
-    return tuple(classes)
+    return Settings(
+        enhancer=enhancer,  # type: ignore[arg-type]
+        classes=tuple(classes) if classes else None,
+        reading=PRESETS[preset].reading,
+        **others,
+    )
