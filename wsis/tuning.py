@@ -36,7 +36,7 @@ FIGURES = ("map25", "map50", "map75", "abo", "miou")
 VALUES = np.linspace(0, 1.5, 16).round(2)
 """Of a weight, in a grid."""
 MOST_CACHED = 2**30
-FORMAT = 2
+FORMAT = 3
 """Of the records on disk; a new number makes old ones be measured again."""
 
 
@@ -593,14 +593,19 @@ def _key(pipeline: Pipeline, pair: Pair, settings: Settings) -> str:
 def _save(file: Path, one: Record) -> None:
     arrays = {field.name: getattr(one, field.name) for field in fields(Record)}
     arrays["members"] = np.packbits(one.members, axis=1)
+    arrays["key"] = np.array(file.stem)  # a record that was copied to another's name is not believed
     with export.writing(file) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
 
 
 def _load(file: Path) -> Record | None:
     """A record from the disk; None where there is none or it is damaged."""
+    if not file.is_file():  # what is no file might never end
+        return None
     try:
         with np.load(file, allow_pickle=False) as content:
+            if content["key"] != file.stem:
+                return None
             arrays = {field.name: content[field.name] for field in fields(Record)}
         arrays["members"] = np.unpackbits(arrays["members"], axis=1, count=len(arrays["areas"])).astype(bool)
         os.utime(file)
