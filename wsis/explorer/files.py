@@ -9,6 +9,7 @@ import tempfile
 import time
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from wsis import export
@@ -18,6 +19,8 @@ from wsis.explorer import report
 from wsis.explorer.scene import Scene
 from wsis.instances import Instance
 
+PREFIX = "wsis-explorer-"
+"""Of temporary folders."""
 KEEP_SECONDS = 600
 RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{i}" for name in ("com", "lpt") for i in range(10))}
 """Names that Windows keeps for devices, whatever their ending."""
@@ -75,7 +78,11 @@ class Folder:
     def __init__(self, device: str = "") -> None:
         """Make the folder; reports name the device that the networks run on."""
         self._device = device
-        self._home = tempfile.TemporaryDirectory(prefix="wsis-explorer-")
+        self._home = self._made()
+
+    @staticmethod
+    def _made() -> tempfile.TemporaryDirectory:
+        return tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
 
     def write(self, kind: str, scene: Scene, model: str | Checkpoint, index: int = 0) -> Path:
         """Write one download.
@@ -90,7 +97,7 @@ class Folder:
             Path of the file, below a name that cannot be guessed.
 
         Raises:
-            WsisError: there is no such instance, or the disk is full.
+            WsisError: there is no such instance, or it cannot be written.
         """
         if kind not in WRITERS and kind not in INSTANCE_WRITERS:
             raise WsisError(
@@ -98,11 +105,27 @@ class Folder:
             )
         if scene.empty:
             raise WsisError("There is no instance to download yet. Switch a class on first.")
+        try:
+            return self._write(self._place(), kind, scene, model, index)
+        except (OSError, WsisError) as error:
+            if not isinstance(error.__cause__ or error, OSError):
+                raise
+            # Its words would name a folder of the server.
+            raise WsisError("The server cannot keep the download just now. Try again later.") from error
+
+    def _place(self) -> Path:
+        """A new folder's path; what is old goes, and a home that somebody deleted is made anew."""
+        if not Path(self._home.name).is_dir():
+            self._home = self._made()
         home = Path(self._home.name)
         for old in home.iterdir():
-            if time.time() - old.stat().st_mtime > KEEP_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-        folder, stem = home / secrets.token_urlsafe(16), safe_stem(scene.photo)
+            with suppress(OSError):
+                if time.time() - old.stat().st_mtime > KEEP_SECONDS:
+                    shutil.rmtree(old)
+        return home / secrets.token_urlsafe(16)
+
+    def _write(self, folder: Path, kind: str, scene: Scene, model: str | Checkpoint, index: int) -> Path:
+        stem = safe_stem(scene.photo)
         if kind in WRITERS:
             ending, write = WRITERS[kind]
             return write(folder / f"{stem}-{ending}", scene, stem, model, self._device)
