@@ -226,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare(options: argparse.Namespace) -> None:
     """What Gradio and uvicorn take from the environment: whom to believe, and a folder of our own for uploads."""
     os.environ["FORWARDED_ALLOW_IPS"] = trusted(options)
-    if "GRADIO_TEMP_DIR" not in os.environ:
+    if not os.environ.get("GRADIO_TEMP_DIR"):
         folder = tempfile.mkdtemp(prefix=UPLOADS)
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["GRADIO_TEMP_DIR"] = folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -59,6 +60,23 @@ def test_only_a_machine_of_ones_own_shows_its_folders():
     assert not app.local(app.arguments([]), {"WSIS_AUTH": "anna:secret"})
 
 
+def test_limits_are_for_those_who_come_from_elsewhere():
+    own, served = app.limits(app.arguments([]), {}), app.limits(app.arguments(["--root-path", "/"]), {})
+    assert (own.waiting, own.page, own.address, own.minute) == (40, 40, 40, None)
+    assert (served.waiting, served.page, served.address, served.minute) == (40, 8, 20, 120)
+    named = ["--queue", "1", "--per-page", "3", "--per-address", "5", "--per-minute", "7"]
+    limits = app.limits(app.arguments(named), {})
+    assert (limits.waiting, limits.page, limits.address, limits.minute) == (1, 3, 5, 7)
+    assert app.limits(app.arguments(["--queue", "1", "--root-path", "/"]), {}).address == 1
+
+
+def test_whose_word_counts_on_who_asks():
+    assert app.trusted(app.arguments([]), {}) == ""
+    assert app.trusted(app.arguments([]), {"SPACE_ID": "somebody/wsis"}) == "*"
+    assert app.trusted(app.arguments([]), {"FORWARDED_ALLOW_IPS": "10.0.0.1", "SPACE_ID": "x"}) == "10.0.0.1"
+    assert app.trusted(app.arguments(["--trust-proxy", "::1"]), {"FORWARDED_ALLOW_IPS": "10.0.0.1"}) == "::1"
+
+
 @pytest.mark.parametrize("option", ["--share", "--no-such-option", "--queue=many", "--sha"])
 def test_what_is_no_option_is_refused(option, capsys):
     with pytest.raises(SystemExit) as left:
@@ -72,6 +90,9 @@ def test_what_is_no_option_is_refused(option, capsys):
         (["--port", "70000"], "--port must be between 1 and 65535, got 70000"),
         (["--max-upload", "0"], "--max-upload must be at least 1"),
         (["--queue", "-3"], "--queue must be at least 1, got -3"),
+        (["--per-minute", "0"], "--per-minute must be at least 1, got 0"),
+        (["--max-pixels", "200"], "--max-pixels must be at most 100, got 200"),
+        (["--uploads", "300"], "--uploads must be at least four times --max-upload, 400 MB or more"),
         (["--root-path", "wsis"], "--root-path must be a path from the root"),
         (["--auth", "anna"], "USER:PASSWORD"),
         (["--auth", ":secret"], "USER:PASSWORD"),
@@ -80,7 +101,9 @@ def test_what_is_no_option_is_refused(option, capsys):
         (["--model", "no-such-model"], "no-such-model"),
     ],
 )
-def test_mistakes_are_one_sentence_and_exit_2(given, pattern, capsys):
+def test_mistakes_are_one_sentence_and_exit_2(given, pattern, capsys, monkeypatch, tmp_path):
+    for name in ("GRADIO_TEMP_DIR", "FORWARDED_ALLOW_IPS"):  # which it sets
+        monkeypatch.setenv(name, str(tmp_path))
     assert app.main(given) == 2
     captured = capsys.readouterr()
     assert re.search(pattern, captured.err) and captured.err.count("\n") == 1 and not captured.out
@@ -185,6 +208,28 @@ def test_a_password_is_asked_for_everywhere(tiny_checkpoint):
         client = Client(address, auth=("anna", "secret"), verbose=False)
         with pytest.raises(Exception, match="no longer kept"):
             client.predict("x", api_name="/rank")
+
+
+@pytest.mark.slow
+def test_operators_ask_for_health_and_figures(tiny_checkpoint, tmp_path):
+    """Also where visitors need a password; uploads lie in a folder of the process, which goes with it."""
+    with started(
+        tiny_checkpoint, "--log", "json", WSIS_AUTH="anna:secret", TMPDIR=str(tmp_path), GRADIO_TEMP_DIR=""
+    ) as (process, address):
+        assert httpx.get(f"{address}health").json()["status"] == "ok"
+        assert "wsis_analyses_bytes" in httpx.get(f"{address}metrics").text  # from this machine
+        forwarded = {"X-Forwarded-For": "127.0.0.1"}
+        assert httpx.get(f"{address}metrics", headers=forwarded).status_code == 401
+        assert httpx.get(f"{address}metrics", headers=forwarded, auth=("anna", "secret")).status_code == 200
+        client = Client(address, auth=("anna", "secret"), verbose=False)
+        with pytest.raises(Exception, match="no longer kept"):
+            client.predict("x", api_name="/rank")
+        line = json.loads(next(line for line in process.stdout if line.startswith("{")))
+        assert (line["act"], line["outcome"]) == ("rank", "mistake") and "secret" not in str(line)
+        assert list(tmp_path.glob(f"{app.UPLOADS}*"))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert not list(tmp_path.iterdir())
 
 
 class Proxy(BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import zipfile
 from dataclasses import replace
@@ -19,6 +20,7 @@ from browser_tools import PIXELS, READY, STATE, Visitors, fetched, serve, tab, u
 from pycocotools import coco
 from skimage import data
 
+from wsis.explorer.turns import Limits
 from wsis.matching import Weights
 from wsis.photo_sets import LAYOUTS
 from wsis.pipeline import Pipeline, Settings
@@ -782,14 +784,51 @@ def test_who_waits_is_told_so(visit, site, cat, monkeypatch):
         for number, page in enumerate(pages[1:], 1):
             page.wait_for_function(
                 f"""() => document.querySelector('.waiting p').textContent.startsWith(
-                  'The networks are busy: you are number {number} of ')"""
+                  'The server is busy: place {number}')"""
             )
+            assert page.locator("#top .queue").inner_text().startswith(f"place {number}")
             assert page.locator(".waiting p").is_visible()
     finally:
         free.set()
     for number, page in enumerate(pages):
         shown(page, f"!D.busy && D.match && D.photo.name === '{number}.jpg'")
         assert page.locator(".waiting").is_hidden()
+
+
+def test_who_does_not_fit_may_go_on_and_try_again(browser, cat):
+    """Refused with a sentence: what is on the screen keeps working, and the same photo is taken a moment later."""
+    with serve(Pipeline.load(), limits=Limits(waiting=1, minute=None)) as crowded:
+        visit = Visitors(browser, crowded)
+        free, glance = threading.Event(), crowded.handlers._glance
+        crowded.handlers._glance = lambda image: free.wait(60) and glance(image)
+        pages = [visit(width=width, height=900) for width in (1440, 1440, 400)]
+        try:
+            for number, page in enumerate(pages[:2]):
+                upload(page, f"{number}.jpg", cat, wait=False)
+                page.wait_for_function("() => wsis.data.busy.startsWith('Finding')")
+            until(lambda: pages[0].wait_for_timeout(20) or crowded.handlers.desk.turns.waiting)
+            refused, late = pages[2], visit(link="#photo=2-cat&enhancer=spread", wait="globalThis.wsis?.data.empty")
+            upload(refused, "late.jpg", cat, wait=False)
+            refused.wait_for_selector(".notice .again:visible")
+            for text in (refused.locator(".notice span").inner_text(), late.locator(".message p").inner_text()):
+                assert re.match(r"The server is busy: 1 are waiting, and it takes no more\. Try again in about ", text)
+            assert refused.locator(".toast-body").count() == 0  # Gradio's own way to say it
+            assert refused.evaluate("document.documentElement.scrollWidth") <= 400
+            changed(refused, lambda: refused.evaluate("wsis.setWeights([0, 0, 1])"))
+            last = refused.evaluate("wsis.data.peaks.length - 1")
+            refused.evaluate(f"wsis.pick({last})")
+            shown(refused, f"now.part && S.peak === {last}")
+        finally:
+            free.set()
+        shown(pages[1], "!D.busy && D.match && D.photo.name === '1.jpg'")
+        refused.locator(".notice .again").click()
+        shown(refused, "!D.busy && D.match && D.photo.name === 'late.jpg' && !D.notice")
+        late.locator(".message button").click()
+        late.wait_for_function(READY)
+        assert late.evaluate("wsis.data.photo.example") == "2-cat" and late.evaluate("wsis.data.enhancer") == "spread"
+        for context in visit.contexts:
+            context.close()
+        assert visit.wrong == []
 
 
 def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, cat, monkeypatch):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from wsis.explorer.handlers import Controls, Handlers
 from wsis.explorer.layout import build, config, launch_options
+from wsis.explorer.turns import RefusedError
 from wsis.matching import PRESETS, Weights
 from wsis.pipeline import Pipeline, Settings
 
@@ -174,6 +175,36 @@ def test_what_the_page_says_is_checked(handlers):
         event = gr.EventData(None, {"act": "open", "now": wrong})
         message = handlers.look(event, TAB, *controls(handlers))
         assert message["kind"] == "notice", wrong
+
+
+def test_what_the_networks_noted_is_said(handlers, analysis):
+    noted = replace(analysis, notes=("The memory of the GPU was short, so it took longer.",))
+    token = handlers.store.put(noted, photo="mine.jpg", owner="somebody")
+    assert opened(handlers, id=token)["text"] == noted.notes[0]
+    assert opened(handlers)["text"] == ""
+
+
+def test_a_refusal_names_the_request_that_the_page_may_send_again(handlers):
+    event = gr.EventData(None, {"act": "upload", "ticket": "mine"})
+    message = handlers.refused(RefusedError("full", "The server is busy.", 11.2), event)
+    assert {k: message[k] for k in ("kind", "text", "seconds", "ticket")} == {
+        "kind": "busy", "text": "The server is busy.", "seconds": 12, "ticket": "mine"
+    }  # fmt: skip
+
+
+def test_a_finished_example_and_a_link_need_no_turn(handlers, analysis):
+    def ready(act, said=now(enhancer=handlers.enhancer), settings=None, **data):  # noqa: B008 - never changed
+        event = gr.EventData(None, {"act": act, "now": said, **data})
+        return handlers.ready(event, TAB, *(settings or controls(handlers)))
+
+    token = handlers.store.put(analysis, photo="mine.jpg")
+    assert ready("open") and ready("open", example="cat") and ready("example", name="cat") and ready("open", id=token)
+    assert not ready("open", id="gone") and not ready("example", name="dog") and not ready("upload", path="x")
+    assert not ready("example", settings=controls(handlers, max_peaks=3), name="cat")
+    assert not ready("open", now(enhancer=handlers.enhancer, compare="spread"))
+    assert not ready("open", {}) and not ready("other")
+    alone, event = Handlers(handlers.pipeline, {}), gr.EventData(None, {"act": "open", "now": now()})
+    assert alone.ready(event, TAB, *controls(handlers))
 
 
 # --- the same photo, seen differently -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from small_analysis import small_analysis
 
 from wsis.errors import WsisError
 from wsis.explorer.store import Store, held_bytes
+from wsis.pipeline import Glance
 
 
 @pytest.fixture
@@ -243,3 +244,58 @@ def test_a_view_counts_as_all_that_it_holds():
     whole = np.zeros((100, 100))
     assert held_bytes((whole[:1], whole[5:], np.asarray(whole)[2])) == whole.nbytes
     assert held_bytes(("text", 3, None)) == 0
+
+
+# --- glances --------------------------------------------------------------------------------------------------------
+
+
+def small_glance(side: int = 100) -> Glance:
+    analysis = small_analysis()
+    return Glance(np.zeros((side, side, 3), np.uint8), analysis.evidence.work, analysis.evidence.class_maps, {})
+
+
+def begun(store, owner, ticket=0) -> bool:
+    try:
+        return store.begun(owner, ticket) is not None
+    except WsisError:
+        return False
+
+
+def test_a_session_has_one_glance_the_last(store):
+    store.begin("a", 1, small_glance())
+    store.begin("a", 2, small_glance())
+    assert store.begun("a", 1) is None and begun(store, "a", 2)
+    store.finished("a", 1)
+    assert begun(store, "a", 2)
+    store.finished("a", 2)
+    assert not begun(store, "a", 2) and store.bytes == 0
+
+
+def test_glances_count_among_the_bytes_and_the_oldest_go_first():
+    store = Store(megabytes=1, every=3600)
+    for number in range(5):
+        store.begin(str(number), 0, small_glance(350))
+    assert [begun(store, str(number)) for number in range(5)] == [False, False, False, True, True]
+    token = store.put(small_analysis())
+    assert not gone(store, token) and store.bytes <= 2**20
+    store.close()
+    assert store.bytes == 0
+
+
+def test_glances_are_bounded_in_number_and_time(store, now):
+    for number in range(10):
+        store.begin(str(number), 0, small_glance(16))
+    assert sum(begun(store, str(number)) for number in range(10)) == store._limit
+    now.seconds = 1801
+    store.sweep()
+    assert store.bytes == 0
+
+
+def test_what_grew_by_its_caches_is_measured_anew(store):
+    analysis = small_analysis()
+    vars(analysis.proposals).pop("membership_f32", None)
+    store.put(analysis)
+    before = store.bytes
+    cache = analysis.proposals.membership_f32
+    store.sweep()
+    assert store.bytes == before + cache.nbytes

@@ -200,7 +200,7 @@ class Turns:
 
     def _left(self, ahead: int) -> float:
         """Seconds until so many turns are over, the one that runs counted."""
-        return self._mean * max(0, ahead - 1) + max(self._mean - self.busy_for, 0.0)
+        return self._mean * max(0, ahead - 1) + max(self._mean - self.busy_for, self._mean / 4)
 
     def _call(self) -> None:
         """The next one's turn."""

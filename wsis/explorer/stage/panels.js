@@ -276,14 +276,14 @@ function pill(text) {
   const place = document.querySelector('#top .queue');
   if (place) Object.assign(place, {hidden: !text, textContent: text});
 }
-let dragging = false, placed = false;
+let dragging = false, queued = false;
 document.addEventListener('pointerdown', () => { dragging = true; }, true);
 document.addEventListener('pointerup', () => { dragging = false; }, true);
 setInterval(queue, 15000);
 
 W.listen(why => {
-  if (D.place || placed) pill(D.place ? W.words.place(D.place) : '');
-  placed = !!D.place;
+  if (D.place || queued) pill(D.place ? W.words.place(D.place) : '');
+  queued = !!D.place;
   if (why === 'place') return;
   if (why === 'tab' || why === 'analysis' || why === 'photo') axes();
   if (why === 'tab' || why === 'settled' || why === 'notice') return;

@@ -149,7 +149,7 @@ async function take(message) {
     D.busy = '';
     D.retry = message.ticket && message.ticket === D.asked?.ticket ? D.asked : null;
     if (D.photo) D.notice = message.text;
-    else D.empty = {title: 'The server is busy', text: message.text, offer: 'Try again'};
+    else D.empty = {title: 'Not yet', text: message.text, offer: 'Try again'};
     return W.change({}, 'notice');
   }
   if (kind === 'idle') {
