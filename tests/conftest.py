@@ -88,6 +88,22 @@ def data_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def _object_store() -> Iterator[str]:
+    import s3
+
+    with s3.server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(_object_store: str) -> str:
+    """URI of an empty bucket of an S3 store on this machine."""
+    import s3
+
+    return s3.new_bucket(_object_store)
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A real Chromium, from the PATH or WSIS_CHROMIUM; without it, or without Playwright, the test is skipped."""
     playwright = pytest.importorskip("playwright.sync_api")

@@ -113,7 +113,9 @@ def _matching(pattern: str) -> list[str]:
     start = place[: wild.start()] if wild else place
     system, root = opened((start or ".") + (f"?{query}" if query else ""))
     files = ArrowFSWrapper(system).glob(f"{root.rstrip('/')}/{place[len(start) :]}", detail=True)
-    return [_address(pattern, path) for path, info in files.items() if info["type"] == "file"]
+    hidden = "/." in f"/{place}"  # as a shell, which shows hidden files to those who ask for them
+    found = [path for path, info in files.items() if info["type"] == "file"]
+    return [_address(pattern, path) for path in found if hidden or not _hidden(path.removeprefix(root))]
 
 
 def _from_parquet(source: str, column: str | None) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +17,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from wsis.errors import WsisError
+
+SPOOL = 8 * 2**20
+"""Bytes on their way to an object store that wait in memory; more wait in a temporary file."""
 
 
 class OutputError(WsisError):
@@ -62,14 +67,19 @@ class Folder:
         system, path = self._at(name)
         local = isinstance(system, fs.LocalFileSystem)
         folder = path.rpartition("/")[0]
-        temporary = f"{folder}/.{uuid.uuid4().hex}.part" if local else path
+        temporary = f"{folder}/.{uuid.uuid4().hex}.part"
         try:
             if local:
                 system.create_dir(folder, recursive=True)
-            with system.open_output_stream(temporary) as stream:
-                yield stream
-            if local:
+                with system.open_output_stream(temporary) as stream:
+                    yield stream
                 system.move(temporary, path)
+            else:
+                with tempfile.SpooledTemporaryFile(SPOOL) as spooled:  # closing an upload halfway would finish it
+                    yield spooled  # type: ignore[misc]
+                    spooled.seek(0)
+                    with system.open_output_stream(path) as stream:
+                        shutil.copyfileobj(spooled, stream)
         except (OSError, pa.ArrowException) as error:
             raise OutputError(f"{self.root}/{name} cannot be written: {_reason(error)}.") from error
         finally:
