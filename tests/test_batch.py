@@ -49,8 +49,8 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A Ray cluster of one machine, as an operator starts it; jobs reach it by its address."""
+def cluster(_object_store: str) -> Iterator[Cluster]:
+    """A Ray cluster of one machine, as an operator starts it; jobs reach it by its address, and it the object store."""
     import socket
 
     with socket.socket() as free:

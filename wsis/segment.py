@@ -149,6 +149,8 @@ def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
                 continue
             results += outcome.entries
             done.append(outcome.record)
+            for note in outcome.record.get("notes", ()):
+                print(f"{path.name}: {note}", file=sys.stderr)
             if not quiet:
                 count, seconds = outcome.record["instances"], outcome.record["seconds"]
                 what = f"{count} instance{'' if count == 1 else 's'}" if count else "nothing recognised"
@@ -229,6 +231,7 @@ def outcome(job: Job, stem: str, path: Path) -> Outcome:
         "instances": len(entries),
         "proposals": {"source": analysis.proposals.source, "count": len(analysis.proposals)},
         "seconds": round(time.perf_counter() - start, 3),
+        **({"notes": list(analysis.notes)} if analysis.notes else {}),
     }
     return Outcome(entries, record, files=files)
 
