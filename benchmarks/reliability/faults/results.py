@@ -20,7 +20,7 @@ PART = re.compile(r"\.[0-9a-f]{32}\.part")
 PICTURES = ("overlay", "figure")
 """Folders with pictures for people, which may be there from another run."""
 READERS: dict[str, Callable[[Path], object]] = {
-    ".png": lambda path: Image.open(path).load(),
+    ".png": lambda path: (Image.open(path).load(), Image.open(path).verify()),  # every pixel, then every checksum
     ".jpg": lambda path: Image.open(path).load(),
     ".json": lambda path: json.loads(path.read_text()),
 }
