@@ -16,6 +16,7 @@ from PIL import Image
 
 from wsis.explorer.handlers import Controls, Handlers
 from wsis.explorer.layout import build, config, launch_options
+from wsis.explorer.store import Store
 from wsis.explorer.turns import RefusedError
 from wsis.matching import PRESETS, Weights
 from wsis.pipeline import Pipeline, Settings
@@ -190,6 +191,12 @@ def test_a_refusal_names_the_request_that_the_page_may_send_again(handlers):
     assert {k: message[k] for k in ("kind", "text", "seconds", "ticket")} == {
         "kind": "busy", "text": "The server is busy.", "seconds": 12, "ticket": "mine"
     }  # fmt: skip
+
+
+def test_a_store_that_is_given_is_the_one(pipeline):
+    store = Store(every=3600)
+    assert Handlers(pipeline, {}, store).store is store
+    store.close()
 
 
 def test_a_finished_example_and_a_link_need_no_turn(handlers, analysis):

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import threading
 from types import SimpleNamespace
 
 import anyio
@@ -287,6 +288,26 @@ def test_what_is_there_already_needs_no_turn():
     assert asyncio.run(go()) == "new"
 
 
+def test_who_is_cut_off_holds_the_turn_until_the_work_is_over():
+    async def go():
+        desk, order, go_on = Desk(), [], threading.Event()
+        slow = desk.heavy("slow", lambda: go_on.wait(30) and order.append("slow"))
+        cut = asyncio.create_task(slow(request()))
+        while not desk.turns.busy_for:
+            await asyncio.sleep(0)
+        after = asyncio.create_task(desk.heavy("after", lambda: order.append("after"))(request("other")))
+        await asyncio.sleep(0.05)
+        cut.cancel()
+        await asyncio.sleep(0.05)
+        assert not cut.done() and not after.done() and desk.turns.waiting == 1
+        go_on.set()
+        await after
+        assert cut.cancelled()
+        return order
+
+    assert asyncio.run(go()) == ["slow", "after"]
+
+
 @pytest.mark.parametrize("by_address", [True, False])
 def test_behind_a_proxy_that_says_nothing_a_page_is_its_own_address(by_address):
     visitors = {Desk(by_address=by_address).visitor(request(page)) for page in "ab"}
@@ -457,10 +478,11 @@ def test_the_place_is_told_to_whom_the_ticket_belongs(served):
 def test_more_visitors_than_fit_are_all_served_and_see_their_own_photo(tiny_checkpoint):
     photos = list(itertools.islice(visitors._photos(None), 4))
     options = ("--model", str(tiny_checkpoint), "--device", "cpu", "--queue", "1")
-    with visitors.served(*options) as address:
+    with visitors.served(*options, "--memory", "1024") as address:
         figures = asyncio.run(visitors._all(address, photos, guesses=3))
     assert figures["errors"] == [] and figures["mixed_up"] == figures["guessed"] == 0
     assert figures["served"] == figures["distinct"] == 4 and figures["refused"] and figures["most_waiting"] <= 1
     assert all(row.held for row in visitors.rows(figures)) and "| first map |" in visitors.details(figures)
+    assert figures["analyses"] >= 4 and figures["analyses_mb"] > 1
     wrong = {**figures, "mixed_up": 1}
     assert [row.held for row in visitors.rows(wrong)] == [False, True]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial, wraps
 from typing import Any
 
@@ -43,7 +46,8 @@ class Desk:
         self.turns, self.watch = turns or Turns(), watch or Watch()
         self._by_address = by_address
         self.stopping = False
-        self._lane, self._hands = CapacityLimiter(1), CapacityLimiter(HANDS)
+        # One thread for good: each that has used torch once keeps memory and helpers of its own.
+        self._lane, self._hands = ThreadPoolExecutor(1, "lane"), CapacityLimiter(HANDS)
         self.watch.gauge("wsis_queue_waiting", "Requests that wait for the networks", lambda: self.turns.waiting)
         self.watch.gauge("wsis_queue_limit", "Most that may wait", lambda: self.turns.limits.waiting)
         self.watch.gauge("wsis_busy_seconds", "Age of the request being served", lambda: self.turns.busy_for)
@@ -66,7 +70,7 @@ class Desk:
             async with self.turns.take(visitor, _ticket(given)) as waited:
                 noted.seconds["waited"] = waited
                 try:
-                    return await to_thread.run_sync(work, *given, limiter=self._lane)
+                    return await self._in_lane(work, given)
                 finally:
                     noted.seconds["worked"] = self.turns.busy_for
 
@@ -94,6 +98,15 @@ class Desk:
         """Where a request, Gradio's or Starlette's, comes from; None where that is not known."""
         client = getattr(request, "client", None)
         return client.host if self._by_address and client else None
+
+    async def _in_lane(self, work: Work, given: tuple) -> Any:
+        """Run it in the networks' thread; who is cut off holds the turn until it is over, for it cannot be stopped."""
+        running = asyncio.get_running_loop().run_in_executor(self._lane, copy_context().run, work, *given)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait([running])
+            raise
 
     async def _beside(self, work: Work, visitor: Visitor, noted: Noted, given: tuple) -> Any:
         with self.turns.beside(visitor):

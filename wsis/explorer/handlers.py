@@ -144,7 +144,8 @@ class Handlers:
             desk: limits and turns; the usual ones by default.
             most_pixels: of an uploaded photo.
         """
-        self.pipeline, self.examples, self.store = pipeline, examples, store or Store()
+        self.pipeline, self.examples = pipeline, examples
+        self.store = Store() if store is None else store  # an empty one is false
         self.desk = desk or Desk()
         self.defaults = Settings(enhancer=self.enhancer, steps=MAX_STEPS)
         self.files = Folder(self.device)
