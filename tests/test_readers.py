@@ -171,6 +171,13 @@ BAD_RUNS = base64.b64encode(np.array([[SIZE[0] * SIZE[1], 2]], "<i4").tobytes())
         ('[{"size": [30, 41], "counts": [5, 5]}]', "the runs add up to 10"),
         ('[{"size": [30, 41], "counts": "zzzzzzzzzz"}]', "expected a COCO RLE"),
         ('[{"size": [30, 41], "counts": [0, 1230], "score": "high"}]', "numeric score"),
+        ('[{"size": [30, 41], "counts": [0, 1230], "score": 1' + 400 * "0" + "}]", "not a finite number"),
+        ('[{"segmentation": [[0, 0, 1e9, 0, 1e9, 1e9]]}]', "far outside the photo"),
+        ('[{"segmentation": [[0, 0, NaN, 0, 9, 9]]}]', "far outside the photo"),
+        ('[{"segmentation": [[1, 2, 3, 4]]}]', "at least three points"),
+        ('[{"segmentation": [{"size": [3, 3], "counts": [0, 9]}]}]', "expected a COCO RLE"),
+        ('{"a\\nb": []}', "an object with a b$|an object with a b[.]"),
+        (json.dumps([{"size": ["9" * 5000, 1], "counts": [0]}]), "a photo of 1 x 9{77}[.]{3} pixels"),
     ],
 )
 def test_wrong_json_says_what_was_found(tmp_path: Path, content: str, message: str) -> None:
@@ -186,6 +193,9 @@ def test_wrong_json_says_what_was_found(tmp_path: Path, content: str, message: s
         ({"labels": cells([np.zeros((1, 0))])}, "lists no superpixel"),
         ({"labels": np.ones((3, 3))}, "expected 'labels' as a cell array"),
         ({"scores": np.ones((2, 1))}, "expected 6 finite 'scores'"),
+        ({"scores": np.full((6, 1), 1j)}, "expected 6 finite 'scores'"),
+        ({"scores": {"a": np.ones((6, 1))}}, "expected 6 finite 'scores'"),
+        ({"labels": "text"}, "expected superpixel numbers in 'labels'"),
     ],
 )
 def test_wrong_mcg_says_what_was_found(tmp_path: Path, masks: np.ndarray, change: dict, message: str) -> None:
@@ -223,7 +233,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused_before_it_is_read(
     path = tmp_path / "bomb.mat"
     scipy.io.savemat(path, {"masks": np.zeros((*masks.shape[1:], 2000), np.uint8)}, do_compression=True)
     monkeypatch.setattr("wsis.proposals.readers.MOST_BYTES", 1 << 20)
-    monkeypatch.setattr("scipy.io.loadmat", lambda *_, **__: pytest.fail("it was read"))
+    monkeypatch.setattr("wsis.proposals.matlab._Reader.matrix", lambda *_, **__: pytest.fail("it was read"))
     assert path.stat().st_size < 1 << 16
     with pytest.raises(WsisError, match="unpacks to more than"):
         read(path, masks.shape[1:])
@@ -248,6 +258,36 @@ def test_too_many_proposals_over_too_many_regions_are_refused(
     for name in ("many.png", "many.mat"):
         with pytest.raises(WsisError, match="more than can be handled"):
             read(tmp_path / name, (height, width))
+
+
+def test_masks_that_are_text_are_refused(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"masks": np.full((*SIZE, 1), "x")})
+    with pytest.raises(WsisError, match="expected 'masks' as an H x W x N array"):
+        read(tmp_path / "a.mat", SIZE)
+
+
+def test_scores_whose_span_is_no_number_still_rank(tmp_path: Path, masks: np.ndarray) -> None:
+    scores = np.array([0, -1e308, 1e308, 1, 2, 3])
+    scipy.io.savemat(tmp_path / "a.mat", mcg(masks) | {"scores": scores[:, None]})
+    entries = [{"segmentation": rle(m), "score": s} for m, s in zip(masks, scores, strict=True)]
+    write(tmp_path / "a.json", entries)
+    for name in ("a.mat", "a.json"):
+        proposals = read(tmp_path / name, SIZE)
+        assert same(proposals, masks[np.argsort(-scores)])
+        assert np.isfinite(proposals.scores).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP"])
+def test_another_format_behind_the_ending_png_is_refused(tmp_path: Path, kind: str) -> None:
+    Image.new("L", SIZE[::-1], 3).save(tmp_path / "a.png", kind)
+    with pytest.raises(WsisError, match="not a readable PNG"):
+        read(tmp_path / "a.png", SIZE)
+
+
+def test_a_png_with_a_cut_header_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\1IHDR\0" + bytes(100))
+    with pytest.raises(WsisError, match="not a readable PNG"):
+        read(tmp_path / "a.png", SIZE)
 
 
 @pytest.mark.realdata

@@ -49,7 +49,7 @@ class ProposalSet:
             raise ValueError(
                 f"scores: expected ({len(self.membership)},) float32, got {self.scores.shape} {self.scores.dtype}"
             )
-        if ((self.scores < 0) | (self.scores > 1)).any() or (np.diff(self.scores) > 0).any():
+        if not ((self.scores >= 0) & (self.scores <= 1)).all() or (np.diff(self.scores) > 0).any():
             raise ValueError("scores: expected values in [0, 1], descending")
 
     def __len__(self) -> int:
@@ -242,9 +242,30 @@ def from_masks(masks: np.ndarray, scores: np.ndarray | None = None, source: str 
         labels = np.unique(key, return_inverse=True)[1].astype(np.int64)
     first = np.unique(labels, return_index=True)[1]
     labels, membership = labels.astype(np.int32), flat[:, first]
-    ranked = rank_scores(len(masks)) if scores is None else _unit(np.asarray(scores, np.float64), source)
-    order = np.argsort(-ranked, kind="stable")
-    return ProposalSet(labels.reshape(masks.shape[1:]), membership[order], ranked[order].astype(np.float32), source)
+    ranked, order = ranking(scores, len(masks), source)
+    return ProposalSet(labels.reshape(masks.shape[1:]), membership[order], ranked, source)
+
+
+def ranking(scores: np.ndarray | None, count: int, source: str = "masks") -> tuple[np.ndarray, np.ndarray]:
+    """Rank scores and the order that they belong to.
+
+    Args:
+        scores: (count,) any finite numbers, higher is better; None where the given order is the ranking.
+        count: number of proposals.
+        source: where they come from, for people.
+
+    Returns:
+        (count,) float32 in [0, 1], descending, shifted and scaled where `scores` leave that range; and (count,) int64,
+        best first, equal ones as they stand.
+
+    Raises:
+        WsisError: a score is not finite.
+    """
+    if scores is None:
+        return rank_scores(count), np.arange(count)
+    scores = np.asarray(scores, np.float64)
+    order = np.argsort(-scores, kind="stable")  # scaling may make equal what is not
+    return _unit(scores, source)[order].astype(np.float32), order
 
 
 def rank_scores(count: int) -> np.ndarray:
@@ -258,4 +279,5 @@ def _unit(scores: np.ndarray, source: str) -> np.ndarray:
     low, high = scores.min(), scores.max()
     if low >= 0 and high <= 1:
         return scores
-    return (scores - low) / (high - low) if high > low else np.ones_like(scores)
+    halves = scores / 2 - low / 2  # the span of doubles is no double
+    return halves / (high / 2 - low / 2) if high > low else np.ones_like(scores)

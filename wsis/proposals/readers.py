@@ -8,21 +8,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import struct
-import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from wsis import voc
 from wsis.errors import WsisError
-from wsis.proposals.proposal_set import ProposalSet, Size, from_masks, rank_scores
+from wsis.proposals import matlab
+from wsis.proposals.proposal_set import ProposalSet, Size, from_masks, rank_scores, ranking
 
 MOST_BYTES = 2 << 30
 """Memory that the decoded masks of one file may take, a byte a pixel and mask."""
@@ -62,24 +59,24 @@ def read(path: str | Path, size: Size, image_id: str | int | None = None) -> Pro
 
 
 def _mat(path: Path, size: Size, _: str | int | None) -> ProposalSet:
-    _check_unpacked(path)
     try:
-        content = scipy.io.loadmat(str(path), struct_as_record=True, squeeze_me=False)
+        fields = _fields(matlab.variables(path.read_bytes(), MOST_BYTES))
     except NotImplementedError as error:
         raise WsisError(f"{path.name} is a MATLAB 7.3 (HDF5) file; save it with -v7 to read it here.") from error
-    except Exception as error:  # scipy raises a dozen types on damaged files
+    except matlab.TooLargeError as error:
+        raise WsisError(f"{path.name} unpacks to more than {MOST_BYTES >> 30} GB. Save fewer proposals.") from error
+    except ValueError as error:
         raise WsisError(f"{path.name} is not a readable MATLAB file: {error}.") from error
-    fields = _fields(content)
     if "superpixels" in fields and "labels" in fields:
         return _mcg(path, size, fields)
     if "masks" in fields:
         masks = fields["masks"]
         masks = masks[..., None] if masks.ndim == 2 else masks
-        if masks.ndim != 3 or masks.dtype == object:
+        if masks.ndim != 3 or masks.dtype.kind not in "biuf":
             raise WsisError(f"{path.name}: expected 'masks' as an H x W x N array, got {masks.shape} {masks.dtype}.")
         _check_size(path, masks.shape[:2], size)
         return from_masks(np.moveaxis(masks, 2, 0) > 0, _scores(path, fields, masks.shape[2]), f"{path.name} (masks)")
-    found = ", ".join(sorted(fields)) or "nothing"
+    found = _short(", ".join(sorted(fields)) or "nothing")
     raise WsisError(
         f"{path.name} holds no proposals: expected the variables 'superpixels' (H x W) and 'labels' (one list of "
         f"superpixel numbers per proposal), as MCG and COB write them, or 'masks' (H x W x N); found {found}."
@@ -88,11 +85,11 @@ def _mat(path: Path, size: Size, _: str | int | None) -> ProposalSet:
 
 def _fields(content: dict[str, Any]) -> dict[str, np.ndarray]:
     """Variables of a .mat file, and the fields of any struct among them (MCG's `candidates`)."""
-    fields = {name: value for name, value in content.items() if not name.startswith("__")}
-    for value in list(fields.values()):
-        if isinstance(value, np.ndarray) and value.dtype.names and value.size == 1:
-            fields |= {name: value[name].item() for name in value.dtype.names}
-    return {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
+    fields = dict(content)
+    for value in content.values():
+        if isinstance(value, dict):
+            fields |= value
+    return {name: matlab.OTHER if isinstance(value, dict) else value for name, value in fields.items()}
 
 
 def _mcg(path: Path, size: Size, fields: dict[str, np.ndarray]) -> ProposalSet:
@@ -121,7 +118,7 @@ def _mcg(path: Path, size: Size, fields: dict[str, np.ndarray]) -> ProposalSet:
     _check_table(path, len(lists), len(names))
     membership = np.zeros((len(lists), len(names)), bool)
     membership[np.repeat(np.arange(len(lists)), lengths), columns] = True
-    ranked, order = _ranked(_scores(path, fields, len(lists)), len(lists))
+    ranked, order = ranking(_scores(path, fields, len(lists)), len(lists))
     labels = labels.reshape(superpixels.shape).astype(np.int32)
     return ProposalSet(labels, membership[order], ranked, f"{path.name} (MCG)")
 
@@ -137,17 +134,6 @@ def _scores(path: Path, fields: dict[str, np.ndarray], count: int) -> np.ndarray
     return scores.astype(np.float64)
 
 
-def _ranked(scores: np.ndarray | None, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rank scores in [0, 1] and the order that they belong to."""
-    if scores is None:
-        return rank_scores(count), np.arange(count)
-    order = np.argsort(-scores, kind="stable")
-    low, high = scores.min(), scores.max()
-    if low < 0 or high > 1:
-        scores = (scores - low) / (high - low) if high > low else np.ones_like(scores)
-    return scores[order].astype(np.float32), order
-
-
 def _json(path: Path, size: Size, image_id: str | int | None) -> ProposalSet:
     try:
         content = json.loads(path.read_bytes())
@@ -156,7 +142,9 @@ def _json(path: Path, size: Size, image_id: str | int | None) -> ProposalSet:
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
         found = (
-            f"an object with {', '.join(map(str, content)) or 'nothing'}" if isinstance(content, dict) else "no objects"
+            f"an object with {_short(', '.join(map(str, content)) or 'nothing')}"
+            if isinstance(content, dict)
+            else "no objects"
         )
         raise WsisError(
             f"{path.name} holds no proposals: expected a list of PRM runs ('data', 'shape'), COCO results "
@@ -175,7 +163,11 @@ def _json(path: Path, size: Size, image_id: str | int | None) -> ProposalSet:
     if any(score is not None for score in scores):
         if not all(isinstance(score, (int, float)) for score in scores):
             raise WsisError(f"{path.name}: some entries have a numeric score and others do not; give all or none one.")
-        return from_masks(masks, np.array(scores, np.float64), f"{path.name} (COCO)")
+        try:
+            numbers = np.array(scores, np.float64)
+        except OverflowError as error:  # JSON has integers of any length
+            raise WsisError(f"A score in {path.name} is not a finite number.") from error
+        return from_masks(masks, numbers, f"{path.name} (COCO)")
     return from_masks(masks, None, f"{path.name} (COCO)")
 
 
@@ -184,7 +176,7 @@ def _runs(path: Path, number: int, entry: dict, size: Size) -> np.ndarray:
     place = f"{path.name}, proposal {number}"
     shape = entry["shape"]
     if not isinstance(shape, list) or len(shape) != 2 or not all(isinstance(side, int) for side in shape):
-        raise WsisError(f"{place}: expected 'shape' as [height, width], got {shape}.")
+        raise WsisError(f"{place}: expected 'shape' as [height, width], got {_short(shape)}.")
     _check_size(path, tuple(shape), size)
     try:
         raw = base64.b64decode(entry["data"], validate=True)
@@ -216,7 +208,7 @@ def _of_image(path: Path, content: dict | list, entries: list[dict], image_id: s
                 names.add(str(image.get("id")))
     chosen = [entry for entry in entries if str(entry.get("image_id")) in names]
     if not chosen:
-        some = ", ".join(sorted(present)[:5])
+        some = _short(", ".join(sorted(present)[:5]))
         raise WsisError(
             f"{path.name} has no proposals for image '{wanted}'; it covers {len(present)} images ({some} ...)."
         )
@@ -228,7 +220,7 @@ def _coco(path: Path, number: int, shape: Any, size: Size) -> np.ndarray:
     place = f"{path.name}, proposal {number}"
     try:
         if isinstance(shape, list):
-            return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(shape, *size))).astype(bool)
+            return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(_polygons(shape, size), *size))).astype(bool)
         _check_size(path, tuple(shape["size"]), size)
         counts = shape["counts"]
         counts = np.array(counts, np.int64) if isinstance(counts, list) else _decompressed(counts.encode("ascii"))
@@ -239,8 +231,19 @@ def _coco(path: Path, number: int, shape: Any, size: Size) -> np.ndarray:
         raise
     except Exception as error:  # pycocotools raises whatever Cython makes of a wrong type
         raise WsisError(
-            f"{place}: expected a COCO RLE {{'size': [height, width], 'counts': ...}} or polygons; {error}."
+            f"{place}: expected a COCO RLE {{'size': [height, width], 'counts': ...}} or polygons; {_short(error)}."
         ) from error
+
+
+def _polygons(shape: list, size: Size) -> list[list[float]]:
+    """The polygons of a shape; pycocotools takes boxes and RLEs of any size for some, and memory for long edges."""
+    for polygon in shape:
+        points = np.array(polygon, np.float64)
+        if points.ndim != 1 or len(points) < 6 or len(points) % 2:
+            raise ValueError("a polygon is a list of x, y, x, y, ... of at least three points")
+        if not (np.abs(points) <= 2 * max(size)).all():
+            raise ValueError("a polygon lies far outside the photo")
+    return shape
 
 
 def _decompressed(text: bytes) -> np.ndarray:
@@ -266,14 +269,16 @@ def _decompressed(text: bytes) -> np.ndarray:
 
 def _png(path: Path, size: Size, _: str | int | None) -> ProposalSet:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:  # others draw, or run another program (EPS)
             if image.mode not in ("P", "L", "1", "I", "I;16"):
                 raise WsisError(
                     f"{path.name} is a colour image ({image.mode}); expected an index PNG with one number per proposal."
                 )
             _check_size(path, image.size[::-1], size)
             void, index = image.mode in ("P", "L"), np.array(image).astype(np.int64)
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except WsisError:
+        raise
+    except Exception as error:  # Pillow raises many types on damaged files
         raise WsisError(f"{path.name} is not a readable PNG.") from error
     values, labels = np.unique(index, return_inverse=True)
     numbered = np.flatnonzero((values != 0) & ~(void & (values == voc.VOID)))
@@ -285,13 +290,19 @@ def _png(path: Path, size: Size, _: str | int | None) -> ProposalSet:
     return ProposalSet(labels, membership, rank_scores(len(numbered)), f"{path.name} (labels)")
 
 
+def _short(value: Any) -> str:
+    """What a file says, fit for a sentence: one line of at most 80 characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _check_size(path: Path, found: tuple[int, ...], size: Size) -> None:
     if tuple(found) != tuple(size):
         raise WsisError(
-            f"{path.name} holds proposals for a photo of {found[1]} x {found[0]} pixels, but the photo has "
-            f"{size[1]} x {size[0]}."
+            f"{path.name} holds proposals for a photo of {_short(found[1])} x {_short(found[0])} pixels, but the photo "
+            f"has {size[1]} x {size[0]}."
             if len(found) == 2
-            else f"{path.name}: expected a size of two numbers, got {list(found)}."
+            else f"{path.name}: expected a size of two numbers, got {_short(list(found))}."
         )
 
 
@@ -309,29 +320,3 @@ def _check_table(path: Path, count: int, regions: int) -> None:
             f"{path.name} holds {count} proposals over {regions} regions, which is more than can be handled. "
             "Leave the worst ones out."
         )
-
-
-def _check_unpacked(path: Path) -> None:
-    """Refuse a .mat file that unpacks to more than fits in memory: zlib packs zeros a thousandfold."""
-    total = 0
-    with path.open("rb") as file, suppress(zlib.error, struct.error):  # damaged: reading it will say so
-        order = "<" if file.read(128)[126:] == b"IM" else ">"
-        while tag := file.read(8):
-            kind, left = struct.unpack(f"{order}II", tag)
-            if kind != _COMPRESSED:
-                file.seek(left, 1)
-                continue
-            unpacker = zlib.decompressobj()
-            while left and (packed := file.read(min(left, 1 << 20))):
-                left -= len(packed)
-                while packed:
-                    total += len(unpacker.decompress(packed, 1 << 24))
-                    packed = unpacker.unconsumed_tail
-                    if total > MOST_BYTES:
-                        raise WsisError(
-                            f"{path.name} unpacks to more than {MOST_BYTES >> 30} GB. Save fewer proposals."
-                        )
-
-
-_COMPRESSED = 15
-"""How an element of a MATLAB 5 file says that it is packed."""
