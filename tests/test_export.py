@@ -3,12 +3,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bad_files import picture
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -16,6 +20,8 @@ from small_analysis import CAT, DOG, small_analysis
 
 from wsis import export, voc
 from wsis.errors import WsisError
+from wsis.explorer.files import safe_stem
+from wsis.instances import Instance
 from wsis.matching import PUBLISHED
 from wsis.proposals.proposal_set import resized_labels
 
@@ -180,3 +186,45 @@ def test_nothing_found_is_a_result_too() -> None:
     analysis = small_analysis()
     assert json.loads(export.as_json(export.coco_results(analysis, ()))) == []
     assert not np.array(Image.open(io.BytesIO(export.instance_png(analysis, ())))).any()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))),
+    st.tuples(st.integers(1, 70), st.integers(1, 70)),
+)
+def test_an_rle_decodes_to_exactly_the_mask_at_any_size(mask: np.ndarray, size: tuple[int, int]) -> None:
+    painted = resized_labels(mask.astype(np.int32), size)
+    assert np.array_equal(coco_mask.decode(export.resized_rle(mask, size)), painted)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 19), st.floats(0, 1), st.integers(0, 2), st.integers(0, 1)), max_size=6))
+def test_both_pngs_agree_with_any_instances(chosen: list[tuple[int, float, int, int]]) -> None:
+    analysis = small_analysis()
+    found = sorted(
+        (Instance(c, voc.CLASSES[c], score, 0, n, rank) for c, score, n, rank in chosen), key=lambda i: -i.score
+    )
+    instances = np.array(Image.open(io.BytesIO(export.instance_png(analysis, found))))
+    semantic = np.array(Image.open(io.BytesIO(export.semantic_png(analysis, found))))
+    best = [one for one in found if not one.rank]
+    expected, painted = np.zeros((2, 96, 128), np.uint8)
+    for number, one in list(enumerate(best, 1))[::-1]:
+        expected[analysis.mask(one)] = number
+        if one.score >= analysis.least:
+            painted[analysis.mask(one)] = one.category + 1
+    assert np.array_equal(instances, expected)
+    assert np.array_equal(semantic, painted)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.text(max_size=60) | st.text("./\\ a\0:*", max_size=12))
+def test_members_of_a_zip_stay_in_their_folder(name: str) -> None:
+    analysis, stem = small_analysis(), safe_stem(name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = export.voc_zip(Path(folder, "voc.zip"), analysis, analysis.instances(), stem=stem)
+        with zipfile.ZipFile(path) as archive:
+            assert archive.namelist() == [f"semantic/{stem}.png", f"instance/{stem}.png"]
+            archive.extractall(Path(folder, "out"))
+        files = [one for one in Path(folder).rglob("*") if one.is_file()]
+        assert sorted(one.relative_to(folder).parts[0] for one in files) == ["out", "out", "voc.zip"]

@@ -294,3 +294,57 @@ def test_a_score_is_three_products_and_two_sums_in_double_precision(scale, weigh
     terms = (scale * np.random.default_rng(0).random((500, 3))).astype(np.float32)
     expected = [a * weights.alpha + b * weights.beta + c * weights.gamma for a, b, c in terms.tolist()]
     assert matching.total(terms, weights).tolist() == expected  # to the bit
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 9999))
+def test_terms_equal_a_loop_over_pixels_for_any_masks(reading, seed):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((3, *SIZE)) < rng.random((3, 1, 1))
+    masks[:, 0, 0] = True
+    maps, class_maps = random_maps(seed, 1), random_maps(seed + 1, 1)
+    found = matching.terms(maps, from_masks(masks), reading, class_maps=class_maps)
+    for n, mask in enumerate(masks):
+        expected = pixel_terms(maps[0], class_maps[0], mask, reading)
+        np.testing.assert_allclose(found[0, n], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 9999))
+def test_order_and_flips_change_no_term(reading, seed):
+    masks, maps, class_maps = random_masks(seed), random_maps(seed), random_maps(seed + 1)
+    found = matching.terms(maps, from_masks(masks), reading, class_maps=class_maps)
+    by_proposal, by_peak = np.random.default_rng(seed).permutation(8), np.random.default_rng(seed).permutation(3)
+    mixed = matching.terms(maps[by_peak], from_masks(masks[by_proposal]), reading, class_maps=class_maps[by_peak])
+    np.testing.assert_allclose(mixed, found[by_peak][:, by_proposal], rtol=1e-5, atol=1e-6)
+    for axis in (1, 2):
+        turned = [np.ascontiguousarray(np.flip(values, axis)) for values in (maps, masks, class_maps)]
+        flipped = matching.terms(turned[0], from_masks(turned[1]), reading, class_maps=turned[2])
+        np.testing.assert_allclose(flipped, found, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TRIPLES, st.tuples(*[st.floats(0, 1e3)] * 3), st.sampled_from([0.25, 2.0, 1024.0]))
+def test_scaling_all_weights_keeps_the_ranking(terms, weights, factor):
+    scaled = Weights(*(factor * weight for weight in weights))
+    first, second = (matching.rank(terms, one) for one in (Weights(*weights), scaled))
+    assert first.tolist() == second.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats() | st.integers())
+def test_a_weight_is_in_its_range_or_refused(value):
+    try:
+        Weights(1, value, 0)
+    except WsisError as error:
+        assert not 0 <= value <= matching.MOST_WEIGHT, error
+    else:
+        assert 0 <= value <= matching.MOST_WEIGHT
+
+
+@pytest.mark.parametrize("weights", [(1e308, 0, 1e308), (1e308, 1e308, 1e308), (1e13, 1, 1)])
+def test_weights_whose_sums_would_overflow_are_refused(weights):
+    with pytest.raises(WsisError, match="finite number from 0 to"):
+        Weights(*weights)

@@ -8,6 +8,7 @@ without any training. Whether a network is of that kind is not guessed from its 
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -76,15 +77,15 @@ def read_labels(file: Path) -> Labels:
             f"The labels {file} cannot be read: expected a UTF-8 text file, one class name a line."
         ) from error
     classes = tuple(line for line in lines if line and not line.startswith("#"))
-    twice = [name for name in classes if classes.count(name) > 1]
+    twice = next((name for name, count in Counter(classes).items() if count > 1), None)
     if not classes or twice:
-        fault = f"'{twice[0]}' appears twice" if twice else "there is no name in it"
+        fault = f"'{twice[:80]}' appears twice" if twice else "there is no name in it"
         raise WsisError(f"The labels {file} cannot be used: {fault}. Expected one distinct class name a line.")
     found = (line[1:].partition(":") for line in lines if line.startswith("#"))
     header = {key.strip().lower(): value.strip().lower() for key, _, value in found}
     scoring = header.get("scoring", "softmax")
     if scoring not in get_args(Scoring):
-        raise WsisError(f"The labels {file} ask for scoring '{scoring}'. Choose softmax or sigmoid.")
+        raise WsisError(f"The labels {file} ask for scoring '{scoring[:80]}'. Choose softmax or sigmoid.")
     return Labels(classes, cast(Scoring, scoring), *(_colour(header.get(key), key, file) for key in ("mean", "std")))
 
 
@@ -329,8 +330,11 @@ def _colour(text: str | None, key: str, file: Path) -> RGB | None:
         return None
     try:
         first, second, third = (float(part) for part in text.replace(",", " ").split())
+        if not np.isfinite([first, second, third]).all() or (key == "std" and min(first, second, third) <= 0):
+            raise ValueError
     except ValueError as error:
         raise WsisError(
-            f"The labels {file} have '# {key}: {text}'; expected three numbers, red, green, blue."
+            f"The labels {file} have '# {key}: {text[:80]}'; expected three numbers (finite, std above 0), red, green, "
+            "blue."
         ) from error
     return first, second, third

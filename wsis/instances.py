@@ -107,8 +107,8 @@ def semantic(
     Returns:
         (H, W) uint8: 0 background, c + 1 for class c; uint16 where a class index does not fit.
     """
-    painted = (found for found in instances if not found.rank and found.score >= least)
-    chosen = sorted(painted, key=lambda found: found.score)
+    painted = [found for found in instances if not found.rank and found.score >= least]
+    chosen = sorted(reversed(painted), key=lambda found: found.score)  # of equal scores the first lies on top
     kind = _index_type([found.category for found in chosen])
     colours: np.ndarray = np.zeros(proposals.membership.shape[1], kind)
     for found in chosen:

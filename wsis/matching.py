@@ -21,12 +21,14 @@ OTSU_RANGE = (0.15, 0.6)
 BAND_SHARE = 0.02
 CONTOUR_WIDTH = 5
 BACKGROUND_SHARE = 0.95
+MOST_WEIGHT = 1e12
+"""Far beyond any use, and so small that no sum of terms overflows: infinities of both signs have no best."""
 DIRECTIONS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The three weights of Eq. 5, finite and at least 0."""
+    """The three weights of Eq. 5, each from 0 to `MOST_WEIGHT`."""
 
     alpha: float
     beta: float
@@ -36,8 +38,8 @@ class Weights:
         """Check the range: signs belong to the terms."""
         for name in ("alpha", "beta", "gamma"):
             value = getattr(self, name)
-            if not 0 <= value < float("inf"):
-                raise WsisError(f"The weight {name} must be a finite number of at least 0, got {value}.")
+            if not 0 <= value <= MOST_WEIGHT:
+                raise WsisError(f"The weight {name} must be a finite number from 0 to {MOST_WEIGHT:g}, got {value}.")
 
 
 PUBLISHED = Weights(0.95, 0.1, 0.8)
