@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from pycocotools import mask as coco_mask
 
 from train import data, scenes
@@ -90,18 +92,68 @@ def test_augmentation_depends_on_the_draw_alone(tmp_path):
     assert photos[0, 5][0].shape == (3, 32, 32)
 
 
-def test_passes_visit_every_item_once_and_resume_where_they_stopped():
-    walk = data.ShuffledPasses(10, 4, seed=0)
-    draws = []
-    for epoch in range(5):
-        walk.set_epoch(epoch)
-        draws += list(walk)
-    assert [draw for _, draw in draws] == list(range(20))
-    assert sorted(item for item, _ in draws[:10]) == sorted(item for item, _ in draws[10:]) == list(range(10))
-    assert draws[:10] != [(item, draw - 10) for item, draw in draws[10:]]
-    late = data.ShuffledPasses(10, 4, seed=0)
-    late.set_epoch(3)
-    assert list(late) == draws[12:16]
+def test_passes_visit_every_item_once_and_go_on_from_any_step():
+    done = 0
+    walk = data.ShuffledPasses(10, 4, 3, seed=0, done=lambda: done)
+    batches = []
+    while len(batches) < 15:
+        done = len(batches)
+        batches += list(walk)
+    draws = [draw for batch in batches for draw in batch]
+    assert [draw for _, draw in draws] == list(range(60))
+    assert sorted(item for item, _ in draws[:10]) == sorted(item for item, _ in draws[10:20]) == list(range(10))
+    assert draws[:10] != [(item, draw - 10) for item, draw in draws[10:20]]
+    for step in (0, 1, 7, 12):  # an epoch of any length, begun anywhere
+        assert list(data.ShuffledPasses(10, 4, 2, seed=0, done=lambda step=step: step)) == batches[step : step + 2]
+
+
+class _Keys(torch.utils.data.Dataset):
+    """Items that are their own addresses."""
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, key):
+        return key
+
+
+class _Endless(data.EndlessData):
+    def __init__(self, batch_size=4, per_epoch=12, seed=0, workers=0):
+        super().__init__()
+        self.save_hyperparameters()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_restored_place_is_where_the_first_epoch_begins(workers):
+    """Lightning hears of the steps before an interruption only after the loader is made."""
+    first = _Endless(workers=workers)
+    first.trainer = SimpleNamespace(fit_loop=SimpleNamespace(total_batch_idx=-1))
+    loader, whole = first.endless(_Keys(), collate=list), []
+    for _ in range(3):
+        whole += list(loader)
+        first.trainer.fit_loop.total_batch_idx = len(whole) - 1
+    first.trainer.fit_loop.total_batch_idx = 3
+    again = _Endless(workers=workers)
+    again.load_state_dict(first.state_dict())
+    again.trainer = SimpleNamespace(fit_loop=SimpleNamespace(total_batch_idx=-1))
+    loader = again.endless(_Keys(), collate=list)
+    rest = iter(loader)
+    assert [next(rest), next(rest)] == whole[4:6]  # the epoch has two more steps; a third is under way
+    again.trainer.fit_loop.total_batch_idx = 5
+    assert list(loader) == whole[6:9]
+
+
+def test_an_epoch_without_a_whole_batch_is_refused():
+    with pytest.raises(WsisError, match=r"A batch of 12 cannot be filled: there are 10 photos and 10 an epoch\."):
+        _Endless(batch_size=12, per_epoch=None).endless(_Keys())
+    assert len(_Endless(batch_size=4, per_epoch=None).endless(_Keys())) == 2
+
+
+def test_arrays_are_written_beside_nothing_else(tmp_path):
+    data.save_arrays(tmp_path / "a.npz", own=np.arange(3))
+    with np.load(tmp_path / "a.npz") as content:
+        assert content["own"].tolist() == [0, 1, 2]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.npz"]
 
 
 @pytest.mark.parametrize("scale", [(0.1, 0.2), (1, 1)])

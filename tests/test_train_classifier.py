@@ -6,7 +6,7 @@ import warnings
 import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+import trainers
 
 from train import scenes
 from train.classifier import FrozenDepthwise, PartialLabels, Stage1, masked_cross_entropy
@@ -28,28 +28,7 @@ def train(kit, folder, epochs, *, stop=None, resume=None, schedule="one-cycle"):
     L.seed_everything(0, verbose=False)
     module = Stage1(SMALL, weights="none", frozen_levels=4, lr=1e-3, head_lr=1e-2, schedule=schedule, dropout=0.0)
     data = PartialLabels(str(kit), splits=("train",), size=64, batch_size=2, per_epoch=4, workers=0)
-    saver = ModelCheckpoint(dirpath=folder, save_last=True)
-    trainer = L.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        callbacks=[saver, *([_Stop(stop)] if stop else [])],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, data, ckpt_path=resume)
-    return module, trainer
-
-
-class _Stop(L.Callback):
-    """Ends the run as an interruption between two epochs would."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_train_epoch_start(self, trainer, module):
-        if trainer.current_epoch == self.epoch:
-            raise KeyboardInterrupt
+    return trainers.fit(module, data, folder, epochs, stop=stop, resume=resume)
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "step"])
@@ -62,8 +41,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, schedule):
         tmp_path / "kit", tmp_path / "b", 3, resume=tmp_path / "b" / "last.ckpt", schedule=schedule
     )
     assert trainer.global_step == 6
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+    trainers.assert_same_weights(whole.state_dict(), resumed.state_dict())
 
 
 def test_frozen_levels_stay_and_the_rest_learns(tmp_path):

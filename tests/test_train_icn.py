@@ -7,7 +7,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+import trainers
 
 from train import maps as naive_maps
 from train import pseudo_labels, scenes
@@ -142,27 +142,7 @@ def train(data, folder, epochs, *, stop=None, resume=None, join="decoder"):
         str(data / "stage1.ckpt"), folders=(str(data / "masks"),), sizes=(64,), size=64, grid=grid,
         maps_per_photo=2, batch_size=2, per_epoch=4, held_out=1, workers=0,
     )  # fmt: skip
-    trainer = L.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        callbacks=[ModelCheckpoint(dirpath=folder, save_last=True), *([_Stop(stop)] if stop else [])],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, pairs, ckpt_path=resume)
-    return module, trainer
-
-
-class _Stop(L.Callback):
-    """Ends the run as an interruption between two epochs would."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_train_epoch_start(self, trainer, module):
-        if trainer.current_epoch == self.epoch:
-            raise KeyboardInterrupt
+    return trainers.fit(module, pairs, folder, epochs, stop=stop, resume=resume)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path):
@@ -171,8 +151,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path):
         train(data, tmp_path / "b", 4, stop=2)
     resumed, trainer = train(data, tmp_path / "b", 4, resume=tmp_path / "b" / "last.ckpt")
     assert trainer.global_step == 8
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[name]), name
+    trainers.assert_same_weights(whole.state_dict(), resumed.state_dict())
 
 
 def test_frozen_levels_and_the_encoders_batch_norm_stay(data, tmp_path):

@@ -11,7 +11,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+import trainers
 
 from train import objectness as training
 from train import scenes
@@ -173,27 +173,7 @@ def train(tiny_checkpoint, masks, channels, folder, epochs, *, stop=None, resume
     proposals = ObjectProposals(
         str(tiny_checkpoint), masks=(str(masks),), most=60, batch_size=4, per_epoch=8, workers=0
     )
-    trainer = L.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        callbacks=[ModelCheckpoint(dirpath=folder, save_last=True), *([_Stop(stop)] if stop else [])],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, proposals, ckpt_path=resume)
-    return module, trainer
-
-
-class _Stop(L.Callback):
-    """Ends the run as an interruption between two epochs would."""
-
-    def __init__(self, epoch):
-        self.epoch = epoch
-
-    def on_train_epoch_start(self, trainer, module):
-        if trainer.current_epoch == self.epoch:
-            raise KeyboardInterrupt
+    return trainers.fit(module, proposals, folder, epochs, stop=stop, resume=resume)
 
 
 def test_a_few_epochs_learn_something_about_held_out_photos(tiny_checkpoint, masks, channels, tmp_path):
@@ -221,8 +201,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_checkpoint, masks, chann
         train(tiny_checkpoint, masks, channels, tmp_path / "b", 3, stop=1)
     resumed, trainer = train(tiny_checkpoint, masks, channels, tmp_path / "b", 3, resume=tmp_path / "b" / "last.ckpt")
     assert trainer.global_step == 6
-    for name, value in whole.net.state_dict().items():
-        assert torch.equal(value, resumed.net.state_dict()[name]), name
+    trainers.assert_same_weights(whole.state_dict(), resumed.state_dict())
 
 
 def test_a_run_is_exported_and_predicts_the_same(tiny_checkpoint, masks, channels, tmp_path, net):

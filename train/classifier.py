@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import lightning as L
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LightningCLI
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from train import data
+from train import command, data, parallel
+from train.checkpoint import read_run, weights_of
 from train.pretrained import start_from
 from wsis import voc
 from wsis.backbone import LITE
@@ -24,7 +23,7 @@ from wsis.checkpoints import save_module
 from wsis.classifier import Classifier, normalise, pool
 
 
-class PartialLabels(L.LightningDataModule):
+class PartialLabels(data.EndlessData):
     """Augmented photos of VOC splits and CSV folders; what is learned is measured by `train.evaluate`."""
 
     def __init__(
@@ -47,7 +46,7 @@ class PartialLabels(L.LightningDataModule):
             csv_folders: folders with `labels.csv` and `images/`.
             size: side of the square input in pixels.
             crop_area: least and largest share of the photo that a crop keeps.
-            batch_size: photos a step.
+            batch_size: photos a step, all processes together.
             per_epoch: photos between two checkpoints; all by default.
             workers: processes that read photos.
             seed: fixes order and augmentation.
@@ -62,7 +61,7 @@ class PartialLabels(L.LightningDataModule):
         parts += [data.csv_labels(folder) for folder in h.csv_folders]
         labels = sum(parts[1:], parts[0])
         photos = data.LabelledPhotos(labels, size=h.size, scale=tuple(h.crop_area), seed=h.seed)
-        return data.endless_loader(photos, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers)
+        return self.endless(photos)
 
 
 class Stage1(L.LightningModule):
@@ -81,6 +80,7 @@ class Stage1(L.LightningModule):
         schedule: str = "step",
         weight_decay: float = 0.0,
         dropout: float = 0.0,
+        seed: int = 0,
     ) -> None:
         """Describe the training; the defaults are the published ones (Adam 1e-4, x0.1 after half of the epochs).
 
@@ -93,6 +93,7 @@ class Stage1(L.LightningModule):
             schedule: `step` (x0.1 after half) or `one-cycle`.
             weight_decay: of AdamW.
             dropout: share of feature channels dropped.
+            seed: fixes which ones; several processes draw others than one would.
         """
         super().__init__()
         self.save_hyperparameters()
@@ -121,8 +122,11 @@ class Stage1(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Cross entropy over the classes that were annotated."""
         image, target, weight = batch
+        if self.hparams.dropout:
+            # From the step's number, so that a resumed run drops what an uninterrupted one would have dropped.
+            torch.manual_seed(parallel.draw_seed(self.hparams.seed, 5, self.global_step, parallel.rank()))
         loss = masked_cross_entropy(pool(self(image)).float(), target, weight)
-        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True)
+        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
     def configure_optimizers(self) -> dict:
@@ -168,23 +172,23 @@ class _Depthwise(torch.autograd.Function):
 
 
 def masked_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Binary cross entropy averaged over the annotated (photo, class) pairs; (B, C) each, a scalar back."""
+    """Binary cross entropy averaged over the annotated (photo, class) pairs; (B, C) each, a scalar back.
+
+    Where several processes share a batch, the mean of their results is that of the whole batch: each divides by the
+    weights of all.
+    """
     loss = F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum")
-    return loss / weight.sum().clamp(min=1)
+    return parallel.processes() * loss / parallel.total(weight.sum()).clamp(min=1)
 
 
 def export(run: Path, folder: Path) -> None:
     """Write the classifier of a run's `.ckpt` into a checkpoint folder."""
-    content = torch.load(run, weights_only=False, map_location="cpu")  # our own run, with its optimizer's state
+    content = read_run(run)
     options = {"backbone": content["hyper_parameters"]["backbone"], "classes": list(voc.CLASSES)}
     classifier = Classifier(**options)
-    own = {k.removeprefix("classifier."): v for k, v in content["state_dict"].items() if k.startswith("classifier.")}
-    classifier.load_state_dict(own)
+    classifier.load_state_dict(weights_of(content, "classifier."))
     save_module(classifier, folder, "classifier", options)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["export"] and len(sys.argv) == 4:
-        export(Path(sys.argv[2]), Path(sys.argv[3]))
-        sys.exit()
-    LightningCLI(Stage1, PartialLabels, seed_everything_default=0)
+    command.main(Stage1, PartialLabels, export)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,12 +13,13 @@ import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LightningCLI
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAveragePrecision
 
-from train import data
+from train import command, data, parallel
+from train.checkpoint import read_run, weights_of
 from train.pretrained import start_from
 from wsis import voc
 from wsis.backbone import LITE
@@ -119,7 +119,7 @@ class InstanceBoundaries(Dataset):
         )
 
 
-class Boundaries(L.LightningDataModule):
+class Boundaries(data.EndlessData):
     """Instance boundaries of one or more mask folders (`images/`, `masks/`) or of COCO instances."""
 
     def __init__(
@@ -140,7 +140,7 @@ class Boundaries(L.LightningDataModule):
             coco: a COCO instances JSON and its photo folder.
             size: side of the square input in pixels.
             zoom: least and largest long side of a photo, in inputs.
-            batch_size: photos a step.
+            batch_size: photos a step, all processes together.
             per_epoch: photos between two checkpoints; all by default.
             workers: processes that read photos.
             seed: fixes order and augmentation.
@@ -165,11 +165,12 @@ class Boundaries(L.LightningDataModule):
         h = self.hparams
         items = [item for i, item in enumerate(self.items) if i % HELD_OUT]
         photos = InstanceBoundaries(items, size=h.size, zoom=tuple(h.zoom), seed=h.seed)
-        return data.endless_loader(photos, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers)
+        return self.endless(photos)
 
     def val_dataloader(self) -> DataLoader:
         """Held-out photos, whole."""
-        photos = InstanceBoundaries(self.items[::HELD_OUT], size=self.hparams.size, zoom=(1.0, 1.0), seed=0)
+        held_out = parallel.share(self.items[::HELD_OUT])
+        photos = InstanceBoundaries(held_out, size=self.hparams.size, zoom=(1.0, 1.0), seed=0)
         return DataLoader(photos, self.hparams.batch_size)
 
 
@@ -193,9 +194,10 @@ class Contours(L.LightningModule):
         self.net = ContourNet(backbone)
         if weights != "none":
             start_from(self.net.backbone, weights)
+        self.val_loss = MeanMetric()
         self.ap = BinaryAveragePrecision(thresholds=100)
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_start(self) -> None:
         """Lightning leaves modes as it finds them: the decoder goes into training mode, the backbone out of it."""
         self.net.train()
 
@@ -206,8 +208,9 @@ class Contours(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Cross entropy over the cells that were annotated."""
         image, target, weight = batch
-        loss = self.loss(self(image).float(), target, weight)
-        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True)
+        loss, weights = self.loss(self(image).float(), target, weight)
+        loss = parallel.processes() * loss / parallel.total(weights).clamp(min=1)
+        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -215,13 +218,15 @@ class Contours(L.LightningModule):
         image, target, weight = batch
         logits = self(image).float()
         self.ap.update(torch.sigmoid(logits[weight > 0]), target[weight > 0].int())
-        self.log("val_loss", self.loss(logits, target, weight), prog_bar=True)
+        loss, weights = self.loss(logits, target, weight)
+        self.val_loss.update(loss / weights.clamp(min=1), weights)
+        self.log("val_loss", self.val_loss, prog_bar=True)
         self.log("val_ap", self.ap, prog_bar=True)
 
-    def loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Weighted binary cross entropy, all (B, 1, h, w); a scalar back."""
+    def loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums of the weighted binary cross entropy and of the weights, all (B, 1, h, w); two scalars back."""
         weight = weight * (1 + (self.hparams.positive - 1) * target)
-        return F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / weight.sum().clamp(min=1)
+        return F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum"), weight.sum()
 
     def configure_optimizers(self) -> dict:
         """AdamW on the decoder, one-cycle."""
@@ -234,14 +239,11 @@ class Contours(L.LightningModule):
 
 def export(run: Path, folder: Path) -> None:
     """Write the contour network of a run's `.ckpt` into a checkpoint folder."""
-    content = torch.load(run, weights_only=False, map_location="cpu")  # our own run, with its optimizer's state
+    content = read_run(run)
     net = ContourNet(content["hyper_parameters"]["backbone"])
-    net.load_state_dict({k.removeprefix("net."): v for k, v in content["state_dict"].items() if k.startswith("net.")})
+    net.load_state_dict(weights_of(content, "net."))
     save_module(net, folder, "contours", net.options)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["export"] and len(sys.argv) == 4:
-        export(Path(sys.argv[2]), Path(sys.argv[3]))
-        sys.exit()
-    LightningCLI(Contours, Boundaries, seed_everything_default=0)
+    command.main(Contours, Boundaries, export)

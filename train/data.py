@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
+import lightning as L
 import numpy as np
 import torch
 from pycocotools import mask as coco_mask
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from train import parallel
 from wsis import voc
 from wsis.errors import WsisError
 from wsis.ground_truth import GroundTruth, voc_ground_truth  # noqa: F401 - evaluation reads them from here too
@@ -201,62 +205,131 @@ def random_crop(image: np.ndarray, scale: tuple[float, float], rng: np.random.Ge
     return image[y : y + crop_h, x : x + crop_w]
 
 
-class ShuffledPasses(Sampler[tuple[int, int]]):
-    """An endless shuffled walk over a data set, cut into epochs of any length.
+class ShuffledPasses(Sampler[list[tuple[int, int]]]):
+    """Batches of an endless shuffled walk over a data set.
 
-    A Lightning "epoch" may then be a fraction of a pass, checkpoints fall at its end, and a resumed run draws exactly
-    the photos and augmentations that an uninterrupted one would have drawn.
+    Step k of a training takes the same items with the same augmentation however often the run was interrupted, however
+    its epochs are cut, and however many processes share a batch.
     """
 
-    def __init__(self, size: int, per_epoch: int, seed: int) -> None:
-        """Walk over `size` items, `per_epoch` of them an epoch."""
-        self.size, self.per_epoch, self.seed, self.epoch = size, per_epoch, seed, 0
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        steps: int,
+        seed: int,
+        *,
+        done: Callable[[], int] = lambda: 0,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        """Describe the walk.
 
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
-        self.epoch = epoch
+        Args:
+            size: items of the data set.
+            batch_size: items a step, all processes together.
+            steps: steps an epoch.
+            seed: fixes the order.
+            done: steps taken since the start of training; asked whenever an epoch begins.
+            rank: which share of each batch is this process's.
+            processes: how many share a batch, equally.
+        """
+        self.size, self.batch_size, self.steps, self.seed, self.done = size, batch_size, steps, seed, done
+        self.rank, self.share = rank, batch_size // processes
 
     def __len__(self) -> int:
-        """Draws per epoch."""
-        return self.per_epoch
+        """Steps an epoch."""
+        return self.steps
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Pairs of (item, number of the draw since the start of training)."""
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        """Batches of (item, number of the draw since the start of training)."""
         order: dict[int, Sequence[int]] = {}
-        for draw in range(self.epoch * self.per_epoch, (self.epoch + 1) * self.per_epoch):
-            walk, place = divmod(draw, self.size)
-            if walk not in order:
-                order = {walk: np.random.default_rng((self.seed, 7, walk)).permutation(self.size).tolist()}
-            yield order[walk][place], draw
+        first = self.done()
+        for step in range(first, first + self.steps):
+            batch = []
+            start = step * self.batch_size + self.rank * self.share
+            for draw in range(start, start + self.share):
+                walk, place = divmod(draw, self.size)
+                if walk not in order:
+                    order = {walk: np.random.default_rng((self.seed, 7, walk)).permutation(self.size).tolist()}
+                batch.append((order[walk][place], draw))
+            yield batch
 
 
-def endless_loader(
-    photos: Dataset,
-    batch_size: int,
-    per_epoch: int | None,
-    *,
-    seed: int,
-    workers: int,
-    collate: Callable[[list], Any] | None = None,
-) -> DataLoader:
-    """Batches of a data set in the order of `ShuffledPasses`.
+class EndlessData(L.LightningDataModule):
+    """Photos in the order of `ShuffledPasses`; a checkpoint keeps the place, also in the middle of an epoch.
 
-    Args:
-        photos: data set whose items are addressed by (item, draw).
-        batch_size: items a step.
-        per_epoch: items between two checkpoints; None for one pass.
-        seed: fixes the order.
-        workers: processes that read items.
-        collate: makes a batch of a list of items; tensors are stacked by default.
+    A subclass has the hyperparameters `batch_size` (all processes together), `per_epoch` (cut to whole batches; None
+    for one pass), `seed` and `workers`.
     """
-    size = len(photos)
-    sampler = ShuffledPasses(size, per_epoch or size, seed)
-    return DataLoader(
-        photos,
-        batch_size,
-        sampler=sampler,
-        num_workers=workers,
-        collate_fn=collate,
-        drop_last=True,
-        persistent_workers=workers > 0,
-    )
+
+    _restored = 0
+
+    def steps_done(self) -> int:
+        """Steps since the start of training; Lightning's own count comes too late after an interruption."""
+        return max(self._restored, self.trainer.fit_loop.total_batch_idx + 1 if self.trainer else 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The place, for a checkpoint."""
+        return {"steps": self.steps_done()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._restored = state_dict["steps"]
+
+    def endless(self, photos: Dataset, collate: Callable[[list], Any] | None = None) -> DataLoader:
+        """This process's shares of all batches.
+
+        Args:
+            photos: data set whose items are addressed by (item, draw).
+            collate: makes a batch of a list of items; tensors are stacked by default.
+
+        Raises:
+            WsisError: an epoch has no whole batch, or a batch cannot be shared equally.
+        """
+        h, size, count = self.hparams, len(photos), parallel.processes()
+        per_epoch = h.per_epoch or size
+        if not size or per_epoch < h.batch_size:
+            raise WsisError(
+                f"A batch of {h.batch_size} cannot be filled: there are {size} photos and {per_epoch} an epoch. "
+                "Choose a smaller batch_size, a larger per_epoch, or more photos."
+            )
+        if h.batch_size % count:
+            raise WsisError(
+                f"A batch of {h.batch_size} cannot be shared equally by {count} processes: choose a batch_size that is "
+                f"a multiple of {count}."
+            )
+        batches = ShuffledPasses(
+            size,
+            h.batch_size,
+            per_epoch // h.batch_size,
+            h.seed,
+            done=self.steps_done,
+            rank=parallel.rank(),
+            processes=count,
+        )
+        return _PlacedLoader(
+            photos,
+            batch_sampler=batches,
+            num_workers=h.workers,
+            collate_fn=collate,
+            persistent_workers=h.workers > 0,
+        )
+
+
+class _PlacedLoader(DataLoader):
+    """Lightning takes a loader without these two for one that cannot go on; `EndlessData` keeps the place."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing more to keep."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing more to restore."""
+
+
+def save_arrays(file: Path, **arrays: np.ndarray) -> None:
+    """Write an `.npz` that appears whole or not at all, also where several machines write it at once."""
+    temporary = file.with_suffix(f".{socket.gethostname()}-{os.getpid()}.npz")
+    np.savez(temporary, **arrays)
+    temporary.replace(file)

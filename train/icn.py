@@ -18,13 +18,15 @@ import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LightningCLI
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+from torchmetrics import MeanMetric
 
+from train import command, parallel
 from train import maps as naive_maps
+from train.checkpoint import read_run, weights_of
 from train.classifier import FrozenDepthwise
-from train.data import InstanceMasks, coco_instances, endless_loader, mask_folder, read_rgb
+from train.data import EndlessData, InstanceMasks, coco_instances, mask_folder, read_rgb
 from train.maps import NaiveMaps
 from train.pretrained import start_from
 from wsis import matching
@@ -195,7 +197,7 @@ class PairedPhotos(Dataset):
         return peak_maps(torch.from_numpy(inside.astype(np.float32)), (self.grid, self.grid)).numpy()
 
 
-class PairedData(L.LightningDataModule):
+class PairedData(EndlessData):
     """Loaders over the examples that a subclass finds; its hyperparameters are described in `SaliencyPairs`."""
 
     def examples(self) -> Sequence[Example]:
@@ -219,12 +221,11 @@ class PairedData(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Endless shuffled photos, cut into epochs."""
-        h = self.hparams
-        return endless_loader(self.train_set, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers)
+        return self.endless(self.train_set)
 
     def val_dataloader(self) -> DataLoader | list:
         """The photos held out, each with one fixed crop."""
-        items = [(i, 2**40 + i) for i in range(len(self.val_set))]
+        items = parallel.share([(i, 2**40 + i) for i in range(len(self.val_set))])
         return DataLoader(self.val_set, self.hparams.batch_size, sampler=items) if items else []
 
     def maps(self, photos: Sequence[Path]) -> list[Path]:
@@ -264,7 +265,7 @@ class SaliencyPairs(PairedData):
             grid: side of hints and targets: size / 4 for join `decoder`, size for `input`.
             maps_per_photo: M; the encoder's work is shared by them where they join in the decoder.
             made: share of hints made from a mask.
-            batch_size: photos a step.
+            batch_size: photos a step, all processes together.
             per_epoch: photos between two checkpoints; all by default.
             held_out: so many photos, evenly spaced, only validate.
             workers: processes that read photos.
@@ -326,6 +327,8 @@ class Stage2(L.LightningModule):
         """
         super().__init__()
         self.save_hyperparameters()
+        # Not `sync_dist`: it forgets that processes may hold different numbers of photos.
+        self.iou = nn.ModuleList(MeanMetric() for _ in range(4))
         self.icn = ICN(backbone, join=join, fusion=fusion, use_map=use_map, width=width, size=size)
         if weights != "none":
             start = Backbone(backbone)
@@ -340,10 +343,10 @@ class Stage2(L.LightningModule):
                     module.requires_grad_(False)
                     module.__class__ = FrozenDepthwise
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_start(self) -> None:
         """The encoder's batch norm keeps ImageNet's statistics: batches are small and photos few."""
         for module in self.icn.encoder.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):  # `SyncBatchNorm` is no `BatchNorm2d`
                 module.eval()
 
     def features(self, image: Tensor) -> list[Tensor] | None:
@@ -369,10 +372,12 @@ class Stage2(L.LightningModule):
             with torch.no_grad():
                 shared = None if features is None else [f.detach() for f in features]
                 again = self._next(self.icn(image, hints, shared), hints)
-            chosen = torch.from_numpy(rng.random(hints.shape[:2]) < maps).to(hints.device)
+            # Drawn for the whole batch; this process takes its share.
+            drawn = rng.random((parallel.processes() * len(hints), hints.shape[1])) < maps
+            chosen = torch.from_numpy(drawn[parallel.rank() * len(hints) :][: len(hints)]).to(hints.device)
             hints = torch.where(chosen[..., None, None, None], again, hints)
         loss = mask_loss(self.icn(image, hints, features).float(), target, self.hparams.dice)
-        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True)
+        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -383,7 +388,8 @@ class Stage2(L.LightningModule):
             own = hints[:, :, 0] > 0.5
             common = (own & (target > 0.5)).sum((-2, -1))
             iou = common / (own | (target > 0.5)).sum((-2, -1)).clamp(min=1)
-            self.log(f"iou_{step}", iou.mean(), prog_bar=True, batch_size=len(image))
+            self.iou[step].update(iou)
+            self.log(f"iou_{step}", self.iou[step], prog_bar=True)
             hints = self._next(self.icn(image, hints, features), hints)
 
     def configure_optimizers(self) -> dict:
@@ -424,10 +430,10 @@ def mask_loss(logits: Tensor, target: Tensor, dice: float) -> Tensor:
 
 def load_icn(run: Path) -> ICN:
     """The ICN of a stage 2 run's `.ckpt`, in evaluation mode."""
-    content = naive_maps.read_run(run)
+    content = read_run(run)
     keep = ("backbone", "join", "fusion", "use_map", "width", "size")
     icn = ICN(**{key: content["hyper_parameters"][key] for key in keep})
-    icn.load_state_dict({k.removeprefix("icn."): v for k, v in content["state_dict"].items() if k.startswith("icn.")})
+    icn.load_state_dict(weights_of(content, "icn."))
     return icn.eval()
 
 
@@ -496,18 +502,9 @@ def _crop_box(mask: np.ndarray | None, rng: np.random.Generator) -> Box:
     return float(top), float(left), float(bottom - top), float(right - left)
 
 
-def main() -> None:
-    """`fit` (LightningCLI), `maps` or `export`."""
-    command = sys.argv[1:2]
-    if command == ["export"] and len(sys.argv) == 5:
-        export(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
-    elif command == ["maps"] and len(sys.argv) >= 4:
-        photos = [path for folder in sys.argv[3:] for path in sorted(Path(folder).iterdir())]
-        naive_maps.ensure(photos, Path(sys.argv[2]))
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["maps"] and len(sys.argv) >= 4:
+        naive_maps.ensure([file for folder in sys.argv[3:] for file in sorted(Path(folder).iterdir())], sys.argv[2])
     else:
         # The base class of Lightning: run as a script, this module's own classes are not those that configs name.
-        LightningCLI(Stage2, L.LightningDataModule, subclass_mode_data=True, seed_everything_default=0)
-
-
-if __name__ == "__main__":
-    main()
+        command.main(Stage2, L.LightningDataModule, export, subclass_mode_data=True)

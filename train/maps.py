@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from train.data import read_rgb
+from train.checkpoint import read_run, weights_of
+from train.data import read_rgb, save_arrays
 from wsis import checkpoints, peaks
 from wsis.classifier import Classifier, ClassMaps
 from wsis.errors import WsisError
@@ -52,9 +51,7 @@ def load_classifier(source: Path) -> Classifier:
         return checkpoints.load(str(source)).classifier
     content = read_run(source)
     classifier = Classifier(content["hyper_parameters"]["backbone"])
-    prefix = "classifier."
-    state = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
-    classifier.load_state_dict(state)
+    classifier.load_state_dict(weights_of(content, "classifier."))
     return classifier.eval()
 
 
@@ -102,9 +99,7 @@ def ensure(
 
 def save(seen: ClassMaps, file: Path) -> None:
     """Write one photo's class maps as float16; the file appears whole or not at all."""
-    temporary = file.with_suffix(f".{os.getpid()}.npz")
-    np.savez(temporary, maps=seen.maps.astype(np.float16), scores=seen.scores)
-    temporary.replace(file)
+    save_arrays(file, maps=seen.maps.astype(np.float16), scores=seen.scores)
 
 
 def load(file: Path, *, classes: Sequence[int] | None = None, limit: int = 12) -> NaiveMaps:
@@ -131,11 +126,3 @@ def _file(folder: Path, photo: Path) -> Path:
     # Photos of two data sets may share a name.
     place = hashlib.sha256(str(Path(photo).resolve().parent).encode()).hexdigest()[:8]
     return folder / f"{place}-{Path(photo).stem}.npz"
-
-
-def read_run(file: Path) -> dict:
-    """The content of a training run's `.ckpt`; files that hold more than tensors and settings are refused."""
-    try:
-        return torch.load(file, weights_only=True, map_location="cpu")
-    except Exception as error:
-        raise WsisError(f"{file} is not the checkpoint of a training run.") from error

@@ -8,8 +8,6 @@ first and kept in `.cache/`.
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,14 +15,13 @@ import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.cli import LightningCLI
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics import MeanMetric
 
-from train import data
+from train import command, data, parallel
+from train.checkpoint import read_run, weights_of
 from train.contours import HELD_OUT, index_map
-from train.maps import read_run
 from wsis import checkpoints, voc
 from wsis.errors import WsisError
 from wsis.image import resized
@@ -106,13 +103,12 @@ def ensure(items: Sequence[data.InstanceMasks], net: ContourNet, cache: Path | N
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / _name(item) for item in items]
     missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.exists()]
-    net = net.to("cuda" if torch.cuda.is_available() else "cpu")
+    if missing:
+        net = net.to("cuda" if torch.cuda.is_available() else "cpu")
     for number, (item, file) in enumerate(missing):
         if number % 100 == 0:
             print(f"proposals: {number} of {len(missing)}", flush=True)
-        temporary = file.with_suffix(f".{os.getpid()}.npz")
-        np.savez(temporary, **describe(item, net))
-        temporary.replace(file)
+        data.save_arrays(file, **describe(item, net))
     return files
 
 
@@ -182,7 +178,7 @@ class RatedProposals(Dataset):
         return (features, areas, members, touching, shape), target
 
 
-class ObjectProposals(L.LightningDataModule):
+class ObjectProposals(data.EndlessData):
     """Proposals of the photos of one or more mask folders (`images/`, `masks/`) or of COCO instances."""
 
     def __init__(
@@ -203,7 +199,7 @@ class ObjectProposals(L.LightningDataModule):
             masks: folders that `train.data.mask_folder` reads; never VOC's own masks.
             coco: a COCO instances JSON and its photo folder.
             most: proposals of a photo, see `sample`.
-            batch_size: photos a step.
+            batch_size: photos a step, all processes together.
             per_epoch: photos between two checkpoints; all by default.
             workers: processes that read what was computed.
             seed: fixes order and choice of proposals.
@@ -243,14 +239,12 @@ class ObjectProposals(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Endless shuffled photos, cut into epochs; a batch is a list, for photos differ in regions and proposals."""
-        h = self.hparams
-        return data.endless_loader(
-            self.train_set, h.batch_size, h.per_epoch, seed=h.seed, workers=h.workers, collate=list
-        )
+        return self.endless(self.train_set, collate=list)
 
     def val_dataloader(self) -> DataLoader:
         """Held-out photos with all their proposals."""
-        return DataLoader(self.val_set, self.hparams.batch_size, collate_fn=list)
+        part = RatedProposals(parallel.share(self.val_set.files), most=None)
+        return DataLoader(part, self.hparams.batch_size, collate_fn=list)
 
 
 class Objectness(L.LightningModule):
@@ -278,6 +272,7 @@ class Objectness(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.net = ObjectnessNet(channels, widths, hidden)
+        self.val_loss = MeanMetric()
         self.correlation = MeanMetric(nan_strategy="ignore")
 
     def setup(self, stage: str) -> None:
@@ -288,16 +283,19 @@ class Objectness(L.LightningModule):
                 f"The contour network's features have {found} channels, not {own}: pass --model.channels '{found}'."
             )
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_start(self) -> None:
         """Lightning leaves modes as it finds them: without this, dropout could stay off."""
         self.net.train()
 
     def training_step(self, batch: list[tuple[Inputs, Tensor]]) -> Tensor:
         """Mean of the photos' cross entropies: a photo with many proposals weighs no more than one with few."""
-        # Drawn from the step's number, so that a resumed run drops what an uninterrupted one would have dropped.
-        torch.manual_seed(int(np.random.default_rng((self.hparams.seed, 3, self.global_step)).integers(2**32)))
-        loss = torch.stack([self.loss(self.net(*inputs), target) for inputs, target in batch]).mean()
-        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
+        losses = []
+        for place, (inputs, target) in enumerate(batch, parallel.rank() * len(batch)):
+            # From the step and the place in the whole batch: a resumed run, and one of more processes, drop the same.
+            torch.manual_seed(parallel.draw_seed(self.hparams.seed, 3, self.global_step, place))
+            losses.append(self.loss(self.net(*inputs), target))
+        loss = torch.stack(losses).mean()
+        self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch), sync_dist=True)
         return loss
 
     def validation_step(self, batch: list[tuple[Inputs, Tensor]]) -> None:
@@ -306,7 +304,8 @@ class Objectness(L.LightningModule):
         losses = [self.loss(own, target) for own, (_, target) in zip(logits, batch, strict=True)]
         for own, (_, target) in zip(logits, batch, strict=True):
             self.correlation.update(torch.corrcoef(torch.stack([own.float(), target]))[0, 1])
-        self.log("val_loss", torch.stack(losses).mean(), prog_bar=True, batch_size=len(batch))
+        self.val_loss.update(torch.stack(losses))
+        self.log("val_loss", self.val_loss, prog_bar=True, batch_size=len(batch))
         self.log("val_correlation", self.correlation, prog_bar=True, batch_size=len(batch))
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -325,7 +324,7 @@ def export(run: Path, folder: Path) -> None:
     """Write the objectness network of a run's `.ckpt` into a checkpoint folder."""
     content = read_run(run)
     net = ObjectnessNet(*(content["hyper_parameters"][key] for key in ("channels", "widths", "hidden")))
-    net.load_state_dict({k.removeprefix("net."): v for k, v in content["state_dict"].items() if k.startswith("net.")})
+    net.load_state_dict(weights_of(content, "net."))
     checkpoints.save_module(net, folder, "objectness", net.options)
 
 
@@ -344,7 +343,4 @@ def _shape(file: Path, name: str) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["export"] and len(sys.argv) == 4:
-        export(Path(sys.argv[2]), Path(sys.argv[3]))
-        sys.exit()
-    LightningCLI(Objectness, ObjectProposals, seed_everything_default=0)
+    command.main(Objectness, ObjectProposals, export)

@@ -7,7 +7,6 @@ become the label, and labels that disagree with their own map are left out. No p
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from train import maps as naive_maps
-from train.data import ImageLabels, csv_labels, read_rgb, voc_labels
+from train.data import ImageLabels, csv_labels, read_rgb, save_arrays, voc_labels
 from train.icn import PairedData, Pairs, load_icn, resize
 from train.maps import NaiveMaps
 from wsis import checkpoints, icn, matching
@@ -159,7 +158,7 @@ class PseudoPairs(PairedData):
             grid: side of hints and targets: size / 4 for join `decoder`, size for `input`.
             maps_per_photo: M maps of each photo.
             made: share of hints made from a label.
-            batch_size: photos a step.
+            batch_size: photos a step, all processes together.
             per_epoch: photos between two checkpoints; all by default.
             held_out: so many photos, evenly spaced, only validate (on pseudo labels).
             workers: processes that read photos.
@@ -207,16 +206,14 @@ class PseudoPairs(PairedData):
 
 
 def _save(naive: NaiveMaps, masks: np.ndarray, file: Path) -> None:
-    temporary = file.with_suffix(f".{os.getpid()}.npz")
-    np.savez(
-        temporary,
+    save_arrays(
+        file,
         maps=naive.maps.astype(np.float16),
         classes=naive.classes,
         peaks=naive.peaks,
         masks=np.packbits(masks),
         shape=np.array(masks.shape),
     )
-    temporary.replace(file)
 
 
 def _content(source: Path) -> bytes:
