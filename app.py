@@ -26,6 +26,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 from wsis.errors import WsisError
 
 if TYPE_CHECKING:
+    from wsis.explorer.auth import Door
     from wsis.explorer.turns import Limits
 
 EXAMPLES = Path(__file__).parent / "assets" / "examples"
@@ -99,6 +100,14 @@ def visitors(options: argparse.Namespace, environment: Mapping[str, str] = os.en
     return [(user, password) for user, _, password in pairs]
 
 
+def guarded(options: argparse.Namespace) -> Door | None:
+    """The check of names and passwords; None where everybody may enter. Raises as `visitors`."""
+    from wsis.explorer.auth import Door  # noqa: PLC0415 - importing `app` loads nothing heavy
+
+    pairs = visitors(options)
+    return Door(pairs) if pairs else None
+
+
 def check(options: argparse.Namespace) -> None:
     """Refuse what cannot be served, before the networks are loaded.
 
@@ -166,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message="The 'alias' attribute")
     try:
         check(options)
-        auth = visitors(options)
+        door = guarded(options)
         prepare(options)
         # The imports take seconds, and --help and mistakes should not. ZeroGPU wants to come before torch.
         from wsis.explorer import accelerator  # noqa: PLC0415
@@ -198,12 +207,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     handlers.warm()
     page.queue(max_size=BACKSTOP)
-    beside = app_options(desk, shelf, most=options.max_upload * 2**20, model=pipeline.name, users=auth)
+    beside = app_options(desk, shelf, most=options.max_upload * 2**20, model=pipeline.name, door=door)
     serving = {
         "server_name": host(options), "server_port": options.port, "root_path": options.root_path.rstrip("/") or None,
-        "auth": auth or None, "max_file_size": f"{options.max_upload}mb", "mcp_server": options.mcp,
+        "auth": door.enter if door else None, "max_file_size": f"{options.max_upload}mb", "mcp_server": options.mcp,
         "state_session_capacity": SESSIONS, "share": False, "inbrowser": options.open, "quiet": True,
-        "prevent_thread_lock": True, "app_kwargs": beside,
+        "prevent_thread_lock": True, "app_kwargs": beside, "enable_monitoring": False, "run_history": False,
     }  # fmt: skip
     try:
         page.launch(**{**launch_options(handlers), **serving})
@@ -226,6 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare(options: argparse.Namespace) -> None:
     """What Gradio and uvicorn take from the environment: whom to believe, and a folder of our own for uploads."""
     os.environ["FORWARDED_ALLOW_IPS"] = trusted(options)
+    os.environ.pop("GRADIO_ALLOWED_PATHS", None)  # no folder is served, whatever another program's settings say
     if not os.environ.get("GRADIO_TEMP_DIR"):
         folder = tempfile.mkdtemp(prefix=UPLOADS)
         atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -14,13 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from wsis import checkpoints
-from wsis.classifier import Classifier
-from wsis.icn import ICN
-from wsis.proposals.contours import ContourNet
-from wsis.proposals.objectness import LEVELS, ObjectnessNet
+from benchmarks.reliability import small_model
 
-SMALL = "tf_efficientnet_lite0"
 CHROMIUM = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -30,6 +25,11 @@ CHROMIUM = (
 def pytest_configure() -> None:
     """Two threads at most: many small operations do not gain from more, and several jobs may share the machine."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", min(2, os.cpu_count() or 1))))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come last: Playwright's loop runs from the first of them on, and allows no other."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(autouse=True)
@@ -46,19 +46,7 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint folder with all five networks, untrained, on the smallest tested backbone."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("checkpoints") / "tiny"
-    options = {"backbone": SMALL}
-    checkpoints.save_module(Classifier(**options), folder, "classifier", options)
-    net = ContourNet(**options)
-    checkpoints.save_module(net, folder, "contours", options)
-    scorer = ObjectnessNet(channels=[net.backbone.channels[level] for level in LEVELS], widths=(8, 8), hidden=16)
-    checkpoints.save_module(scorer, folder, "objectness", scorer.options)
-    for name in checkpoints.ICNS:
-        checkpoints.save_module(ICN(**options, width=8), folder, name, {**options, "width": 8})
-    (folder / "README.md").write_text("# tiny\n\nRandom weights, for tests.\n")
-    (folder / "metrics.json").write_text("{}\n")
-    return folder
+    return small_model.save(tmp_path_factory.mktemp("checkpoints") / "tiny")
 
 
 @pytest.fixture(scope="session")

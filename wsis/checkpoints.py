@@ -289,7 +289,7 @@ def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
             "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
             "modules": config["modules"],
         }
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise WsisError(f"The card in {folder} cannot be read: {metrics.name} or {text.name} is damaged.") from error
 
 
@@ -299,8 +299,11 @@ def _compact(value: Tensor) -> Tensor:
 
 
 def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise WsisError(f"{file} cannot be read: {error.strerror or error}.") from error
 
 
 def _pickles(folder: Path) -> bool:

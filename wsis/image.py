@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -105,6 +104,8 @@ def _from_stream(stream: Any, name: str) -> np.ndarray:
             raise WsisError(
                 f"{name} is not an image that can be read, or its beginning is damaged. {_HINT}."
             ) from error
+        except MemoryError:
+            raise
         except Exception as error:  # Pillow's readers raise many types on damaged headers
             raise WsisError(f"{name} is damaged and cannot be read ({error}).") from error
         with image:
@@ -122,10 +123,16 @@ def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
         raise WsisError(f"{name} is animated or has several pages; save the one to look at as JPEG or PNG.")
     try:
         image.load()
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise many types on damaged data
         raise WsisError(f"{name} is truncated or damaged and cannot be decoded ({error}).") from error
-    with suppress(Exception):  # a photo with broken EXIF data is shown as it lies
+    try:
         image = ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except Exception:  # a photo with broken EXIF data is shown as it lies
+        pass
     return np.array(_rgb(image, name), order="C")
 
 

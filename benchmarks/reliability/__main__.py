@@ -12,7 +12,7 @@ import typer
 
 from benchmarks.reliability import page
 
-CHECKS = ("inputs", "faults", "visitors", "soak", "jobs")
+CHECKS = ("inputs", "faults", "visitors", "soak", "jobs", "val")
 """Modules of this package with `run(photos, quick)`, `rows(figures)` and `details(figures)`."""
 
 

@@ -2,7 +2,8 @@
 
 `wsis batch` runs over the photos without interruption, then again into another folder, where the job is killed
 (SIGKILL) three times while it works and started again. Every file of both results is compared byte by byte; the time at
-which a shard was finished tells whether a later start did it again.
+which a shard was finished tells whether a later start did it again. The model is a small untrained one, because the job is
+about interruptions; the check with the embedded model is the next.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.reliability import small_model
 from benchmarks.reliability.row import Row
 
 ROOT = Path(__file__).parents[2]
@@ -38,21 +40,18 @@ def run(photos: Path | None, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="wsis-jobs-") as name:
         home = Path(name)
         damaged = _prepare(photos or EXAMPLES, home / "photos", count)
+        options = ("--shard", str(shard), "--model", str(small_model.save(home / "model")), "--class", "cat")
         start = time.monotonic()
-        code, _ = _wait(_batch(home / "photos", home / "whole", shard))
+        code = wait(batch(home / "photos", home / "whole", *options))
         whole = time.monotonic() - start
         kills, again, start = [], 0, time.monotonic()
         done: dict[str, int] = {}
         for part in range(1, KILLS + 2):
-            running = _batch(home / "photos", home / "killed", shard)
+            running = batch(home / "photos", home / "killed", *options)
             if part <= KILLS:
-                _until(home / "killed", count * part // (KILLS + 1), running)
-                running.send_signal(signal.SIGKILL)
-                running.communicate()
-                time.sleep(2)  # its actors notice and end
-                kills.append(_done(home / "killed"))
+                kills.append(kill(running, home / "killed", count * part // (KILLS + 1)))
             else:
-                last, _ = _wait(running)
+                last = wait(running)
             now = _finished(home / "killed")
             again += sum(now[name] != when for name, when in done.items())
             done = now
@@ -66,7 +65,7 @@ def run(photos: Path | None, quick: bool) -> dict[str, Any]:
             "codes": [code, last],
             "killed_at": kills,
             "shards_done_again": again,
-            "files": len(_files(home / "whole")),
+            "files": len(files(home / "whole")),
             "differing": differing,
             "seconds_whole": round(whole),
             "seconds_killed": round(time.monotonic() - start),
@@ -124,22 +123,37 @@ def _prepare(photos: Path, folder: Path, count: int) -> int:
     return damaged
 
 
-def _batch(photos: Path, out: Path, shard: int) -> subprocess.Popen:
-    words = [sys.executable, "-m", "wsis", "batch", str(photos), "--out", str(out), "--shard", str(shard), "--quiet"]
+def batch(photos: Path, out: Path, *options: str) -> subprocess.Popen:
+    """A started `wsis batch` with two actors."""
+    words = [sys.executable, "-m", "wsis", "batch", str(photos), "--out", str(out), "--quiet", *options]
     return subprocess.Popen([*words, "--actors", "2", "--device", "cpu"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
-def _wait(running: subprocess.Popen) -> tuple[int, str]:
-    _, err = running.communicate()
-    return running.returncode, err
-
-
-def _until(out: Path, photos: int, running: subprocess.Popen) -> None:
-    """Wait until so many photos are done."""
+def kill(running: subprocess.Popen, out: Path, photos: int) -> int:
+    """End a job with SIGKILL when so many photos are done; how many were done when it and its actors had gone."""
     while _done(out) < photos:
         if running.poll() is not None:
             raise RuntimeError(f"the job ended by itself: {running.stderr.read() if running.stderr else ''}")
         time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    time.sleep(2)
+    return _done(out)
+
+
+def wait(running: subprocess.Popen) -> int:
+    """The exit code of a job that ends by itself."""
+    running.communicate()
+    return running.returncode
+
+
+def files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file by its name."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def _done(out: Path) -> int:
@@ -152,15 +166,6 @@ def _finished(out: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (out / "shards").glob("*-photos.parquet")}
 
 
-def _files(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file by its name."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 def _differing(one: Path, other: Path) -> list[str]:
-    first, second = _files(one), _files(other)
+    first, second = files(one), files(other)
     return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))

@@ -20,6 +20,8 @@ HANDS = 8
 """How many requests that need no network are answered at a time."""
 Work = Callable[..., Any]
 
+FAILED = "The server could not do that. Try again, or choose another photo."
+
 
 def raised(error: RefusedError, *_: Any) -> Any:
     """Refuse a program, or a page where there is nothing to say it with."""
@@ -127,6 +129,9 @@ class Desk:
                 except gr.Error:
                     noted.outcome = "mistake"
                     raise
+                except Exception as error:  # its own words may name folders of the server; the log has them
+                    noted.outcome = "failed"
+                    raise gr.Error(FAILED) from error
                 said = answered[0] if isinstance(answered, tuple) and answered else answered
                 noted.sizes = sizes(said)
                 if isinstance(said, dict) and said.get("kind") in ("notice", "gone"):

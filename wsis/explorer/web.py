@@ -7,19 +7,20 @@ to the page that drew it.
 from __future__ import annotations
 
 import base64
-import hmac
 import ipaddress
-from collections.abc import Sequence
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from wsis.explorer.auth import Door
 from wsis.explorer.desk import Desk
+from wsis.explorer.guard import Guard
 from wsis.explorer.turns import RefusedError
 from wsis.explorer.uploads import Shelf
 
@@ -36,7 +37,7 @@ def app_options(
     *,
     most: int,
     model: str = "",
-    users: Sequence[tuple[str, str]] = (),
+    door: Door | None = None,
 ) -> dict[str, Any]:
     """What `launch` needs as `app_kwargs`.
 
@@ -45,7 +46,7 @@ def app_options(
         shelf: the folder of uploads.
         most: bytes of the largest upload.
         model: its name, for `/health`.
-        users: names and passwords; any of them may read `/metrics`.
+        door: who may enter, and so read `/metrics`; None where everybody may enter.
     """
 
     async def health(request: Request) -> Response:
@@ -55,10 +56,10 @@ def app_options(
         return JSONResponse(told, 200 if status == "ok" else 503)
 
     async def metrics(request: Request) -> Response:
-        if not _local(request, desk.address(request)) and not _known(request, users):
-            refusal = {"WWW-Authenticate": 'Basic realm="wsis"'} if users else {}
+        if not _local(request, desk.address(request)) and not await _known(request, door):
+            refusal = {"WWW-Authenticate": 'Basic realm="wsis"'} if door else {}
             text = "Figures are for callers on this machine, and for those who may enter by --auth."
-            return PlainTextResponse(text, 401 if users else 403, refusal)
+            return PlainTextResponse(text, 401 if door else 403, refusal)
         return Response(desk.watch.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def place(request: Request) -> Response:
@@ -67,7 +68,7 @@ def app_options(
 
     return {
         "routes": [Route("/health", health), Route("/metrics", metrics), Route("/place", place)],
-        "middleware": [Middleware(Uploads, desk=desk, shelf=shelf, most=most)],
+        "middleware": [Middleware(Guard), Middleware(Uploads, desk=desk, shelf=shelf, most=most)],
     }
 
 
@@ -96,13 +97,28 @@ class Uploads:
             return
         try:
             with self._shelf.arrival(self._desk.address(request), int(length)):
-                await self._app(scope, receive, send)
+                await self._app(scope, _unbroken(receive), send)
         except RefusedError as error:
             self._desk.watch.refused(error.reason)
             while (await receive()).get("more_body"):  # browsers that are cut off show no answer
                 pass
             wait = {"Retry-After": str(error.seconds)}
             await PlainTextResponse(str(error), 503, wait)(scope, receive, send)
+
+
+def _unbroken(receive: Receive) -> Receive:
+    """Messages of an upload; one that breaks off is an error for which Gradio deletes what has arrived."""
+    left = True
+
+    async def part() -> Message:
+        nonlocal left
+        message = await receive()
+        if left and message["type"] == "http.disconnect":
+            raise MultiPartException("The upload broke off.")
+        left = left and message.get("more_body", False)
+        return message
+
+    return part
 
 
 def _local(request: Request, address: str | None) -> bool:
@@ -114,12 +130,13 @@ def _local(request: Request, address: str | None) -> bool:
     return here and not any(name in request.headers for name in FORWARDED)
 
 
-def _known(request: Request, users: Sequence[tuple[str, str]]) -> bool:
-    """Whether a request carries one of the names with its password; takes equally long for all of them."""
+async def _known(request: Request, door: Door | None) -> bool:
+    """Whether a request carries a name with its password; guesses stand in the same lines as those of the login."""
     kind, _, coded = request.headers.get("authorization", "").partition(" ")
+    if door is None or kind.lower() != "basic":
+        return False
     try:
-        given = base64.b64decode(coded, validate=True) if kind.lower() == "basic" else b""
+        user, _, password = base64.b64decode(coded, validate=True).decode().partition(":")
     except ValueError:
-        given = b""
-    same = [hmac.compare_digest(given, f"{user}:{password}".encode()) for user, password in users]
-    return any(same)
+        return False
+    return await door.enter(user, password)
