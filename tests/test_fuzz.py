@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -208,6 +208,8 @@ def test_any_name_of_a_photo_is_a_safe_stem(name: str) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(JSON, st.sampled_from(sorted(seeds.page_message())))
+@example(float("inf"), "peak")
+@example([10**400, 1, 1], "weights")
 def test_any_message_of_the_page_is_read_or_refused(value: object, key: str) -> None:
     for said in (value, seeds.page_message() | {key: value}):
         try:

@@ -231,7 +231,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise WsisError(f"{file} is damaged or not of this project: expected 'format' and 'modules'.") from error
     if version != FORMAT:
         raise WsisError(
-            f"{file} has format {version}, this version of wsis reads {FORMAT}. Update wsis or export it again."
+            f"{file} has format {str(version)[:80]}, this version of wsis reads {FORMAT}. Update wsis or export it "
+            "again."
         )
     if not fits:
         raise WsisError(f"{file} names networks this version of wsis does not know; it knows: {', '.join(_BUILDERS)}.")
@@ -239,9 +240,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _read_module(folder: Path, key: str, entry: Mapping[str, Any]) -> nn.Module:
-    file = folder / entry["file"]
-    if file.parent != folder or file.suffix.lower() != ".safetensors":
-        raise WsisError(f"{folder / 'config.json'} names '{entry['file']}'; expected a .safetensors file beside it.")
+    name = entry["file"]
+    file = folder / name
+    if file.parent != folder or file.suffix.lower() != ".safetensors" or len(name) > 100 or not name.isprintable():
+        raise WsisError(f"{folder / 'config.json'} names {name[:80]!r}; expected a .safetensors file beside it.")
     if not file.is_file():
         raise WsisError(f"Weights not found: {file}.")
     if _sha256(file) != entry["sha256"]:
@@ -250,7 +252,7 @@ def _read_module(folder: Path, key: str, entry: Mapping[str, Any]) -> nn.Module:
         )
     try:
         module = _BUILDERS[key](**entry["options"])
-    except TypeError as error:
+    except Exception as error:  # whatever the layers make of numbers that are none of theirs
         raise WsisError(
             f"{folder / 'config.json'} builds no {key}: its options do not fit this version of wsis."
         ) from error

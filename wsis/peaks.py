@@ -10,6 +10,9 @@ import numpy as np
 
 from wsis.errors import WsisError
 
+MOST_CELLS = 999
+"""Side of a window, and sigma; class maps are far smaller, and memory goes with the square."""
+
 
 @dataclass(frozen=True, eq=False)
 class Peaks:
@@ -96,10 +99,10 @@ def find(
         raise ValueError(f"maps: expected (C, h, w) float32, got {maps.shape} {maps.dtype}")
     if scores.shape != (len(maps),):
         raise ValueError(f"scores: expected ({len(maps)},), got {scores.shape}")
-    if window < 3 or window % 2 == 0:
-        raise WsisError(f"The peak window must be an odd number of cells from 3 on, got {window}.")
-    if sigma < 0 or limit < 1:
-        raise WsisError(f"sigma must be at least 0 and the limit at least 1, got {sigma} and {limit}.")
+    if not 3 <= window <= MOST_CELLS or window % 2 == 0:
+        raise WsisError(f"The peak window must be an odd number of cells from 3 to {MOST_CELLS}, got {window}.")
+    if not 0 <= sigma <= MOST_CELLS or limit < 1:
+        raise WsisError(f"sigma must be between 0 and {MOST_CELLS} and the limit at least 1, got {sigma} and {limit}.")
     chosen = np.array(sorted(set(classes), key=lambda c: (-scores[c], c)), np.int64)
     strengths = peak_maps(maps[chosen], sigma)
     others = np.ones((window, window), np.uint8)

@@ -117,7 +117,7 @@ def unpack(file: Path, folder: Path) -> None:
             left = min(MOST_UNPACKED, max(SMALL, MOST_RATIO * file.stat().st_size))
             for entry, place in places.items():
                 left = _extract(archive, entry, folder / place, left)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, ValueError, IndexError) as error:
         raise WsisError("The file is no zip, or it is damaged. Pack the folder again.") from error
     except (zlib.error, struct.error, OverflowError) as error:  # what zipfile lets through of damaged ones
         raise WsisError("The zip is damaged. Pack the folder again.") from error

@@ -81,9 +81,9 @@ class Settings:
     def __post_init__(self) -> None:
         """Check names and ranges."""
         if self.enhancer not in ENHANCERS:
-            raise WsisError(f"Unknown enhancer '{self.enhancer}'. Choose one of: {', '.join(ENHANCERS)}.")
+            raise WsisError(f"Unknown enhancer '{str(self.enhancer)[:80]}'. Choose one of: {', '.join(ENHANCERS)}.")
         if self.naive not in get_args(Naive):
-            raise WsisError(f"Unknown naive map '{self.naive}'. Choose one of: {', '.join(get_args(Naive))}.")
+            raise WsisError(f"Unknown naive map '{str(self.naive)[:80]}'. Choose one of: {', '.join(get_args(Naive))}.")
         if not 0 <= self.steps <= 8:
             raise WsisError(f"steps must be between 0 and 8, got {self.steps}.")
         for name in ("class_threshold", "semantic_threshold"):

@@ -2,7 +2,7 @@
 
 `wsis batch` runs over the photos without interruption, then again into another folder, where the job is killed
 (SIGKILL) three times while it works and started again. Every file of both results is compared byte by byte; the time at
-which a shard was finished tells whether a later start did it again. The model is a small untrained one, because the job is
+which a shard was finished tells whether a later start did it again. The model is a small untrained one, because this is
 about interruptions; the check with the embedded model is the next.
 """
 

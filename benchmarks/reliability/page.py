@@ -46,8 +46,8 @@ def text(figures: dict[str, Any]) -> str:
         [
             "# Reliability",
             "",
-            f"Made by `python -m benchmarks.reliability --photos FOLDER` on {' and '.join(machines)}, with the embedded",
-            "model. Every line is counted by a run; `docs/reliability.json` holds the figures.",
+            f"Made by `python -m benchmarks.reliability --photos FOLDER` on {' and '.join(machines)}.",
+            "Every line is counted by a run; `docs/reliability.json` holds the figures.",
             "",
             "| tried | asked | got |",
             "|---|---|---|",

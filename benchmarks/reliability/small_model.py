@@ -1,4 +1,4 @@
-"""A checkpoint with all five networks, untrained, on the smallest tested backbone: quick, where results do not matter."""
+"""A checkpoint with all five networks, untrained, on the smallest tested backbone, for when results do not matter."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`segment` and `batch` on the same photos.
 
-Both commands look at the same photos with the embedded model and the default settings; `batch` uses two actors on a local
-Ray instance and is killed (SIGKILL) once on the way. `instances.json` and every PNG are compared byte by byte.
+Both commands look at the same photos with the embedded model and the default settings; `batch` uses two actors on a
+local Ray instance and is killed (SIGKILL) once on the way. `instances.json` and every PNG are compared byte by byte.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def details(figures: dict[str, Any]) -> str:
     """What was compared."""
     kind = "photos of VOC 2012's `val` that were at hand" if figures["val"] else "examples"
     return (
-        f"{figures['photos']} {kind}: `batch`, killed when {figures['killed_at']} were done and started again, wrote the "
-        f"same `instances.json` ({figures['instances']:,} instances) and the same PNGs as `segment`; "
+        f"{figures['photos']} {kind}: `batch`, killed when {figures['killed_at']} were done and started again, wrote "
+        f"the same `instances.json` ({figures['instances']:,} instances) and the same PNGs as `segment`; "
         f"{len(figures['differing'])} of {figures['files']:,} files differ.\n"
     )
 

@@ -191,7 +191,10 @@ def _results(analysis: Analysis, photo: str, weights: Weights, step: int, per_pe
 def _number(name: str, value: Any) -> float:
     if not isinstance(value, (int, float)):
         raise WsisError(f"{name} must be a number, got {str(value)[:80]!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:  # JSON has integers of any length
+        raise WsisError(f"{name} must be a smaller number.") from error
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

@@ -91,7 +91,7 @@ class Now:
                 axes=(first, second),
                 dark=bool(said["dark"]),
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             raise WsisError("The page sent something that cannot be read. Reload it.") from error
 
 
@@ -109,17 +109,24 @@ class Controls:
     file: str | None = None
 
     def settings(self, **others: Any) -> Settings:
-        """As the core wants them."""
-        chosen: dict[str, Any] = {
-            "naive": self.naive,
-            "mode": self.mode,
-            "class_threshold": float(self.threshold),
-            "window": int(self.window),
-            "sigma": float(self.sigma),
-            "max_peaks": int(self.limit),
-            "agreement": bool(self.agreement),
-            "steps": MAX_STEPS,
-        }
+        """As the core wants them.
+
+        Raises:
+            WsisError: a value makes no sense; anybody can send anything here.
+        """
+        try:
+            chosen: dict[str, Any] = {
+                "naive": self.naive,
+                "mode": self.mode,
+                "class_threshold": float(self.threshold),
+                "window": int(self.window),
+                "sigma": float(self.sigma),
+                "max_peaks": int(self.limit),
+                "agreement": bool(self.agreement),
+                "steps": MAX_STEPS,
+            }
+        except (TypeError, ValueError, OverflowError) as error:
+            raise WsisError("A setting is no number. Choose it again.") from error
         return Settings(**chosen, **others)
 
 
