@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 import torch
 import trainers
 
 from train import checkpoint, data, parallel
+from train.classifier import Stage1
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +127,16 @@ def test_torchrun_s_numbers_need_no_second_mention(monkeypatch):
     for key, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "6"}.items():
         monkeypatch.setenv(key, value)
     assert _torchrun() == {"strategy": "ddp", "devices": 2, "num_nodes": 3}
+
+
+def test_on_a_gpu_layers_become_torch_s_own_and_keep_their_activation(monkeypatch):
+    module = Stage1(trainers.SMALL, weights="none").eval()
+    module.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cuda")))
+    x = torch.rand(1, 3, 64, 64)
+    expected, names = module(x), list(module.state_dict())
+    monkeypatch.setattr(parallel, "processes", lambda: 2)
+    assert parallel.GlobalBatchNorm().apply(module) is module
+    norms = [m for m in module.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(m, torch.nn.SyncBatchNorm) for m in norms)
+    assert list(module.state_dict()) == names
+    torch.testing.assert_close(module(x), expected)
