@@ -11,12 +11,12 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.reliability.faults import caches, kills, models, output, screen, server
+from benchmarks.reliability.faults import caches, cluster, kills, models, output, screen, server
 from benchmarks.reliability.faults import photos as inputs
 from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, first_lines
 from benchmarks.reliability.row import Row
 
-GROUPS = (output, inputs, kills, models, caches, screen, server)
+GROUPS = (output, inputs, kills, cluster, models, caches, screen, server)
 FAULTS: dict[str, Fault] = {name: fault for group in GROUPS for name, fault in group.FAULTS.items()}
 """Every fault by name; each belongs to one of the groups."""
 SLOW = frozenset(name for group in GROUPS for name in group.SLOW)

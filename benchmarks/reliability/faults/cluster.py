@@ -1,0 +1,115 @@
+"""`wsis batch` loses an actor, its disk, its cluster or Ray itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.reliability import small_model
+from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, judged, sentence
+from benchmarks.reliability.faults.processes import PATIENCE, ROOT
+
+OPTIONS = ("--class", "cat", "--device", "cpu", "--actors", "1", "--quiet")
+
+
+def _started(workdir: Path, photos: Path, out: Path, *more: str) -> subprocess.Popen:
+    model = workdir / "model"
+    if not model.exists():
+        small_model.save(model)
+    words = [sys.executable, "-m", "wsis", "batch", str(photos), "--out", str(out), "--model", str(model), *OPTIONS]
+    return subprocess.Popen([*words, *more], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def _ended(running: subprocess.Popen) -> tuple[int, str]:
+    try:
+        _, err = running.communicate(timeout=PATIENCE)
+    finally:
+        running.kill()
+    return running.returncode, err
+
+
+def _same(one: Path, other: Path) -> bool:
+    names = ["instances.json", "photos.parquet", *(f"semantic/{path.name}" for path in (one / "semantic").iterdir())]
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def _actors(root: int) -> list[int]:
+    """Ray's actors that hold networks, among the processes that `root` started, however indirectly."""
+    lines = subprocess.run(["ps", "-eo", "pid,ppid,args"], check=True, capture_output=True, text=True).stdout
+    rows = [line.split(None, 2) for line in lines.splitlines()[1:]]
+    family = {str(root)}
+    while grown := {pid for pid, parent, *_ in rows if parent in family} - family:
+        family |= grown
+    return [int(pid) for pid, _, *words in rows if pid in family and "MapWorker" in "".join(words)]
+
+
+def actor_killed(workdir: Path, photos: Path) -> Outcome:
+    """An actor of `batch` is killed (SIGKILL) while it works.
+
+    another takes its place, and the result equals that of an undisturbed job
+    """
+    code, err = _ended(_started(workdir, photos, workdir / "whole"))
+    out = workdir / "out"
+    running, killed, until = _started(workdir, photos, out), 0, time.monotonic() + PATIENCE
+    while running.poll() is None and not killed and time.monotonic() < until:
+        if list(out.glob("parts/*/0.json")):
+            for pid in _actors(running.pid):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        time.sleep(0.01)
+    again, said = _ended(running)
+    if not killed:
+        raise NotHereError("the actor was too quick to be killed")
+    return judged(
+        said or f"{killed} actor killed and replaced",
+        undisturbed=code == 0 and not err,
+        exit_code_0=again == 0,
+        equal=code == again == 0 and _same(workdir / "whole", out),
+    )
+
+
+def results_folder_is_no_folder(workdir: Path, photos: Path) -> Outcome:
+    """A folder of `batch`'s results turns out to be a file.
+
+    exit code 2 and one sentence, no photo blamed; when that is mended, the same command ends the job
+    """
+    out = workdir / "out"
+    out.mkdir()
+    (out / "semantic").write_bytes(b"")
+    code, err = _ended(_started(workdir, photos, out))
+    (out / "semantic").unlink()
+    again, _ = _ended(_started(workdir, photos, out))
+    failed = json.loads((out / "manifest.json").read_text())["failed"] if again == 0 else ["nothing was written"]
+    return judged(err, exit_code_2=code == 2, sentence=sentence(err), ends_afterwards=again == 0 and not failed)
+
+
+def cluster_gone(workdir: Path, photos: Path) -> Outcome:
+    """`batch` is given the address of a cluster where nobody answers.
+
+    exit code 2 and one sentence within seconds
+    """
+    code, err = _ended(_started(workdir, photos, workdir / "out", "--address", "127.0.0.1:9"))
+    return judged(err, exit_code_2=code == 2, sentence=sentence(err))
+
+
+def ray_missing(workdir: Path, photos: Path) -> Outcome:
+    """Ray is not installed.
+
+    exit code 2 and a sentence that names the plain command
+    """
+    code = "import sys; sys.modules['ray'] = None; from wsis.__main__ import main; main()"
+    words = [sys.executable, "-c", code, "batch", str(photos), "--out", str(workdir / "out")]
+    ended = subprocess.run(words, check=False, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
+    err = ended.stderr
+    return judged(err, exit_code_2=ended.returncode == 2, sentence=sentence(err), names="wsis segment" in err)
+
+
+FAULTS: dict[str, Fault] = {
+    f"batch_{one.__name__}": one for one in (actor_killed, results_folder_is_no_folder, cluster_gone, ray_missing)
+}
+SLOW = set(FAULTS)
