@@ -40,7 +40,16 @@ def run(photos: Path | None, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="wsis-jobs-") as name:
         home = Path(name)
         damaged = _prepare(photos or EXAMPLES, home / "photos", count)
-        options = ("--shard", str(shard), "--model", str(small_model.save(home / "model")), "--class", "cat")
+        options = (
+            "--shard",
+            str(shard),
+            "--model",
+            str(small_model.save(home / "model")),
+            "--class",
+            "cat",
+            "--enhancer",
+            "none",
+        )
         start = time.monotonic()
         code = wait(batch(home / "photos", home / "whole", *options))
         whole = time.monotonic() - start
