@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from wsis.memory import REMEMBERED, Chunks, explained
 from wsis.pipeline import Pipeline, Settings
 from wsis.proposals import objectness
 
+ROOT = Path(__file__).parents[1]
 CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "dog", "horse")
 
 
@@ -187,3 +192,32 @@ def test_other_errors_are_left_as_they_are(error):
     with pytest.raises(type(error)) as caught:
         explained(Chunks("cuda").run)(work, 8, 8, "maps were grown", [])
     assert caught.value is error and tried == [8]
+
+
+SHAPES = """
+import wsis.pipeline, torch
+from benchmarks.reliability.soak import heap
+from wsis.backbone import Backbone
+
+torch.set_num_threads(1)
+net = Backbone("tf_efficientnet_lite0").eval()
+with torch.inference_mode():
+    for size in range(64, 800, 32):
+        net(torch.zeros(1, 3, 64, size))
+        if size == 480:  # by then other caches, which stay small, are full
+            before = heap()
+print(heap() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="what malloc holds is read from Linux's libc")
+def test_new_shapes_leave_nothing_behind():
+    def grown(**variables: str) -> int:
+        """KB that a process holds more after nine more shapes."""
+        names = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+        clean = {name: value for name, value in os.environ.items() if name not in names}
+        command = [sys.executable, "-c", SHAPES]
+        return int(subprocess.check_output(command, env={**clean, **variables}, cwd=ROOT, text=True))
+
+    kept = grown(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024", LRU_CACHE_CAPACITY="1024")
+    assert grown() < 200 < kept / 4

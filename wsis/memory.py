@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -11,6 +12,12 @@ from typing import ParamSpec, TypeVar
 import torch
 
 from wsis.errors import WsisError
+
+# oneDNN keeps what it compiled for a thousand shapes, and photos and peaks come in any. Those small pieces end up
+# between large arrays, whose pages stay with the process when they are freed: a gigabyte after a hundred photos.
+# Compiling anew costs .1 ms a convolution. Read at the first one; whoever sets a variable gets what it says.
+for _cache, _capacity in (("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0"), ("LRU_CACHE_CAPACITY", "1")):
+    os.environ.setdefault(_cache, _capacity)
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
