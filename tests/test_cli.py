@@ -20,6 +20,7 @@ from pycocotools import mask as coco_mask
 from typer.testing import CliRunner
 
 from wsis import cli, matching, pipeline
+from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[1]
@@ -303,11 +304,11 @@ def test_without_a_wish_the_enhancer_is_one_that_the_model_has(tiny_checkpoint: 
     from wsis import checkpoints, segment
 
     whole = checkpoints.load(tiny_checkpoint)
-    assert segment.enhancer(None, Pipeline(whole)) == "icn-saliency"
+    assert segment.chosen(Pipeline(whole)).enhancer == "icn-saliency"
     bare = checkpoints.Checkpoint("bare", whole.classifier)
-    assert segment.enhancer(None, Pipeline(bare)) == "spread"
-    with pytest.raises(segment.WsisError, match="has no enhancer 'icn-proposal'"):
-        segment.enhancer("icn-proposal", Pipeline(bare))
+    assert segment.chosen(Pipeline(bare)).enhancer == "spread"
+    with pytest.raises(WsisError, match="has no enhancer 'icn-proposal'"):
+        segment.chosen(Pipeline(bare), "icn-proposal")
 
 
 def test_choices_are_those_of_the_core() -> None:

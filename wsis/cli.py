@@ -125,8 +125,8 @@ def segment(
         pipeline = work.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
         settings = work.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
                                class_threshold=threshold)  # fmt: skip
-        out.mkdir(parents=True, exist_ok=True)
         own = work.weights(preset, alpha, beta, gamma)
+        out.mkdir(parents=True, exist_ok=True)
         job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
         failed = work.run(job, batch, quiet, workers)
     raise typer.Exit(1 if failed else 0)
