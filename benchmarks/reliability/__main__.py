@@ -11,9 +11,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.reliability import page
-
-CHECKS = ("inputs", "faults", "visitors", "soak", "jobs", "val")
-"""Modules of this package with `run(photos, quick)`, `rows(figures)` and `details(figures)`."""
+from benchmarks.reliability.page import CHECKS
 
 
 def main(

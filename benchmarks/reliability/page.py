@@ -11,6 +11,8 @@ from typing import Any
 
 from wsis.export import write as write_file
 
+CHECKS = ("inputs", "faults", "visitors", "soak", "jobs", "val")
+"""Modules of this package with `run(photos, quick)`, `rows(figures)` and `details(figures)`, in the page's order."""
 DOCS = Path(__file__).parents[2] / "docs"
 KEPT = DOCS / "reliability.json"
 PAGE = DOCS / "reliability.md"
@@ -35,13 +37,14 @@ def write() -> None:
 def text(figures: dict[str, Any]) -> str:
     """The page as Markdown, from figures by check."""
     rows, details = [], []
-    for name, own in figures.items():
+    ran = {name: figures[name] for name in CHECKS if name in figures}
+    for name, own in ran.items():
         module = import_module(f"benchmarks.reliability.{name}")
         rows += [
             f"| {row.what} | {row.asked} | {'' if row.held else '**failed:** '}{row.got} |" for row in module.rows(own)
         ]
         details.append(f"## {module.__doc__.splitlines()[0].rstrip('.')}\n\n{module.details(own).strip()}\n")
-    machines = sorted({own["machine"] for own in figures.values()})
+    machines = sorted({own["machine"] for own in ran.values()})
     return "\n".join(
         [
             "# Reliability",
