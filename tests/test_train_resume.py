@@ -6,9 +6,11 @@ import errno
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,8 @@ def test_a_killed_run_goes_on_to_the_same_end(name, photos, tiny_checkpoint, tmp
             writing = bool(list(broken.glob("*.part")))
             process.kill()
         process.join()
+        with suppress(ProcessLookupError):  # its workers, which belong to a server of their own
+            os.killpg(process.pid, signal.SIGKILL)
         after = _steps(broken)
         if before and len(after) > len(before):
             lost = before[-1][0] - (after[len(before)][0] - 1)

@@ -83,7 +83,12 @@ def run(name: str, arguments: list[str]) -> None:
 
 
 def run_in(place: Path, name: str, arguments: list[str]) -> None:
-    """A trainer's command line in a forked process: caches and what it says go to `place`."""
+    """A trainer's command line in a forked process: caches and what it says go to `place`.
+
+    It leads a group of processes, so that whoever kills it can end the workers that read its photos as well: as it came
+    from a fork server, so do they, and none of them sees that it is gone.
+    """
+    os.setsid()
     os.chdir(place)
     torch.set_num_threads(1)
     sys.argv = sys.argv[:1]
