@@ -80,7 +80,7 @@ class Visitors:
         made = self.browser.new_context(
             viewport={"width": width, "height": height}, reduced_motion="reduce", accept_downloads=True, **options
         )
-        made.set_default_timeout(45_000)
+        made.set_default_timeout(90_000)
         made.on("page", self._watch)
         self.contexts.append(made)
         return made
