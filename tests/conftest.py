@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,15 @@ def data_root() -> Path:
     if not folder:
         pytest.skip("WSIS_DATA does not name a data folder")
     return Path(folder)
+
+
+@pytest.fixture
+def quiet_lightning() -> Iterator[None]:
+    """Lightning's advice on workers and devices is kept out of a training test."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -135,6 +135,20 @@ def test_a_finished_job_is_not_done_again(batch, photos: Path, tmp_path: Path) -
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
 
 
+def test_photos_that_were_set_aside_are_looked_at_again(batch, photos: Path, tmp_path: Path) -> None:
+    own = tmp_path / "photos"
+    shutil.copytree(photos, own)
+    assert batch(own, "--out", tmp_path / "out").exit_code == 1
+    shutil.copy(photos / "cat0.jpg", own / "broken.jpg")  # somebody mends it
+    unasked = batch(own, "--out", tmp_path / "out")
+    assert "7 of 7 photos are done already" in unasked.output
+    assert "broken.jpg is damaged" in unasked.output
+    asked = batch(own, "--out", tmp_path / "out", "--again")
+    assert asked.exit_code == 0, asked.output
+    assert batch(own, "--out", tmp_path / "anew").exit_code == 0
+    assert content(tmp_path / "out") == content(tmp_path / "anew")
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from itertools import chain
 from types import SimpleNamespace
 
@@ -14,13 +12,7 @@ import trainers
 from train import checkpoint, data, parallel
 from train.classifier import Stage1
 
-
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.usefixtures("quiet_lightning")
 
 
 @pytest.fixture(scope="module")

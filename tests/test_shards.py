@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from wsis import shards
 from wsis.export import as_json
 from wsis.photo_lists import Photo
 from wsis.segment import Outcome
-from wsis.shards import Shard, finished, merge, split, work
+from wsis.shards import Shard, finished, merge, reopen, split, work
 from wsis.storage import Folder, OutputError
 
 PHOTOS = tuple(Photo(f"a/{i}", f"/photos/a/{i}.jpg") for i in range(11))
@@ -160,6 +161,47 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+@pytest.mark.parametrize("open_shard", [False, True])
+def test_photos_that_were_set_aside_are_looked_at_again(
+    tmp_path: Path, whole: dict[str, bytes], open_shard: bool
+) -> None:
+    """Five photos could not be read, by a job that ended or by one that was killed in its second shard."""
+    unreadable, seen = {*BAD, 0, 2, 5}, []
+
+    def failing(photo: Photo) -> Outcome:
+        if open_shard and number(photo) == 7:
+            raise Killed
+        return Outcome(reason="The network is down.") if number(photo) in unreadable else look(photo)
+
+    def counting(photo: Photo) -> Outcome:
+        seen.append(number(photo))
+        return look(photo)
+
+    out, parts = Folder(str(tmp_path / "again")), split(PHOTOS, 4)
+    with suppress(Killed):
+        finish(out, failing, run="first")
+    assert [reopen(out, shard) for shard in parts] == [True, True, not open_shard]
+    assert [reopen(out, shard) for shard in parts] == [False] * 3  # nothing is left to reopen
+    finish(out, counting, run="second")
+    assert seen == [*sorted(unreadable - {10}), *([7, 8, 9] if open_shard else []), 10] == sorted(seen)
+    assert content(tmp_path / "again") == whole
+
+
+def test_reopening_can_be_killed(tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise Killed
+
+    out, shard = Folder(str(tmp_path / "again")), split(PHOTOS, 4)[0]
+    finish(out)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Folder, "remove_file", killed)
+        reopen(out, shard)
+    assert shard.number in finished(out)
+    assert reopen(out, shard)
+    finish(out)
+    assert content(tmp_path / "again") == whole
+
+
 def test_a_photo_that_ends_its_worker_is_set_aside(tmp_path: Path) -> None:
     """The worker really ends, as by a fault in a decoder; Ray starts another for the same shard."""
     out = Folder(str(tmp_path))

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import logging
-import warnings
-
 import lightning as L
 import pytest
 import torch
@@ -15,12 +12,7 @@ from wsis.backbone import Backbone
 SMALL = "tf_efficientnet_lite0"
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.usefixtures("quiet_lightning")
 
 
 def train(kit, folder, epochs, *, stop=None, resume=None, schedule="one-cycle"):

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import logging
-import warnings
-
 import lightning as L
 import numpy as np
 import pytest
@@ -21,12 +18,7 @@ from wsis.errors import WsisError
 SMALL = "tf_efficientnet_lite0"
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.usefixtures("quiet_lightning")
 
 
 @pytest.fixture(scope="module")

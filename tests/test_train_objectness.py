@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import cv2
@@ -29,12 +27,7 @@ EMPTY = 5
 """The number of a photo without instances."""
 
 
-@pytest.fixture(autouse=True)
-def quiet():
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.usefixtures("quiet_lightning")
 
 
 @pytest.fixture(scope="module")

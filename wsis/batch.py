@@ -120,6 +120,7 @@ class Crew:
         address: of a cluster, `auto` for the one this machine belongs to; None starts Ray here.
         shard: photos that an actor takes at a time.
         retries: how often a photo is tried again that a disk or network failed or that took its actor down.
+        again: photos that an earlier start set aside are looked at again.
     """
 
     actors: int | None = None
@@ -128,6 +129,7 @@ class Crew:
     address: str | None = None
     shard: int = 32
     retries: int = 2
+    again: bool = False
 
 
 def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew, quiet: bool = False) -> int:
@@ -149,6 +151,9 @@ def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew
     """
     header = export.header(model)
     parts = shards.split(listing.photos, _begun(plan, header["model"], listing, out, crew.shard))
+    if crew.again:
+        for shard in parts:
+            shards.reopen(out, shard)
     done = shards.finished(out)
     left = [one for one in parts if one.number not in done]
     progress = Progress(len(listing.photos), sum(len(one.photos) for one in parts if one.number in done), quiet)

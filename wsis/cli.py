@@ -119,6 +119,7 @@ def segment(
     photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1: some failed; 2: wrong usage.
     """
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
+        from wsis import export  # noqa: PLC0415
         from wsis import segment as work  # noqa: PLC0415
 
         batch = work.collect(photos)
@@ -126,7 +127,7 @@ def segment(
         settings = work.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
                                class_threshold=threshold)  # fmt: skip
         own = work.weights(preset, alpha, beta, gamma)
-        out.mkdir(parents=True, exist_ok=True)
+        export.try_folder(out)  # before hours of work
         job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
         failed = work.run(job, batch, quiet, workers)
     raise typer.Exit(1 if failed else 0)
@@ -156,6 +157,9 @@ def batch(
     retries: Annotated[
         int, typer.Option(min=0, help="Tries more for a photo that a disk or network failed or that ended its actor.")
     ] = 2,
+    again: Annotated[
+        bool, typer.Option("--again", help="Look again at photos that an earlier start set aside.")
+    ] = False,
     model: Model = "voc-lite",
     weights: WeightsFile = None,
     labels: LabelsFile = None,
@@ -193,7 +197,7 @@ def batch(
             ) from error
         from wsis import segment as one  # noqa: PLC0415
 
-        crew = work.Crew(actors, cpus_per_actor, gpus_per_actor, address, shard, retries)
+        crew = work.Crew(actors, cpus_per_actor, gpus_per_actor, address, shard, retries, again)
         listing = work.collect(photos, column)
         pipeline = one.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
         settings = one.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,

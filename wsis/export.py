@@ -74,6 +74,23 @@ def write(path: Path, content: bytes | str) -> Path:
     return path
 
 
+def try_folder(folder: Path) -> None:
+    """Make a folder of results where it is missing and write a little into it, so that a useless one is told at once.
+
+    Raises:
+        WsisError: the folder cannot be made or written to.
+    """
+    name = f".{uuid.uuid4().hex}.part"  # swept away later should this be killed
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"wsis")
+        (folder / name).unlink()
+    except OSError as error:
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+        raise WsisError(f"Nothing can be written to {folder}: {error.strerror or error}.") from error
+
+
 def coco_results(
     analysis: Analysis, found: Sequence[Instance], *, stem: str = "photo", file_name: str | None = None
 ) -> list[dict[str, Any]]:

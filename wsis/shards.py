@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -48,6 +49,7 @@ PHOTOS = pa.schema(
     ]
 )
 """A row a photo; `reason` says why it was set aside and is null where it was not."""
+NUMBERS = ("width", "height", "instances")
 PAUSE = 0.5
 """Seconds before what a disk or network failed is tried again; twice as long each time."""
 
@@ -74,6 +76,35 @@ def finished(out: Folder) -> set[int]:
     """Numbers of the shards that are finished."""
     ending = "-photos.parquet"
     return {int(name.removesuffix(ending)) for name in out.names("shards") if name.endswith(ending)}
+
+
+def reopen(out: Folder, shard: Shard) -> bool:
+    """Let `work` look again at the photos of a shard that were set aside, and at no others.
+
+    Killed half-way, it can be done again: the shard stays finished until its last step.
+
+    Returns:
+        Whether there are any.
+    """
+    folder, start = f"parts/{shard.number:05d}", f"shards/{shard.number:05d}"
+    if shard.number not in finished(out):
+        parts = {name: json.loads(out.read(f"{folder}/{name}")) for name in out.names(folder) if name.endswith(".json")}
+        aside = [name for name, part in parts.items() if part["record"] is None]
+        for name in aside:
+            out.remove_file(f"{folder}/{name}")
+            out.remove_file(f"{folder}/{Path(name).stem}.tries")
+        return bool(aside)
+    rows = _table(out, shard.number, "photos").to_pylist()
+    if all(row["reason"] is None for row in rows):
+        return False
+    entries = json.loads(out.read(f"{start}-instances.json"))
+    for place, row in enumerate(rows):
+        if row["reason"] is None:
+            own = [entry for entry in entries if entry["image_id"] == row["image_id"]]
+            record = {**{name: row[name] for name in NUMBERS}, "proposals": {"count": row["proposals"]}}
+            out.write(f"{folder}/{place}.json", json.dumps({"entries": own, "record": record, "reason": None}))
+    out.remove_file(f"{start}-photos.parquet")
+    return True
 
 
 def work(out: Folder, shard: Shard, look: Callable[[Photo], Outcome], *, run: str, retries: int) -> int:
@@ -178,7 +209,7 @@ def _row(photo: Photo, outcome: Outcome) -> dict[str, Any]:
     record = outcome.record
     if record is None:
         return {"image_id": photo.name, "path": photo.path, "reason": outcome.reason}
-    numbers = {name: record[name] for name in ("width", "height", "instances")}
+    numbers = {name: record[name] for name in NUMBERS}
     return {"image_id": photo.name, "path": photo.path, **numbers, "proposals": record["proposals"]["count"]}
 
 

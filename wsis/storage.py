@@ -99,6 +99,20 @@ class Folder:
         with suppress(OSError):
             system.delete_dir(path)
 
+    def remove_file(self, name: str) -> None:
+        """Delete a file; nothing happens where there is none.
+
+        Raises:
+            OutputError: it cannot be deleted.
+        """
+        system, path = self._at(name)
+        try:
+            system.delete_file(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, pa.ArrowException) as error:
+            raise OutputError(f"{self.root}/{name} cannot be deleted: {_reason(error)}.") from error
+
     def _at(self, name: str) -> tuple[fs.FileSystem, str]:
         system, path = opened(self.root)
         return system, f"{path.rstrip('/')}/{name}"

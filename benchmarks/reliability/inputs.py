@@ -107,7 +107,9 @@ def details(figures: dict[str, Any]) -> str:
             "",
             *checks,
             "",
-            f"Coverage-guided campaigns: {'by atheris' if campaigns else 'none, atheris is not installed here'}.",
+            "Coverage-guided campaigns (`python -m tests.fuzz.photo -runs=N` goes on with one):"
+            if campaigns
+            else "Coverage-guided campaigns: none, atheris is not installed here.",
             "",
             *campaigns,
             *(f"\n```\n{one['about'].strip()}\n```" for one in figures["faults"]),

@@ -9,21 +9,22 @@ from pathlib import Path
 
 from benchmarks.reliability.faults import disks, results
 from benchmarks.reliability.faults.outcome import Fault, Outcome, judged, sentence
-from benchmarks.reliability.faults.processes import ROOT, Running, Surroundings, segmenting
+from benchmarks.reliability.faults.processes import ROOT, Surroundings, segmenting
 
 FULL = "No space left on device"
 
 
-def _refused(running: Running, out: Path, words: str, photos: Path) -> Outcome:
-    """Nothing could be written: each photo and the list are reported, and nothing half is left."""
-    code, names = running.ended(), [path.name for path in photos.iterdir()]
+def _never_starts(workdir: Path, photos: Path, out: Path, words: str, **usual: Surroundings) -> Outcome:
+    """Nothing can be written, which is said before any work is done."""
+    with segmenting(workdir, photos, "--out", out, **usual) as running:
+        code = running.ended()
     return judged(
-        running.err.splitlines()[0] if running.err else "",
-        exit_code_1=code == 1,
-        sentence=sentence(running.err),
-        every_photo_reported=all(f"{Path(name).stem}.png cannot be written: {words}" in running.err for name in names),
-        list_reported=f"instances.json cannot be written: {words}" in running.err,
-        nothing_half=not results.leftovers(out),
+        running.err,
+        exit_code_2=code == 2,
+        sentence=sentence(running.err) and running.err.count("\n") == 1,
+        why=f"Nothing can be written to {out}: {words}." in running.err,
+        nothing_done=not running.out,
+        nothing_half=not results.leftovers(out.parent),
     )
 
 
@@ -52,15 +53,14 @@ def disk_full(workdir: Path, photos: Path) -> Outcome:
 def disk_full_over_old_results(workdir: Path, photos: Path) -> Outcome:
     """Disk is full when results are to be replaced.
 
-    exit code 1, every photo reported, all old results as they were
+    exit code 2 and a sentence at once, all old results as they were
     """
     clean, _ = results.clean(photos)
     with disks.small(workdir / "disk", 2**20) as out:
         shutil.copytree(clean, out, dirs_exist_ok=True)
         before = {path: path.read_bytes() for path in results.files(out)}
         disks.fill(out)
-        with segmenting(workdir, photos, "--out", out) as running:
-            outcome = _refused(running, out, FULL, photos)
+        outcome = _never_starts(workdir, photos, out, FULL)
         after = {path: path.read_bytes() for path in before}
         return outcome if after == before else judged(outcome.said, old_results=False)
 
@@ -68,13 +68,12 @@ def disk_full_over_old_results(workdir: Path, photos: Path) -> Outcome:
 def no_inode_left(workdir: Path, photos: Path) -> Outcome:
     """No inode is left on the disk.
 
-    exit code 1, every photo reported
+    exit code 2 and a sentence at once
     """
     with disks.small(workdir / "disk", 2**20, inodes=3) as out:  # for the disk itself, semantic/ and instance/
         (out / "semantic").mkdir()
         (out / "instance").mkdir()
-        with segmenting(workdir, photos, "--out", out) as running:
-            return _refused(running, out, FULL, photos)
+        return _never_starts(workdir, photos, out, FULL)
 
 
 def files_too_large(workdir: Path, photos: Path) -> Outcome:
@@ -101,7 +100,7 @@ def files_too_large(workdir: Path, photos: Path) -> Outcome:
 def folder_read_only(workdir: Path, photos: Path) -> Outcome:
     """Output folder without the right to write.
 
-    exit code 1, every photo reported
+    exit code 2 and a sentence at once
     """
     out = workdir / "out"
     for name in ("semantic", "instance"):
@@ -109,8 +108,7 @@ def folder_read_only(workdir: Path, photos: Path) -> Outcome:
         (out / name).chmod(0o555)
     out.chmod(0o555)
     try:
-        with segmenting(workdir, photos, "--out", out, surroundings=Surroundings(powerless=True)) as running:
-            return _refused(running, out, "Permission denied", photos)
+        return _never_starts(workdir, photos, out, "Permission denied", surroundings=Surroundings(powerless=True))
     finally:
         for folder in (out, *out.iterdir()):
             folder.chmod(0o755)
@@ -119,10 +117,10 @@ def folder_read_only(workdir: Path, photos: Path) -> Outcome:
 def disk_read_only(workdir: Path, photos: Path) -> Outcome:
     """Output folder on a file system mounted for reading.
 
-    exit code 1, every photo reported
+    exit code 2 and a sentence at once
     """
-    with disks.read_only(workdir / "disk") as out, segmenting(workdir, photos, "--out", out) as running:
-        return _refused(running, out, "Read-only file system", photos)
+    with disks.read_only(workdir / "disk") as out:
+        return _never_starts(workdir, photos, out, "Read-only file system")
 
 
 def folder_vanishes(workdir: Path, photos: Path) -> Outcome:
@@ -169,19 +167,13 @@ def folder_becomes_a_file(workdir: Path, photos: Path) -> Outcome:
     )
 
 
-def _never_starts(workdir: Path, photos: Path, out: Path) -> Outcome:
-    with segmenting(workdir, photos, "--out", out) as running:
-        code = running.ended()
-    return judged(running.err, exit_code_2=code == 2, sentence=sentence(running.err), nothing_done=not running.out)
-
-
 def link_loop(workdir: Path, photos: Path) -> Outcome:
     """Output folder is a link to itself.
 
     exit code 2 and a sentence
     """
     (workdir / "loop").symlink_to(workdir / "loop")
-    return _never_starts(workdir, photos, workdir / "loop")
+    return _never_starts(workdir, photos, workdir / "loop", "File exists")
 
 
 def name_too_long(workdir: Path, photos: Path) -> Outcome:
@@ -189,7 +181,7 @@ def name_too_long(workdir: Path, photos: Path) -> Outcome:
 
     exit code 2 and a sentence
     """
-    return _never_starts(workdir, photos, workdir / ("a" * 300))
+    return _never_starts(workdir, photos, workdir / ("a" * 300), "File name too long")
 
 
 def _real(workdir: Path, photos: Path, redirect: str) -> subprocess.CompletedProcess[str]:
