@@ -216,6 +216,7 @@ def test_a_killed_job_goes_on_here(photos: Path, segmented: Path, tiny_checkpoin
         if list(tmp_path.glob("parts/*/*.json")) or list(tmp_path.glob("shards/*")):
             break
         time.sleep(0.05)
+    running = set(Path("/tmp").glob("wsis-ray-*"))
     first.kill()
     first.communicate()
     assert not (tmp_path / "manifest.json").exists()
@@ -225,6 +226,7 @@ def test_a_killed_job_goes_on_here(photos: Path, segmented: Path, tiny_checkpoin
     assert second.returncode == 1, err
     assert "Traceback" not in err
     assert (tmp_path / "instances.json").read_bytes() == (segmented / "instances.json").read_bytes()
+    assert any(not folder.exists() for folder in running)  # what the killed one could not tidy up
     assert done.items() <= {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shards/*")}.items()
 
 

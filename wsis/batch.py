@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-import socket
 import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import ray
 import ray.data
 
-from wsis import export, segment, shards
+from wsis import cluster, export, segment, shards
 from wsis.checkpoints import Checkpoint
 from wsis.errors import WsisError
 from wsis.matching import Weights
@@ -39,10 +34,6 @@ from wsis.storage import Folder, OutputError, opened, remote
 
 __all__ = ["Crew", "Folder", "Plan", "collect", "run"]
 
-STORE = 100 * 2**20
-"""Bytes of a local Ray instance's object store: only numbers go through it."""
-PATIENCE = 10
-"""Seconds in which a cluster must answer."""
 SHOWN = 20
 """Photos set aside that are named on stderr; the manifest names all."""
 MOST_ACTORS = 8
@@ -158,7 +149,7 @@ def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew
     left = [one for one in parts if one.number not in done]
     progress = Progress(len(listing.photos), sum(len(one.photos) for one in parts if one.number in done), quiet)
     if left:
-        with _ray(crew):
+        with cluster.connected(crew.address):
             for row in _rows(plan, out, crew, left):
                 if row["stop"]:
                     raise OutputError(row["stop"])
@@ -292,71 +283,6 @@ def _rows(plan: Plan, out: Folder, crew: Crew, left: Sequence[Shard]) -> Iterato
     except ray.exceptions.RayError as error:
         last = str(error).strip().splitlines()[-1]
         raise WsisError(f"The actors stopped: {last} What is done is kept; start the job again.") from error
-
-
-@contextmanager
-def _ray(crew: Crew) -> Iterator[None]:
-    """Ray, connected or started, and left or stopped again."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this host
-    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # of Ray's own statistics; ours arrive as exceptions
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    for name in ("ray", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    folder = None
-    if crew.address and ":" in crew.address:
-        _reach(crew.address)
-    # A short path, because sockets lie in it; and gone afterwards, which Ray's own would not be.
-    folder = (
-        None if crew.address else tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True)
-    )
-    local = {
-        "num_cpus": os.cpu_count(),
-        "object_store_memory": STORE,
-        "include_dashboard": False,
-        "_temp_dir": folder.name if folder else None,
-    }
-    try:
-        with _muted():
-            ray.init(
-                crew.address or "local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **({} if crew.address else local),
-            )
-    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-        where = f"at {crew.address}" if crew.address else "here"
-        raise WsisError(f"Ray cannot be used {where}: {str(error).strip().splitlines()[0]}") from error
-    try:
-        yield
-    finally:
-        with suppress(Exception):
-            ray.shutdown()
-        if folder is not None:
-            folder.cleanup()
-
-
-def _reach(address: str) -> None:
-    """Refuse an address that nobody answers at; Ray would go on trying for ever."""
-    parts = urlsplit(address if "://" in address else f"ray://{address}")
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 6379), timeout=PATIENCE).close()
-    except (OSError, ValueError) as error:
-        raise WsisError(f"No Ray cluster answers at {address}. Start one with: ray start --head") from error
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """Nothing on stderr, for Ray's C++ part says there at which level it logs."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _span(seconds: float) -> str:
