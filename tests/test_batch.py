@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -234,7 +235,7 @@ def test_a_disk_that_fails_stops_the_job(batch, photos: Path, tmp_path: Path) ->
     (tmp_path / "semantic").write_bytes(b"a file where a folder should be")
     result = batch(photos, "--out", tmp_path)
     assert result.exit_code == 2
-    assert "semantic/cat0.png cannot be written" in result.stderr
+    assert re.search(r"semantic/cat\d\.png cannot be written", result.stderr)  # whichever shard comes first
     assert "Traceback" not in result.stderr
     (tmp_path / "semantic").unlink()
     assert batch(photos, "--out", tmp_path).exit_code == 1
