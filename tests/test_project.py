@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 LISTS = ("requirements.txt", "train/requirements.txt", "requirements-cluster.txt", "requirements-dev.txt")
-CLUSTER = {"batch.py", "photo_lists.py", "shards.py", "storage.py"}
+CLUSTER = {"batch.py", "cluster.py", "photo_lists.py", "shards.py", "storage.py"}
 """Files of the core that only `wsis batch` uses, and that need its list too."""
 DISTRIBUTIONS = {  # where the import is named otherwise than the package
     "PIL": "pillow",
