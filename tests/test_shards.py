@@ -180,8 +180,10 @@ def test_photos_that_were_set_aside_are_looked_at_again(
     out, parts = Folder(str(tmp_path / "again")), split(PHOTOS, 4)
     with suppress(Killed):
         finish(out, failing, run="first")
-    assert [reopen(out, shard) for shard in parts] == [True, True, not open_shard]
-    assert [reopen(out, shard) for shard in parts] == [False] * 3  # nothing is left to reopen
+    assert [reopen(out, shard, shard.number in finished(out)) for shard in parts] == [True, True, not open_shard]
+    assert [reopen(out, shard, shard.number in finished(out)) for shard in parts] == [
+        False
+    ] * 3  # nothing is left to reopen
     finish(out, counting, run="second")
     assert seen == [*sorted(unreadable - {10}), *([7, 8, 9] if open_shard else []), 10] == sorted(seen)
     assert content(tmp_path / "again") == whole
@@ -195,9 +197,9 @@ def test_reopening_can_be_killed(tmp_path: Path, whole: dict[str, bytes], monkey
     finish(out)
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Folder, "remove_file", killed)
-        reopen(out, shard)
+        reopen(out, shard, done=True)
     assert shard.number in finished(out)
-    assert reopen(out, shard)
+    assert reopen(out, shard, done=True)
     finish(out)
     assert content(tmp_path / "again") == whole
 

@@ -142,10 +142,9 @@ def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew
     """
     header = export.header(model)
     parts = shards.split(listing.photos, _begun(plan, header["model"], listing, out, crew.shard))
-    if crew.again:
-        for shard in parts:
-            shards.reopen(out, shard)
     done = shards.finished(out)
+    if crew.again:
+        done -= {one.number for one in parts if shards.reopen(out, one, one.number in done)}
     left = [one for one in parts if one.number not in done]
     progress = Progress(len(listing.photos), sum(len(one.photos) for one in parts if one.number in done), quiet)
     if left:

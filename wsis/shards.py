@@ -78,16 +78,21 @@ def finished(out: Folder) -> set[int]:
     return {int(name.removesuffix(ending)) for name in out.names("shards") if name.endswith(ending)}
 
 
-def reopen(out: Folder, shard: Shard) -> bool:
+def reopen(out: Folder, shard: Shard, done: bool) -> bool:
     """Let `work` look again at the photos of a shard that were set aside, and at no others.
 
     Killed half-way, it can be done again: the shard stays finished until its last step.
+
+    Args:
+        out: folder of results.
+        shard: any of the job's.
+        done: whether it is among the `finished`, which are listed once for all.
 
     Returns:
         Whether there are any.
     """
     folder, start = f"parts/{shard.number:05d}", f"shards/{shard.number:05d}"
-    if shard.number not in finished(out):
+    if not done:
         parts = {name: json.loads(out.read(f"{folder}/{name}")) for name in out.names(folder) if name.endswith(".json")}
         aside = [name for name, part in parts.items() if part["record"] is None]
         for name in aside:
