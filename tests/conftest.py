@@ -88,7 +88,7 @@ def quiet_lightning() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _object_store() -> Iterator[str]:
-    import s3
+    from tests.helpers import s3
 
     with s3.server() as address:
         yield address
@@ -97,7 +97,7 @@ def _object_store() -> Iterator[str]:
 @pytest.fixture
 def bucket(_object_store: str) -> str:
     """URI of an empty bucket of an S3 store on this machine."""
-    import s3
+    from tests.helpers import s3
 
     return s3.new_bucket(_object_store)
 

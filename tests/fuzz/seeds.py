@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import scipy.io
-from bad_files import encoded, unusual
 from PIL import Image
 from pycocotools import mask as coco_mask
+
+from tests.helpers.bad_files import encoded, unusual
 
 SIZE = (18, 23)
 """Of the photo that the proposals belong to."""

@@ -12,11 +12,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from pycocotools import mask as coco_mask
-from small_analysis import SIZE, small_analysis
 
 from tests.fuzz import mutate, seeds
 from tests.fuzz.doors.door import UNKNOWN, Case, Door
 from tests.fuzz.doors.page import sums
+from tests.helpers.small_analysis import SIZE, small_analysis
 from wsis.explorer import uploads
 from wsis.explorer.api import Api
 from wsis.explorer.store import Store

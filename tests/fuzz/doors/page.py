@@ -11,10 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from small_analysis import small_analysis
 
 from tests.fuzz import mutate, seeds
 from tests.fuzz.doors.door import UNKNOWN, Case, Door
+from tests.helpers.small_analysis import small_analysis
 from wsis import matching, peaks
 from wsis.classifier import ClassMaps
 from wsis.explorer.handlers import AXES, Controls, Now

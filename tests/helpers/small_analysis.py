@@ -1,0 +1,46 @@
+"""A hand-made analysis: three boxes in a photo twice the working size, two peaks, one enhancing step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.helpers.bad_files import picture
+from wsis import matching, voc
+from wsis.classifier import ClassMaps
+from wsis.peaks import Peaks
+from wsis.pipeline import Analysis, Evidence, Settings
+from wsis.proposals import from_masks
+
+CAT, DOG = voc.CLASSES.index("cat"), voc.CLASSES.index("dog")
+SIZE, WORK = (96, 128), (48, 64)
+
+
+def boxes() -> np.ndarray:
+    """(3, 48, 64) bool: left, right, and a small one that overlaps the left."""
+    masks = np.zeros((3, *WORK), bool)
+    masks[0, 8:40, 4:28] = masks[1, 8:40, 36:60] = masks[2, 30:46, 20:34] = True
+    return masks
+
+
+def small_analysis() -> Analysis:
+    """Peak 0, a cat, lies on the left box; peak 1, a dog, on the right one."""
+    masks = boxes()
+    proposals = from_masks(masks, source="boxes")
+    maps = np.zeros((20, 6, 8), np.float32)
+    maps[CAT, 3, 2] = maps[DOG, 3, 6] = 1
+    scores = np.zeros(20, np.float32)
+    scores[[CAT, DOG]] = 0.9, 0.6
+    image, work = picture(*SIZE), picture(*WORK)
+    edges = np.zeros(WORK, np.float32)
+    evidence = Evidence(image, work, ClassMaps(maps, scores, voc.CLASSES), edges, proposals, proposals, {})
+    place = np.array([3, 3]), np.array([2, 6])
+    peaks = Peaks(np.array([CAT, DOG]), *place, np.ones(2, np.float32), scores[[CAT, DOG]])
+    naive = masks[:2] * np.float32(0.5)
+    grown = masks[:2].astype(np.float32)
+    steps = np.stack([naive, grown])
+    binary = steps > 0.2
+    terms = np.stack([matching.terms(step, proposals) for step in steps])
+    overlaps = np.stack([matching.overlap(step, proposals) for step in binary])
+    thresholds = np.full((2, 2), 0.2, np.float32)
+    settings = Settings(enhancer="spread")
+    return Analysis(evidence, settings, peaks, steps, binary, thresholds, terms, overlaps)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.helpers import ROOT
+
+LISTS = ("requirements.txt", "train/requirements.txt", "requirements-cluster.txt", "requirements-dev.txt")
+CLUSTER = {"batch.py", "cluster.py", "photo_lists.py", "shards.py", "storage.py"}
+"""Files of the core that only `wsis batch` uses, and that need its list too."""
+DISTRIBUTIONS = {  # where the import is named otherwise than the package
+    "PIL": "pillow",
+    "anyio": "gradio",
+    "cv2": "opencv-python-headless",
+    "huggingface_hub": "timm",
+    "fsspec": "ray",
+    "markdown_it": "markdown-it-py",
+    "skimage": "scikit-image",
+    "mpl_toolkits": "matplotlib",
+    "pyarrow": "ray",
+    "starlette": "gradio",
+}
+
+
+def _requirements(name: str) -> list[Requirement]:
+    lines = (line.strip() for line in (ROOT / name).read_text().splitlines())
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def _imported(files: Iterable[Path]) -> set[str]:
+    found: set[str] = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"app", "benchmarks", "train", "wsis"}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_requirement_has_a_lower_and_an_upper_bound(name: str) -> None:
+    for requirement in _requirements(name):
+        operators = {spec.operator for spec in requirement.specifier}
+        assert operators == {">=", "<"}, requirement
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_installed_is_within_the_bounds(name: str) -> None:
+    from importlib.metadata import version
+
+    for requirement in _requirements(name):
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        assert requirement.specifier.contains(version(requirement.name), prereleases=True), requirement
+
+
+def test_core_imports_only_what_the_app_requires() -> None:
+    required = {requirement.name for requirement in _requirements("requirements.txt")}
+    needed = {DISTRIBUTIONS.get(name, name) for name in _imported(_core(cluster=False))}
+    assert needed <= required
+    more = {requirement.name for requirement in _requirements("requirements-cluster.txt")}
+    assert {DISTRIBUTIONS.get(name, name) for name in _imported(_core(cluster=True))} <= required | more
+
+
+def _core(cluster: bool) -> list[Path]:
+    return [file for file in (ROOT / "wsis").rglob("*.py") if (file.name in CLUSTER) == cluster]
+
+
+def test_wheel_lists_every_package_of_the_core() -> None:
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    there = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "wsis").rglob("__init__.py")}
+    assert listed == there | {"wsis._checkpoints"}
+
+
+def test_readme_shows_only_make_targets_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert {a or b for a, b in shown} <= targets

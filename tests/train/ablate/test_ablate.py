@@ -1,0 +1,283 @@
+"""The ablations: rows, what is kept of a photo, the page, variants, and a whole run on generated scenes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from tests.wsis.test_tuning import write_scenes
+from train import data, evaluate, scenes
+from train.ablate import __main__ as ablate
+from train.ablate import bootstrap, variants
+from train.ablate import page as ablation_page
+from train.ablate import photos as ablation_photos
+from train.ablate import rows as ablation_rows
+from train.ablate.photos import Networks
+from train.ablate.rows import NAIVE, PROPOSAL, PUBLISHED, SALIENCY, Row
+from wsis import checkpoints, image, photo_sets, voc
+from wsis.classifier import Classifier
+from wsis.errors import WsisError
+from wsis.icn import ICN
+from wsis.metrics import ImageResult
+from wsis.pipeline import Pipeline, Settings
+from wsis.proposals.contours import ContourNet
+
+SMALL = {"backbone": "tf_efficientnet_lite0"}
+ICN_OPTIONS = {**SMALL, "width": 8, "size": 128}
+PAPER = Path(ablate.__file__).parents[2] / "wsis" / "explorer" / "tabs" / "paper.json"
+
+
+def save_icn(folder, name, **options):
+    """An untrained ICN as a variant's file."""
+    scratch = folder / name
+    checkpoints.save_module(ICN(**ICN_OPTIONS, **options), scratch, "icn-proposal", {**ICN_OPTIONS, **options})
+    return (scratch / "icn-proposal.safetensors").replace(folder / f"{name}.safetensors")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Untrained networks of which the classifier sees the three classes of the scenes in every photo."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    classifier = Classifier(**SMALL)
+    with torch.no_grad():
+        classifier.head.bias.fill_(-6)
+        classifier.head.bias[[voc.CLASSES.index(name) for name in scenes.SHAPES]] = 0.5
+    checkpoints.save_module(classifier, folder, "classifier", SMALL)
+    checkpoints.save_module(ContourNet(**SMALL), folder, "contours", SMALL)
+    for name in checkpoints.ICNS:
+        checkpoints.save_module(ICN(**ICN_OPTIONS), folder, name, ICN_OPTIONS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    root = tmp_path_factory.mktemp("kit")
+    write_scenes(root, *photo_sets.LAYOUTS[0])
+    (root / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (root / "ImageSets" / "Segmentation" / "val.txt").write_text("s0\ns1\ns2\n")
+    return root
+
+
+def random_photos(rows, count=12):
+    """What `collect` gives, at random."""
+    rng = np.random.default_rng(0)
+    photos = []
+    for _ in range(count):
+        truth = rng.integers(0, 3, rng.integers(1, 4))
+        photo = {}
+        for row in rows:
+            found = int(rng.integers(0, 5))
+            overlaps = rng.random((found, len(truth)), np.float32)
+            result = ImageResult(overlaps, rng.integers(0, 3, found), rng.random(found, np.float32), truth)
+            photo[row] = result, rng.integers(0, 9, (21, 21))
+        photos.append(photo)
+    return photos
+
+
+def test_every_row_once_and_every_analysis_once():
+    rows = ablation_rows.every(variants.WITHOUT)
+    assert len(rows) == len(set(rows)) and {PROPOSAL, SALIENCY, NAIVE} <= set(rows)
+    groups = ablation_photos.groups(rows)
+    assert sorted(map(str, rows)) == sorted(str(row) for group in groups for row in group)
+    # naive class map (with CAM), response, spread; both ICNs and both variants as published and with agreement
+    assert len(groups) == 3 + 2 * 2 + 2 * 2
+    for group in groups:
+        assert len({(row.network, row.enhancer, row.settings.agreement, row.settings.naive) for row in group}) == 1
+
+
+def test_a_row_says_how_its_photo_is_looked_at():
+    row = Row("icn-proposal", 2, "paper", 1, changes=(("agreement", False), ("sigma", 1.0)))
+    assert row.settings == Settings(enhancer="icn-proposal", steps=2, agreement=False, sigma=1.0)
+
+
+def test_a_variant_that_is_missing_has_no_row():
+    whole, part = (ablation_rows.ablations(names, PUBLISHED) for names in (variants.WITHOUT, ["icn-no-map"]))
+    assert whole.keys() - part.keys() == {"w/o CFM and DFM"}
+    assert all(row.settings.agreement is False for row in part.values() if row.enhancer != "none")
+    assert next(iter(part)).startswith("full model")
+
+
+def test_what_is_kept_comes_back_and_what_is_damaged_does_not(tmp_path):
+    photo = random_photos([NAIVE, PROPOSAL, SALIENCY], 1)[0]
+    truth = photo[NAIVE][0].truth
+    empty = ImageResult(np.zeros((0, len(truth)), np.float32), np.zeros(0, int), np.zeros(0, np.float32), truth)
+    scored = [*photo.values(), (empty, np.zeros((21, 21), int))]
+    file = tmp_path / "new" / "photo.npz"
+    assert ablation_photos.load(file) is None
+    ablation_photos.save(file, scored)
+    for (result, confusion), (known, matrix) in zip(scored, ablation_photos.load(file), strict=True):
+        for name in ("overlaps", "categories", "scores", "truth"):
+            np.testing.assert_array_equal(getattr(result, name), getattr(known, name))
+        np.testing.assert_array_equal(confusion, matrix)
+    file.write_bytes(file.read_bytes()[:-40])
+    assert ablation_photos.load(file) is None
+
+
+def test_rows_score_what_the_evaluation_scores(model, kit, tmp_path):
+    rows = [replace(PROPOSAL, steps=step, per_peak=count) for step in (1, 3) for count in (1, 3)]
+    rows += [
+        replace(PROPOSAL, preset="prm-2018"),
+        replace(NAIVE, changes=(), shape="ellipse"),
+        replace(NAIVE, changes=()),
+    ]
+    found = ablation_photos.collect(kit, ["s1"], rows, Networks(str(model), {}), tmp_path, workers=1)[0]
+    pipeline = Pipeline.load(str(model), device="cpu")
+    plain = [evaluate.Row(row.enhancer, row.steps, row.preset, row.per_peak) for row in rows if not row.shape]
+    expected = evaluate.photo_figures(pipeline, kit, "s1", plain, Settings()).rows
+    assert len(found) == len(rows)
+    for row, one in zip((row for row in rows if not row.shape), plain, strict=True):
+        np.testing.assert_array_equal(found[row][0].overlaps, expected[one][0].overlaps)
+        np.testing.assert_array_equal(found[row][1], expected[one][1])
+    assert len(found[rows[0]][0].scores)
+    truth, settings = data.voc_ground_truth(kit, "s1"), NAIVE.settings
+    evidence = pipeline.observe(image.read(kit / "JPEGImages" / "s1.jpg"))
+    ellipses, _ = ablation_photos.cam.score(evidence, "ellipse", truth, settings)
+    np.testing.assert_array_equal(found[rows[-2]][0].overlaps, ellipses.overlaps)
+
+
+def test_numbers_are_those_of_the_evaluation_and_differences_are_paired():
+    rows = ablation_rows.every(variants.WITHOUT)
+    photos = random_photos(rows)
+    found = ablation_page.numbers(photos, variants.WITHOUT)
+    assert (found["photos"], found["instances"]) == (12, sum(len(photo[NAIVE][0].truth) for photo in photos))
+    expected = evaluate.instance_figures([p[SALIENCY][0] for p in photos], sum(p[SALIENCY][1] for p in photos))
+    entry = next(row for row in found["tables"]["3"] if row["title"].endswith("(default)") and row["per_peak"] == 1)
+    assert {name: entry[name] for name in expected} == expected
+    for figure in ablation_page.COMPARED:
+        one = entry["intervals"][figure]
+        assert one["value"] == expected[figure] and one["low"] < one["mean"] < one["high"]
+    full, other = (r for r in found["tables"]["1"][:3] if not r["title"].startswith("w/o CFM"))
+    difference = found["differences"]["1"][0]
+    assert difference["title"] == f"full model less {other['title']}"
+    assert difference["map50"]["value"] == pytest.approx(full["map50"] - other["map50"])
+    measured = ablation_page.measures(photos)
+    nothing = measured[NAIVE].less(measured[NAIVE], "map50")
+    assert nothing == bootstrap.Interval(0, 0, 0, 0)
+    assert len(found["tables"]["4"]) == 16 and len(found["differences"]["4"]) == 4
+
+
+def test_the_page_shows_what_was_measured():
+    photos = random_photos(ablation_rows.every(["icn-no-map"]))
+    found = ablation_page.numbers(photos, ["icn-no-map"])
+    row = found["tables"]["1"][0]["intervals"]["miou"]
+    row.update(value=0.5871, low=0.56, high=0.61)
+    found["differences"]["4"][0]["map50"].update(value=-0.012, low=-0.02, high=-0.001)
+    found["differences"]["4"][1]["map50"].update(value=0.001, low=-0.0004, high=0.006)
+    page = ablation_page.markdown(found, "python -m train.ablate --voc KIT", "tiny")
+    assert "| full model (ICN-proposal) | 58.7 [56.0, 61.0] |" in page
+    assert "**-1.2 [-2.0, -0.1]**" in page and "| +0.1 [+0.0, +0.6] |" in page
+    assert "python -m train.ablate --voc KIT" in page and "12 photos" in page and "one training seed" in page
+    assert "w/o input map" in page and "w/o CFM and DFM" not in page
+    for line in page.splitlines():
+        if line.startswith("!["):
+            assert line.endswith((".png)",)) and "(figures/" in line
+    tables = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
+    assert len(tables) == (2 + 1) + (1 + 1 + 1) + (1 + 1)
+    assert all(len({line.count("|") for line in table}) == 1 for table in tables)
+
+
+def test_numbers_of_the_paper_are_as_printed():
+    tables = json.loads(PAPER.read_text())["tables"]
+    printed = {row["name"]: row["values"] for table in ("3", "2", "1", "4") for row in tables[table]["rows"]}
+    semantic = {row["name"]: row["values"] for row in tables["2"]["rows"]}
+    instances = {row["name"]: row["values"] for row in tables["3"]["rows"]}
+    names = {
+        "CAM, rectangle": "CAM [41], Rect.", "CAM, ellipse": "CAM [41], Ellipse", "CAM, MCG": "CAM [41], MCG",
+        "PRM": "PRM [42]",
+    }  # fmt: skip
+    for name, (*values, miou) in ablation_page.PAPER_ROWS.items():
+        assert values == instances[names.get(name, name)]
+        assert miou == semantic.get(names.get(name, name), [None])[0]
+    assert sorted(ablation_page.PAPER_PARTS.values()) == sorted(row["values"][0] for row in tables["1"]["rows"])
+    assert list(ablation_page.PAPER_STEPS) == printed["mAP .5, Ours-saliency"]
+
+
+def test_a_variant_stands_in_for_the_proposal_icn(model, tmp_path):
+    own = checkpoints.load(str(model))
+    file = save_icn(tmp_path, "icn-no-map", use_map=False)
+    found = variants.checkpoint(own, "icn-no-map", file)
+    assert not found.icns["icn-proposal"].use_map and not found.icns["icn-proposal"].training
+    assert found.classifier is own.classifier and own.icns["icn-proposal"].use_map
+    with pytest.raises(WsisError, match="another network"):
+        variants.checkpoint(own, "icn-no-fusion", file)
+    with pytest.raises(WsisError, match="has no icn-proposal"):
+        variants.checkpoint(replace(own, icns={}), "icn-no-map", file)
+
+
+def test_a_run_is_exported_under_the_name_of_what_it_lacks(tmp_path, monkeypatch):
+    for name, options in variants.WITHOUT.items():
+        monkeypatch.setattr(variants, "load_icn", lambda run, options=options: ICN(**ICN_OPTIONS, **options))
+        assert variants.export(Path("run.ckpt"), tmp_path / "out") == tmp_path / "out" / f"{name}.safetensors"
+    assert variants.present(tmp_path / "out").keys() == variants.WITHOUT.keys()
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    monkeypatch.setattr(variants, "load_icn", lambda run: ICN(**ICN_OPTIONS))
+    with pytest.raises(WsisError, match="lacks 0 parts"):
+        variants.export(Path("run.ckpt"), tmp_path / "out")
+
+
+def test_no_such_checkpoint_is_told(kit, tmp_path):
+    app = typer.Typer()
+    app.command()(ablate.main)
+    result = CliRunner().invoke(app, ["--voc", str(kit), "--model", "nothing", "--cache", str(tmp_path)])
+    assert result.exit_code == 2 and "no model 'nothing'" in " ".join(result.output.split())
+
+
+@pytest.mark.slow
+def test_a_whole_run_then_one_without_networks(model, kit, tmp_path, monkeypatch):
+    examples = tmp_path / "examples"
+    examples.mkdir()
+    for seed, name in enumerate(ablate.SHOWN):
+        cv2.imwrite(str(examples / f"{name}.jpg"), scenes.scene(seed + 7).image[..., ::-1])
+    monkeypatch.setattr(ablate, "EXAMPLES", examples)
+    folder = tmp_path / "variants"
+    file = save_icn(folder, "icn-no-map", use_map=False)
+    app = typer.Typer()
+    app.command()(ablate.main)
+    names = {"voc": kit, "model": model, "variants": folder, "cache": tmp_path / "cache", "workers": 1, "limit": 2}
+
+    def run(out):
+        options = [str(part) for name, value in names.items() for part in (f"--{name}", value)]
+        return CliRunner().invoke(app, [*options, "--out", str(tmp_path / out)])
+
+    first = run("first")
+    assert first.exit_code == 0, first.output
+    assert "icn-no-fusion.safetensors is missing" in first.stderr and "icn-no-map" not in first.stderr
+    found = json.loads((tmp_path / "first" / "results.json").read_text())
+    titles = [row["title"] for row in found["tables"]["1"]]
+    assert found["photos"] == 2 and titles.count("w/o input map") == 2 and "w/o CFM and DFM" not in titles
+    assert found["networks"][""].keys() >= {"config.json", "icn-proposal.safetensors"}
+    page = (tmp_path / "first" / "results.md").read_text()
+    assert "2 photos" in page and f"--voc {kit.name} --split val --limit 2" in page and str(kit) not in page
+    for name in ("per-class", "steps", "instances"):
+        picture = cv2.imread(str(tmp_path / "first" / "figures" / f"{name}.png"))
+        assert picture.shape[1] >= 1000 and picture.std() > 5
+
+    def refuse(*_, **__):
+        raise AssertionError("a network was loaded")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "load", refuse)
+        assert run("second").exit_code == 0
+        for name in ("results.json", "results.md", "figures/steps.png"):
+            assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+        before = file.read_bytes()
+        torch.manual_seed(5)
+        save_icn(folder, "icn-no-map", use_map=False)  # another training of the same network
+        again = run("third")
+        assert isinstance(again.exception, AssertionError) and "a network was loaded" in str(again.exception)
+        file.write_bytes(before)
+        assert run("third").exit_code == 0
+    kept = set((tmp_path / "cache").glob("*.npz"))
+    save_icn(folder, "icn-no-map", use_map=False)
+    assert run("fourth").exit_code == 0
+    # only the variant's own analyses, with and without agreement, of both photos
+    assert len(set((tmp_path / "cache").glob("*.npz")) - kept) == 2 * 2

@@ -1,0 +1,279 @@
+"""The tab Tune: sets, measuring step by step, stopping, searching, and that nobody sees another's photos."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from tests.wsis.test_tuning import random_analysis, random_truth, write_scenes
+from wsis import photo_sets, tuning
+from wsis.errors import WsisError
+from wsis.explorer.tabs import tune as tab
+from wsis.explorer.tabs import tune_view as view
+from wsis.explorer.tabs.tune import Handlers, Sessions, Tune
+from wsis.matching import PUBLISHED, Weights
+from wsis.pipeline import Pipeline
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tuning.Cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_checkpoint):
+    return Pipeline.load(str(tiny_checkpoint), device="cpu")
+
+
+@pytest.fixture
+def handlers(pipeline, cache):
+    return Handlers(pipeline, Sessions(), cache)
+
+
+@pytest.fixture
+def kit(tmp_path):
+    write_scenes(tmp_path / "kit", *photo_sets.LAYOUTS[0])
+    return tmp_path / "kit"
+
+
+def packed(kit, file):
+    with zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(kit.rglob("*.*")):
+            archive.write(path, path.relative_to(kit))
+    return str(file)
+
+
+def measured(handlers, kit, tune=None):
+    """A set, measured to its end; the state."""
+    tune, tick, *_ = handlers.folder(tune or Tune(), str(kit), "spread", 20)
+    for _ in range(10):
+        new, *_ = handlers.step(tune, tick)
+        if new == tick:
+            return tune
+        tick = new
+    raise AssertionError("measuring never ended")
+
+
+def rich(handlers, kit, **others):
+    """A measured set whose records are replaced by some in which weights matter."""
+    tune = measured(handlers, kit)
+    session = handlers.sessions.get(tune.token)
+    session.records = {i: tuning.record(random_analysis(i, "cover"), random_truth(i)) for i in range(3)}
+    session._table = None
+    return replace(tune, **others)
+
+
+def test_measuring_ends_and_shows_figures(handlers, kit, monkeypatch):
+    monkeypatch.setattr(tab, "BATCH_SECONDS", 0)
+    tune, tick, head, *_ = handlers.folder(Tune(), str(kit), "spread", 20)
+    assert "Measuring photo 1 of 3" in head
+    ticks, heads = [tick], []
+    while True:
+        tick, head, stop, resume, results, *outputs = handlers.step(tune, ticks[-1])
+        heads.append(head)
+        if tick == ticks[-1]:
+            break
+        ticks.append(tick)
+        assert stop["visible"] and not resume["visible"] and not results["visible"]
+    assert len(ticks) == 3 and "photo 2 of 3" in heads[0] and "3 photos measured" in heads[-1]
+    assert not stop["visible"] and not resume["visible"] and results["visible"]
+    session = handlers.sessions.get(tune.token)
+    records = session.table(handlers.pipeline.classes)
+    figures, plane, bars, worst = outputs
+    assert "Search" in plane
+    for value in tuning.figures(records).values():
+        assert view.percent(value) in figures
+    assert "as published" in figures and "differences of a few points are chance" in figures
+    assert all(name in bars for name in tuning.figures(records).ap50) and worst.count("data-act") == 3
+
+
+def test_one_event_takes_what_is_measured_already(handlers, kit):
+    measured(handlers, kit)
+    tune, tick, *_ = handlers.folder(Tune(), str(kit), "spread", 20)
+    assert handlers.step(tune, tick)[0] == tick  # all from the disk, in one event
+
+
+def test_stop_keeps_what_was_measured(handlers, kit, monkeypatch):
+    monkeypatch.setattr(tab, "BATCH_SECONDS", 0)
+    tune, tick, *_ = handlers.folder(Tune(), str(kit), "spread", 20)
+    tick, *_ = handlers.step(tune, tick)
+    head, stop, resume, results, figures, *_ = handlers.stop(tune)
+    assert "Stopped</b> after 1 of 3" in head and "1 photo," in figures
+    assert not stop["visible"] and resume["visible"] and results["visible"]
+    again, *_ = handlers.step(tune, tick)  # the event that was already on its way
+    assert again == tick and handlers.sessions.get(tune.token).done == 1
+    tick, *_ = handlers.resume(tune, tick)
+    assert tick != again and handlers.step(tune, tick)[0] == tick + 1
+    assert handlers.sessions.get(tune.token).done == 2
+
+
+def test_a_bad_photo_is_named_and_the_rest_goes_on(handlers, kit):
+    (kit / "JPEGImages" / "s1.jpg").write_bytes(b"nothing")
+    tune = measured(handlers, kit)
+    session = handlers.sessions.get(tune.token)
+    head = view.progress(session.progress())
+    assert "2 photos measured" in head and "1 photo could not be measured" in head and "s1.jpg" in head
+    assert session.names == ["s0", "s2"]
+
+
+def test_sliders_move_the_figures(handlers, kit):
+    tune = rich(handlers, kit)
+    records = handlers.sessions.get(tune.token).table(handlers.pipeline.classes)
+    weights = Weights(0, 0, 1)
+    state, figures, *_ = handlers.moved(tune, weights, 0, "no-rebalance")
+    assert (state.weights, state.step, state.reading) == (weights, 0, "no-rebalance")
+    now, then = tuning.figures(records, weights, 0, "no-rebalance"), tuning.figures(records, PUBLISHED, 0)
+    assert [view.percent(value) in figures for value in now.values()] == [True] * 5
+    gains = [round(100 * a, 1) - round(100 * b, 1) for a, b in zip(now.values(), then.values(), strict=True)]
+    assert max(map(abs, gains)) > 0.05
+    for gain in gains:
+        assert "as published" in figures if abs(gain) < 0.05 else f"{abs(gain):.1f} to published" in figures
+
+
+def test_sliders_before_a_set_are_remembered(handlers, kit):
+    state, *others = handlers.moved(Tune(), Weights(1, 1, 1), 2, "iou")
+    assert [set(other) for other in others] == [{"__type__"}] * 4  # nothing to draw
+    tune = measured(handlers, kit, state)
+    assert (tune.weights, tune.step, tune.reading) == (Weights(1, 1, 1), 2, "iou") and tune.token
+
+
+def test_search_draws_the_best(handlers, kit):
+    tune = rich(handlers, kit)
+    html = handlers.search(tune, "α and β", False)
+    grid, split = handlers.sessions.get(tune.token).found
+    weights, value = tuning.best(grid, "map50")
+    assert not split and grid.axes == ("alpha", "beta") and grid.base == PUBLISHED
+    assert len(re.findall("<i[^>]*data-weights", html)) == 256 and html.count("class='best'") == 1
+    assert f"[{weights.alpha}, {weights.beta}, {weights.gamma}]" in html and view.percent(value) in html
+    assert "all 3 photos" in html and "same photos" in html and "left this plane" not in html
+    moved = handlers.moved(tune, Weights(0.95, 0.1, 0.3), 3, "cover")[2]
+    assert "left this plane" in moved
+
+
+def test_search_on_one_half_reports_the_other(handlers, kit):
+    tune = rich(handlers, kit, figure="abo")
+    html = handlers.search(tune, "α and γ", True)
+    grid, split = handlers.sessions.get(tune.token).found
+    first, second = handlers.sessions.get(tune.token).table(handlers.pipeline.classes).halves
+    weights, value = tuning.best(grid, "abo")
+    assert split and value == tuning.figures(first, weights).abo
+    row = re.search(r"best</th><td>[^<]*</td><td>([^<]*)</td><td>([^<]*)</td>", html)
+    assert row.groups() == (view.percent(value), view.percent(tuning.figures(second, weights).abo))
+    assert "tuned on 2" in html and "the other 1" in html
+
+
+def test_another_figure_is_drawn_from_the_same_search(handlers, kit):
+    tune = measured(handlers, kit)
+    handlers.search(tune, "α and γ", False)
+    found = handlers.sessions.get(tune.token).found
+    state, html = handlers.figure(tune, "miou")
+    assert state.figure == "miou" and "mIoU over α and γ" in html
+    assert handlers.sessions.get(tune.token).found is found
+
+
+def test_a_zip_is_unpacked_and_deleted_with_the_session(handlers, kit, tmp_path):
+    tune, *_ = handlers.zip(Tune(), packed(kit, tmp_path / "kit.zip"), "spread", 20)
+    path = handlers.photo_path(tune, "s1")
+    assert path.is_file() and kit not in path.parents
+    other, *_ = handlers.zip(tune, packed(kit, tmp_path / "kit.zip"), "spread", 20)  # a new set replaces the old one
+    assert not path.exists()
+    path = handlers.photo_path(other, "s1")
+    handlers.sessions.drop(other.token)
+    assert not path.exists()
+
+
+def test_bad_sets_leave_the_old_one(handlers, kit, tmp_path):
+    tune = measured(handlers, kit)
+    (tmp_path / "bad.zip").write_bytes(b"nothing")
+    (tmp_path / "empty").mkdir()
+    for answer, words in (
+        (handlers.zip(tune, str(tmp_path / "bad.zip"), "spread", 20), "no zip"),
+        (handlers.zip(tune, None, "spread", 20), "did not arrive"),
+        (handlers.folder(tune, str(tmp_path / "empty"), "spread", 20), "no photo with masks"),
+        (handlers.folder(tune, " ", "spread", 20), "path of a folder"),
+    ):
+        assert words in answer[2] and "role='alert'" in answer[2]
+    assert handlers.sessions.get(tune.token).done == 3
+
+
+def test_nobody_opens_what_is_not_in_his_set(handlers, kit, tmp_path):
+    mine, other = measured(handlers, kit), measured(handlers, kit)
+    assert mine.token != other.token
+    for stem in ("../JPEGImages/s0", "s9", "", str(kit / "JPEGImages" / "s0")):
+        with pytest.raises(WsisError, match="no longer there"):
+            handlers.photo_path(mine, stem)
+    with pytest.raises(WsisError, match="no longer kept"):
+        handlers.photo_path(Tune(), "s0")
+
+
+def test_old_and_many_sets_go(handlers, kit, tmp_path):
+    now = [0.0]
+    handlers.sessions = Sessions(limit=2, seconds=100, clock=lambda: now[0])
+    tunes = []
+    for _ in range(3):
+        now[0] += 1
+        tunes.append(handlers.zip(Tune(), packed(kit, tmp_path / "kit.zip"), "spread", 20)[0])
+    with pytest.raises(WsisError, match="no longer kept"):
+        handlers.sessions.get(tunes[0].token)
+    path = handlers.photo_path(tunes[1], "s0")
+    now[0] += 101
+    for answer in (handlers.moved(tunes[1], PUBLISHED, 3, "cover")[1], handlers.search(tunes[1], "α and γ", False)):
+        assert "no longer kept here" in answer
+    assert not path.exists()
+
+
+def test_an_event_of_a_replaced_set_changes_nothing(handlers, kit):
+    old, tick, *_ = handlers.folder(Tune(), str(kit), "spread", 20)
+    new, *_ = handlers.folder(old, str(kit), "spread", 20)
+    answer = handlers.step(old, tick)
+    assert len(answer) == len(handlers.step(new, tick)) and all(part == gr.skip() for part in answer)
+    assert handlers.sessions.get(new.token).done == 3
+
+
+def test_folders_left_behind_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(tab, "gettempdir", lambda: str(tmp_path))
+    for name, age in (("wsis-tune-old", 90_000), ("wsis-tune-new", 10), ("other", 90_000)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "s0.jpg").write_text("")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    tab.sweep()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "wsis-tune-new"]
+
+
+def test_names_from_files_are_escaped(handlers, kit):
+    for folder in photo_sets.LAYOUTS[0]:
+        for file in list((kit / folder).iterdir()):
+            file.rename(file.with_stem(f"<b>'{file.stem}"))
+    (kit / "JPEGImages" / "<b>'s1.jpg").write_bytes(b"nothing")
+    tune = measured(handlers, kit)
+    worst = handlers.moved(tune)[-1]
+    head = view.progress(handlers.sessions.get(tune.token).progress())
+    assert "&lt;b&gt;&#x27;s0" in worst and "<b>'" not in worst + head and "&lt;b&gt;" in head
+
+
+def test_the_tab_is_private_and_takes_folders_only_where_allowed(pipeline, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for allow in (False, True):
+        with gr.Blocks() as page, gr.Tab("Tune"):
+            made = tab.build(pipeline, allow_folder=allow)
+        dependencies = page.config["dependencies"]
+        assert dependencies and all(one["api_visibility"] == "private" for one in dependencies)
+        assert any(fn.fn and fn.fn.__name__ == "folder" for fn in page.fns.values()) == allow
+        assert len(made.moved(Tune(), PUBLISHED, 3, "cover")) == len(made.outputs) and made.outputs[0] is made.state
+        assert made.opener in made.outputs
+
+
+def test_files_speak_of_the_same_things():
+    folder = Path(tab.__file__).parent
+    css, script = (folder / "tune.css").read_text(), (folder / "tune.js").read_text()
+    html = (folder / "tune_view.py").read_text()
+    for name in set(re.findall(r"class='(tune-[a-z]+)", html)) - {"tune-use"}:
+        assert f".{name}" in css, name
+    assert "data-weights" in script and "data-weights" in html and "http" not in css + script

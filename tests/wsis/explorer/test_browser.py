@@ -1,0 +1,961 @@
+"""The explorer as visitors use it: a real Chromium against the real embedded model, nothing faked in between."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+import zipfile
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.bad_files import bad, encoded
+
+pytest.importorskip("playwright.sync_api")
+from pycocotools import coco
+from skimage import data
+
+from tests.helpers.browser_tools import PIXELS, READY, STATE, Visitors, fetched, serve, tab, until, upload
+from wsis.explorer.turns import Limits
+from wsis.matching import Weights
+from wsis.photo_sets import LAYOUTS
+from wsis.pipeline import Pipeline, Settings
+
+pytestmark = pytest.mark.slow
+PHOTOS, CLASSES, INSTANCES = LAYOUTS[0]
+
+
+@pytest.fixture(scope="module")
+def site(browser):
+    with serve(Pipeline.load()) as served:
+        yield served
+
+
+@pytest.fixture
+def visit(browser, site):
+    visitors = Visitors(browser, site)
+    yield visitors
+    for context in visitors.contexts:
+        context.close()
+    assert visitors.wrong == []
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return encoded(data.chelsea(), "JPEG", quality=92)
+
+
+def state(page):
+    return page.evaluate(STATE)
+
+
+def changed(page, act):
+    """Do it, and wait until the stage shows other pixels."""
+    before = page.evaluate(PIXELS)
+    act()
+    page.wait_for_function(f"() => ({PIXELS})() !== {before}")
+
+
+def shown(page, condition):
+    """Wait until it is so, in terms of what the page knows."""
+    page.wait_for_function(f"() => {{ const S = wsis.state, D = wsis.data, now = wsis.now; return {condition}; }}")
+
+
+def anew(page, act):
+    """Do it, and wait for the analysis that it makes."""
+    before = page.evaluate("wsis.state.token")
+    act()
+    shown(page, f"!D.busy && S.token && S.token !== {json.dumps(before)} && now.part")
+
+
+# --- the first screen ------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_example_without_a_click_or_scrolling(visit):
+    page = visit()
+    assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [900, 1440]
+    assert state(page)["peaks"] >= 2 and page.locator(".marks button").count() == state(page)["peaks"]
+    assert page.locator("#table tbody tr").count() == len(state(page)["found"]) >= 2
+    assert page.locator(".proposal").count() == 5
+    assert "wins" in page.locator("#firmness").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark_follow_the_system(visit, scheme):
+    page = visit(color_scheme=scheme)
+    red = page.evaluate(
+        "getComputedStyle(document.querySelector('#weights')).backgroundColor.match(/\\d+/g).map(Number)"
+    )[0]
+    assert red > 200 if scheme == "light" else red < 60
+
+
+def test_on_a_phone_the_stage_comes_first_and_nothing_scrolls_sideways(visit):
+    page = visit(width=400, height=860)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    tops = {
+        one: page.locator(one).bounding_box()["y"] for one in ("#stage", "#weights", "#ranking", "#photo", "#below")
+    }
+    assert list(tops) == sorted(tops, key=tops.get)
+    for name in ("Results", "Method and model", "Tune on a data set", "Score landscape"):
+        tab(page, name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
+        page.wait_for_function("() => document.querySelector('#below').clientHeight > 200")
+
+
+# --- a photo of one's own --------------------------------------------------------------------------------------------
+
+
+def test_an_upload_shows_its_first_map_and_then_its_instances(visit, cat):
+    page = visit()
+    page.evaluate(
+        "() => { globalThis.seen = []; wsis.listen(why => { if (why === 'photo') seen.push(!!wsis.data.match); }); }"
+    )
+    upload(page, "my cat.jpg", cat)
+    assert page.evaluate("seen") == [False, True]  # a glance at it came first
+    now = state(page)
+    assert now["photo"] == "my cat.jpg" and now["on"] == ["cat"] and now["found"]
+    assert page.locator("#photo figcaption").inner_text() == "my cat.jpg"
+
+
+@pytest.mark.parametrize(
+    "event, carrier", [("DragEvent('drop'", "dataTransfer"), ("ClipboardEvent('paste'", "clipboardData")]
+)
+def test_a_photo_is_dropped_anywhere_or_pasted(visit, cat, event, carrier):
+    page = visit()
+    page.evaluate(
+        f"""bytes => {{
+          const given = new DataTransfer();
+          given.items.add(new File([Uint8Array.from(bytes)], 'given.jpg', {{type: 'image/jpeg'}}));
+          document.body.dispatchEvent(new {event}, {{{carrier}: given, bubbles: true, cancelable: true}}));
+        }}""",
+        list(cat),
+    )
+    shown(page, "D.photo.name === 'given.jpg' && D.match && !D.busy")
+
+
+def test_without_a_camera_it_says_so_and_closes(visit):
+    page = visit()
+    before = state(page)
+    page.locator(".camera").click()
+    page.wait_for_selector("dialog .why:visible")
+    assert "No camera can be reached" in page.locator("dialog .why").inner_text()
+    assert page.locator("dialog .take").is_disabled()
+    page.locator("dialog .cancel").click()
+    page.wait_for_selector("dialog", state="hidden")
+    assert state(page) == before
+
+
+CAMERA = """() => {
+  const drawn = Object.assign(document.createElement('canvas'), {width: 640, height: 480});
+  const paint = () => drawn.getContext('2d').drawImage(wsis.data.photo.image, 0, 0, 640, 480);
+  navigator.mediaDevices.getUserMedia = () => new Promise(done => {
+    globalThis.allow = () => { globalThis.stream = drawn.captureStream(); setInterval(paint, 50); done(stream); };
+  });
+}"""
+"""A camera that films the example, once the visitor allows it."""
+OFF = "() => stream.getTracks().every(track => track.readyState === 'ended')"
+
+
+def test_a_photo_is_taken(visit):
+    page = visit()
+    page.evaluate(CAMERA)
+    page.locator(".camera").click()
+    page.evaluate("allow()")
+    page.locator("dialog .take").click()
+    shown(page, "D.photo.name === 'camera.jpg' && D.match && !D.busy")
+    assert page.evaluate("wsis.data.photo.size") == [640, 480] and page.evaluate(OFF)
+
+
+def test_a_camera_allowed_after_cancelling_goes_off(visit):
+    page = visit()
+    page.evaluate(CAMERA)
+    page.locator(".camera").click()
+    page.locator("dialog .cancel").click()
+    page.evaluate("allow()")
+    page.wait_for_function(OFF)
+
+
+def test_another_example(visit):
+    page = visit()
+    page.locator("[data-example]").nth(2).click()
+    shown(page, "D.photo.example.includes('motorcycle') && D.match && !D.busy")
+    assert "motorbike" in state(page)["on"]
+    assert page.locator("[data-example][aria-pressed=true]").count() == 1
+
+
+def test_a_class_is_left_out_and_looked_for_again(visit):
+    page = visit()
+    assert {"cat", "person"} <= set(state(page)["on"])
+    page.locator(".chip[data-class=person]").click()
+    shown(page, "!D.busy && !D.on.includes('person') && D.peaks.every(p => p.name !== 'person')")
+    page.locator(".chip[data-class=person]").click()
+    shown(page, "!D.busy && D.on.includes('person') && D.peaks[S.peak].name === 'person'")
+    page.locator("#classes select.more").select_option("sheep")
+    shown(page, "!D.busy && D.on.includes('sheep')")
+
+
+def test_nothing_recognised_offers_the_likeliest_class(visit):
+    page = visit()
+    noise = np.random.default_rng(3).integers(0, 255, (240, 320, 3), np.uint8)
+    upload(page, "noise.png", encoded(noise, "PNG"), wait=False)
+    page.wait_for_selector(".message:not([hidden])")
+    shown(page, "D.photo.name === 'noise.png' && !D.busy && D.empty")
+    offer = page.locator(".message button").inner_text()
+    assert offer.startswith("Look for ")
+    page.locator(".message button").click()
+    shown(page, f"!D.busy && D.on.includes({json.dumps(offer[9:])}) && D.peaks.length > 0 && !D.empty")
+    assert page.locator(".message").is_hidden()
+
+
+def test_bad_files_get_one_plain_sentence_and_the_screen_stays(visit):
+    page = visit()
+    before = state(page)
+    for name, (content, pattern) in bad().items():
+        upload(page, name, content, wait=False)
+        page.wait_for_selector(".notice:not([hidden])")
+        page.wait_for_function("() => !wsis.data.busy")
+        text = page.locator(".notice span").inner_text()
+        assert pattern in text and text.count("\n") == 0 and text.endswith("."), (name, text)
+        now = state(page)
+        assert now == before and page.locator(".film button").count() > 5, name
+        page.locator(".notice .close").click()
+
+
+def test_a_file_name_cannot_write_into_the_page(visit, cat):
+    page = visit()
+    name = "<img src=x onerror=document.title='hurt'>.jpg"
+    upload(page, name, cat)
+    assert page.locator("#photo figcaption").inner_text() == name and page.title() != "hurt"
+
+
+# --- advanced ---------------------------------------------------------------------------------------------------------
+
+MAPS = "() => JSON.stringify([...wsis.data.parts].map(([peak, part]) => [peak, part.maps]))"
+
+
+@pytest.fixture
+def advanced(visit):
+    page = visit()
+    page.locator("#advanced > button").click()
+    page.wait_for_selector("#proposal-file:visible")
+    return page
+
+
+@pytest.mark.parametrize("by", ["mouse", "keyboard", "number"])
+def test_fewer_peaks(advanced, by):
+    most = advanced.get_by_role("slider", name="Most peaks")
+    if by == "mouse":
+        most.click(position={"x": 1, "y": most.bounding_box()["height"] / 2})
+    elif by == "keyboard":
+        most.press("Home")
+    else:
+        number = advanced.get_by_role("spinbutton", name="Most peaks")
+        number.fill("1")
+        number.press("Tab")
+    shown(advanced, "!D.busy && D.match && D.peaks.length === 1")
+    assert advanced.locator(".marks button").count() == advanced.locator(".peak").count() == 1
+
+
+def test_without_agreement_and_with_it_again(advanced):
+    before, box = advanced.evaluate(MAPS), advanced.get_by_label("Agreement")
+    for tick in (box.uncheck, box.check):
+        anew(advanced, tick)
+        assert (advanced.evaluate(MAPS) == before) == box.is_checked()
+
+
+def test_proposals_of_ones_own_and_the_built_in_ones_again(advanced):
+    own, before = advanced.locator("#proposal-file input[type=file]"), state(advanced)
+    total = advanced.evaluate("wsis.data.photo.total")
+    width, height = advanced.evaluate("wsis.data.photo.size")
+    index = np.zeros((height, width), np.uint8)
+    index[:, : width // 2], index[:, width // 2 :] = 1, 2
+    own.set_input_files({"name": "small.png", "mimeType": "image/png", "buffer": encoded(index[::2, ::2], "PNG")})
+    advanced.wait_for_selector(".notice:not([hidden])")
+    shown(advanced, "!D.busy")
+    said = advanced.locator(".notice span").inner_text()
+    assert f"but the photo has {width} x {height}" in said and said.endswith(".") and "\n" not in said
+    assert state(advanced) == before and advanced.evaluate("wsis.data.photo.total") == total
+    anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
+    own.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": encoded(index, "PNG")})
+    shown(advanced, "!D.busy && D.match && D.photo.total === 2")
+    assert "2 proposals" in advanced.locator("#status").inner_text()
+    assert advanced.locator(".proposal").count() <= 2 and {one for _, one in state(advanced)["found"]} <= {0, 1}
+    anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
+    assert advanced.evaluate("wsis.data.photo.total") == total and state(advanced)["found"] == before["found"]
+
+
+# --- the stage -------------------------------------------------------------------------------------------------------
+
+
+def test_a_peak_by_click_by_arrow_and_from_the_list(visit):
+    page = visit()
+    count = state(page)["peaks"]
+    changed(page, lambda: page.locator(".marks button").nth(1).click())
+    shown(page, "S.peak === 1 && now.part")
+    assert page.locator(".peak").nth(1).get_attribute("aria-pressed") == "true"
+    page.locator(".box").press("ArrowRight")
+    shown(page, f"S.peak === {2 % count} && now.part")
+    page.locator(".box").press("ArrowLeft")
+    shown(page, "S.peak === 1")
+    page.locator(".peak").first.click()
+    shown(page, "S.peak === 0")
+    page.locator("[data-walk='-1']").click()
+    shown(page, f"S.peak === {count - 1} && now.part")
+
+
+def test_views_and_film(visit):
+    page = visit()
+    for name in ("classmap", "match", "instances", "response", "semantic"):
+        changed(page, lambda name=name: page.locator(f".views [data-view={name}]").click())
+        assert state(page)["view"] == name
+    assert page.locator(".film b").all_inner_texts() == [
+        "class map", "naive", "t = 1", "t = 2", "t = 3", "t = 4", "V", "proposal", "mask"
+    ]  # fmt: skip
+    changed(page, lambda: page.locator(".film button", has_text="t = 1").click())
+    assert (state(page)["view"], state(page)["t"]) == ("response", 1)
+    changed(page, lambda: page.locator(".film button", has_text="mask").click())
+    assert state(page)["view"] == "instances"
+
+
+def test_the_semantic_map_leaves_out_the_unsure(visit, site):
+    page = visit("#view=instances&swipe=0&w=1,0,0")  # precision alone picks small proposals, of low scores
+    analysis, now = site.analysis(page), state(page)
+    found = analysis.instances(Weights(*now["weights"]), now["t"])
+    alone = np.sum([analysis.mask(one) for one in found if one.score < analysis.least], axis=0, dtype=int) > 0
+    alone &= analysis.semantic(found) == 0
+    assert alone.any(), "no unsure instance to leave out"
+    inner = cv2.distanceTransform(np.pad(alone, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = np.unravel_index(inner.argmax(), inner.shape)  # away from every edge
+    box = page.locator(".box").bounding_box()
+    scale = min(box["width"] / alone.shape[1], box["height"] / alone.shape[0])
+    x = (box["width"] - scale * alone.shape[1]) / 2 + scale * (column + 0.5)
+    y = (box["height"] - scale * alone.shape[0]) / 2 + scale * (row + 0.5)
+
+    def look():
+        """The colour there, and what the stage reads there."""
+        page.mouse.move(box["x"] + x - 1, box["y"] + y)
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        colour = page.evaluate(
+            "at => [...document.querySelector('canvas.main').getContext('2d').getImageData(...at, 1, 1).data]",
+            [int(x), int(y)],
+        )
+        return colour, page.locator(".tag.read").inner_text().rsplit(" · ")[-1]
+
+    painted, name = look()
+    assert name.split()[0] in {one.name for one in found if one.score < analysis.least}
+    changed(page, lambda: page.locator(".views [data-view=semantic]").click())
+    left, name = look()
+    assert name == "background" and left != painted
+    changed(page, lambda: page.evaluate("() => { wsis.data.least = 0; wsis.change({}, 'view'); }"))
+    assert look()[0] != left
+    changed(page, lambda: page.evaluate("() => { wsis.data.least = 2; wsis.change({}, 'view'); }"))
+    assert look()[0] == left  # the bare photo
+
+
+def test_steps_by_button_slider_and_played(visit):
+    page = visit()
+    changed(page, lambda: page.get_by_role("button", name="Step 1").click())
+    assert state(page)["t"] == 1
+    changed(page, lambda: page.get_by_label("steps", exact=True).fill("4"))
+    assert state(page)["t"] == 4
+    page.evaluate(
+        """() => {
+          globalThis.steps = [];
+          const pressed = () => document.querySelector('.steps [aria-pressed=true]')?.textContent.replace('t ', '');
+          const note = () => steps.push(pressed());
+          new MutationObserver(note).observe(document.querySelector('.steps'), {attributes: true, subtree: true});
+        }"""
+    )
+    page.get_by_role("button", name="Play the steps").click()
+    page.wait_for_function("() => steps.filter((s, i) => s && s !== steps[i - 1]).join('').endsWith('01234')")
+    assert state(page)["t"] == 4
+
+
+def test_opacity(visit):
+    page = visit()
+    changed(page, lambda: page.get_by_label("Opacity of the overlay").fill("20"))
+    assert page.locator(".opacity b").inner_text() == "20%"
+
+
+def test_swipe_against_naive_and_against_another_enhancer(visit):
+    page = visit()
+    assert page.locator(".tag.left").inner_text() == "naive, t = 0"
+    handle = page.locator(".divider button")
+    at = handle.bounding_box()
+    page.mouse.move(at["x"] + 16, at["y"] + 16)
+    page.mouse.down()
+    changed(page, lambda: page.mouse.move(at["x"] + 150, at["y"] + 16, steps=3))
+    page.mouse.up()
+    split = state(page)["split"]
+    assert split > 0.6
+    changed(page, lambda: handle.press("ArrowLeft"))
+    assert state(page)["split"] == pytest.approx(split - 0.02)
+    page.locator(".compare select").select_option("spread")
+    shown(page, "!D.busy && D.other?.enhancer === 'spread'")
+    page.wait_for_function("() => document.querySelector('.tag.left').textContent === 'spread'")
+    page.locator(".compare select").select_option("off")
+    shown(page, "!S.swipe")
+    page.locator(".divider").wait_for(state="hidden")  # with the next frame
+
+
+def test_hovering_reads_values(visit):
+    page = visit()
+    box = page.locator(".box").bounding_box()
+    spot = box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.5
+    page.mouse.move(*spot)
+    page.wait_for_function(
+        r"() => /x \d+ · y \d+ · response (\.\d\d|1\.00)/.test(document.querySelector('.tag.read').textContent)"
+    )
+    page.locator(".views [data-view=classmap]").click()
+    page.mouse.move(spot[0] + 3, spot[1])
+    page.wait_for_function(r"() => /logit -?\d+\.\d/.test(document.querySelector('.tag.read').textContent)")
+    page.locator(".views [data-view=instances]").click()
+    page.mouse.move(*spot)
+    page.wait_for_function(r"() => /cat \.\d\d/.test(document.querySelector('.tag.read').textContent)")
+
+
+def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
+    page = visit()
+    marks = page.locator(".marks button")
+
+    def apart():
+        one, other = marks.nth(0).bounding_box(), marks.nth(1).bounding_box()
+        return abs(other["x"] - one["x"])
+
+    whole = apart()
+    page.locator(".box").hover()
+    changed(page, lambda: page.get_by_role("button", name="Zoom in").click())
+    assert apart() == pytest.approx(1.5 * whole, rel=0.05)
+    changed(page, lambda: page.get_by_role("button", name="Zoom out").click())
+    assert apart() == pytest.approx(whole, rel=0.05)
+    box = page.locator(".box").bounding_box()
+    page.mouse.move(box["x"] + 300, box["y"] + 250)
+    changed(page, lambda: page.mouse.wheel(0, -300))
+    assert apart() > 1.3 * whole
+    changed(page, lambda: page.locator(".box").press("+"))
+    left = marks.nth(1).bounding_box()["x"]
+    page.mouse.down()
+    changed(page, lambda: page.mouse.move(box["x"] + 360, box["y"] + 250, steps=4))
+    page.mouse.up()
+    assert marks.nth(1).bounding_box()["x"] == pytest.approx(left + 60, abs=3)
+    marks.nth(1).click()
+    shown(page, "S.peak === 1")
+    changed(page, lambda: page.locator(".box").press("0"))
+    assert apart() == pytest.approx(whole, rel=0.02)
+
+
+# --- weights ---------------------------------------------------------------------------------------------------------
+
+
+def test_dragging_a_weight_repaints_without_asking_and_python_agrees(visit, site):
+    page = visit("#view=instances&t=3")
+    asked, slider = [], page.get_by_label("precision", exact=True)
+    track = slider.bounding_box()
+    y = track["y"] + track["height"] / 2
+    page.mouse.move(track["x"] + track["width"] * 0.6, y)
+    page.mouse.down()
+    before = page.evaluate(PIXELS)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    for i in range(60):
+        page.mouse.move(track["x"] + track["width"] * (0.6 - 0.01 * i), y)
+    page.wait_for_function("() => wsis.state.weights[0] < .1")
+    assert page.evaluate(PIXELS) != before
+    assert asked == []
+    with page.expect_request("**/queue/join**"):
+        page.mouse.up()
+    now = state(page)
+    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    assert now["found"] == [[one.peak, one.proposal] for one in found]
+    page.wait_for_function(f"() => location.hash.includes('w={now['weights'][0]},')")
+
+
+def test_a_weight_typed(visit, site):
+    page = visit()
+    number = page.get_by_label("recall, number")
+    first = page.locator(".proposal b").first.inner_text()
+    number.fill("0.05")
+    number.press("Enter")
+    shown(page, "S.weights[2] === .05")
+    assert page.locator(".proposal b").first.inner_text() != first
+    number.fill("")
+    number.press("Tab")
+    assert state(page)["weights"][2] == 0.05 and number.input_value() == "0.05"
+    now = state(page)
+    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    assert now["found"] == [[one.peak, one.proposal] for one in found]
+
+
+def test_presets_of_others_and_of_ones_own(visit, site):
+    page = visit()
+    page.locator("[data-preset=prm-2018]").click()
+    shown(page, "!D.busy && D.reading === 'prm-2018'")
+    now = state(page)
+    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    assert now["found"] == [[one.peak, one.proposal] for one in found]
+    assert "background" in page.locator(".formula").inner_text()
+    page.locator("[data-preset=paper]").click()
+    shown(page, "!D.busy && D.reading === 'cover' && S.weights[0] === .95")
+    page.get_by_label("contour, number").fill("0.33")
+    page.once("dialog", lambda dialog: dialog.accept("mine"))
+    page.get_by_label("More presets").select_option("-save")
+    shown(page, "S.preset === 'mine'")
+    page.locator("[data-preset=paper]").click()
+    page.reload()
+    page.wait_for_function(READY)
+    page.get_by_label("More presets").select_option("mine")
+    shown(page, "S.weights[1] === .33")
+
+
+def test_another_enhancer(visit):
+    page = visit()
+    page.get_by_label("Enhancer: what grows the naive map").select_option("spread")
+    shown(page, "!D.busy && D.enhancer === 'spread' && now.part?.maps.length === 2")
+    assert "spread" in page.locator(".tag.right").inner_text()
+    assert page.locator(".film b").all_inner_texts()[2] == "spread"
+
+
+def test_a_proposal_is_previewed(visit):
+    page = visit()
+    changed(page, lambda: page.locator(".proposal").nth(3).click())
+    assert page.locator(".tag.right").inner_text() == "proposal 4"
+    changed(page, lambda: page.locator(".proposal").nth(3).click())
+    assert page.locator(".tag.right").inner_text() != "proposal 4"
+
+
+# --- tabs ------------------------------------------------------------------------------------------------------------
+
+
+def test_landscape_and_sensitivity(visit):
+    page = visit()
+    tab(page, "Score landscape")
+    page.wait_for_selector("#landscape-plot .js-plotly-plot .point")
+    assert page.locator("#landscape-words table tr").count() > 3
+    tab(page, "Sensitivity")
+    page.wait_for_selector("#sensitivity-plot .js-plotly-plot .scatterlayer .trace")
+    before = page.locator("#sensitivity-words").inner_text()
+    page.get_by_label("Weight to the right").select_option("1")
+    page.wait_for_function(f"() => document.querySelector('#sensitivity-words').innerText !== {json.dumps(before)}")
+    assert state(page)["axes"] == [1, 2]
+
+
+def test_results_and_method(visit):
+    page = visit()
+    tab(page, "Results")
+    bars = page.locator(".res-bars tbody")
+    before = bars.inner_text()
+    rows = page.locator(".res-bars select option").evaluate_all("all => all.map(one => one.value)")
+    page.locator(".res-bars select").select_option(rows[-1])
+    assert bars.inner_text() != before
+    page.locator("details:has(.res-all) summary").click()
+    heading = page.locator(".res-all [data-sort]", has_text="mAP .5").first
+    heading.click()
+    values = page.locator(
+        f".res-all tbody tr td:nth-child({int(heading.get_attribute('data-sort')) + 1})"
+    ).evaluate_all("cells => cells.map(cell => +cell.dataset.value)")
+    assert len(values) > 3 and values in (sorted(values), sorted(values, reverse=True))
+    tab(page, "Method and model")
+    page.wait_for_selector("#method svg:visible")
+    assert "voc-lite" in page.locator("#method").inner_text()
+
+
+@pytest.fixture(scope="module")
+def small_set(tmp_path_factory):
+    """A zip of three photos with drawn masks."""
+    path = tmp_path_factory.mktemp("set") / "set.zip"
+    photos = {"cat": (data.chelsea(), 8), "kitten": (data.chelsea()[:, ::-1], 8), "astronaut": (data.astronaut(), 15)}
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, (photo, category) in photos.items():
+            height, width = photo.shape[:2]
+            index = np.zeros((height, width), np.uint8)
+            index[height // 4 :, width // 5 : -width // 5] = 1
+            packed.writestr(f"{PHOTOS}/{name}.jpg", encoded(np.ascontiguousarray(photo), "JPEG"))
+            packed.writestr(f"{CLASSES}/{name}.png", encoded(index * category, "PNG"))
+            packed.writestr(f"{INSTANCES}/{name}.png", encoded(index, "PNG"))
+    return path
+
+
+@pytest.fixture
+def tuned(visit, small_set):
+    """Opens a page whose Tune tab has measured the set and searched."""
+
+    def opened(**options):
+        page = visit(**options)
+        tab(page, "Tune on a data set")
+        page.set_input_files(".tune input[type=file]", small_set)
+        page.wait_for_selector(".tune-big:visible")
+        page.get_by_role("button", name="Search").click()
+        page.wait_for_selector(".tune-plane .cells i.best")
+        return page
+
+    return opened
+
+
+def test_tuning_and_its_best_weights_as_a_preset(tuned):
+    page = tuned()
+    assert "3 photos" in page.locator(".tune-progress").inner_text()
+    assert page.locator(".tune-plane .cells i").count() == 256
+    figures, ring = (
+        "document.querySelector('.tune-big').innerText",
+        "document.querySelector('.tune-plane s').style.left",
+    )
+    before, place = page.evaluate(figures), page.evaluate(ring)
+    page.get_by_role("slider", name="precision", exact=True).click(position={"x": 2, "y": 8})
+    page.wait_for_function(f"() => {figures} !== {json.dumps(before)} && {ring} !== {json.dumps(place)}")
+    best = page.locator(".tune-plane .cells i.best")
+    weights = json.loads(best.get_attribute("data-weights"))
+    best.click()
+    shown(page, f"JSON.stringify(S.weights) === JSON.stringify({weights})")
+    assert [float(one.input_value()) for one in page.locator(".weight[data-term] input[type=range]").all()] == weights
+    page.get_by_role("button", name="Save best as preset").click()
+    page.get_by_text("Give the preset a name first.").wait_for()
+    name = page.get_by_placeholder("name of the preset")
+    name.fill("paper")
+    page.get_by_role("button", name="Save best as preset").click()
+    page.get_by_text("This name is taken").wait_for()
+    name.fill("my photos")
+    page.get_by_role("button", name="Save best as preset").click()
+    page.get_by_text("Saved in this browser").wait_for()
+    page.locator("[data-preset=paper]").click()
+    shown(page, "S.preset === 'paper'")
+    page.get_by_label("More presets").select_option("my photos")
+    shown(page, f"S.preset === 'my photos' && JSON.stringify(S.weights) === JSON.stringify({weights})")
+
+
+def test_a_photo_of_the_set_is_opened_on_the_stage(tuned):
+    page = tuned()
+    worst = page.locator(".tune-worst button")
+    assert worst.count() == 3
+    name = worst.first.locator("b").inner_text()
+    worst.first.click()
+    shown(page, f"!D.busy && D.match && D.photo.name === {json.dumps(name + '.jpg')} && S.tab === 'instances'")
+    assert page.locator(".box").is_visible() and page.locator(".tune").is_hidden()
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_downloads_are_what_they_say(visit, site, cat, tmp_path):
+    page = visit()
+    upload(page, "my cat.jpg", cat)
+    analysis, now = site.analysis(page), state(page)
+    found = analysis.instances(Weights(*now["weights"]), now["t"])
+    masks = [analysis.mask(one) for one in found]
+    assert masks and masks[0].shape == (300, 451)
+
+    truth = coco.COCO()
+    truth.dataset = {
+        "images": [{"id": "my cat", "height": 300, "width": 451}],
+        "categories": [{"id": i} for i in range(1, 21)],
+        "annotations": [],
+    }
+    truth.createIndex()
+    path = fetched(page, "[data-get='COCO JSON']", tmp_path)
+    assert path.name == "my cat-instances.json"
+    results = truth.loadRes(str(path))
+    for one, mask in zip(results.dataset["annotations"], masks, strict=True):
+        assert np.array_equal(results.annToMask(one), mask)
+
+    path = fetched(page, "[data-get='VOC PNG']", tmp_path)
+    assert path.name == "my cat-voc.zip"
+    with zipfile.ZipFile(path) as packed:
+        semantic, instance = (
+            np.asarray(Image.open(io.BytesIO(packed.read(name))))
+            for kind in ("semantic", "instance")
+            for name in packed.namelist()
+            if kind in name.lower()
+        )
+    assert np.array_equal(semantic, analysis.semantic(found)) and set(np.unique(instance)) <= set(range(len(found) + 1))
+
+    assert Image.open(fetched(page, "[data-get=Overlay]", tmp_path)).size == (451, 300)
+    with np.load(fetched(page, "[data-get=Maps]", tmp_path)) as maps:
+        assert any(array.shape[-2:] == analysis.maps.shape[-2:] for array in maps.values())
+    with zipfile.ZipFile(fetched(page, "[data-get=Bundle]", tmp_path)) as packed:
+        manifest = json.loads(packed.read(next(name for name in packed.namelist() if name.endswith("manifest.json"))))
+    assert "voc-lite" in json.dumps(manifest)
+
+    one = np.asarray(Image.open(fetched(page, "#table [data-get=instance-png]", tmp_path)))
+    assert np.array_equal(one > 0, masks[0])
+    path = fetched(page, "#table [data-get=instance-json]", tmp_path)
+    assert path.name == "my cat-cat-1.json" and len(json.loads(path.read_text())) == 1
+
+
+def test_the_strip(visit, tmp_path):
+    page = visit()
+    path = fetched(page, "[data-get=Strip]", tmp_path)
+    assert path.name == "1-astronaut-and-cat-strip.png"
+    with Image.open(path) as strip:
+        assert strip.format == "PNG" and strip.width > 2 * strip.height and np.asarray(strip).std() > 10
+
+
+def test_the_report_stands_alone(visit, tmp_path):
+    page = visit()
+    path = fetched(page, "[data-get=Report]", tmp_path)
+    assert path.name == "1-astronaut-and-cat-report.html"
+    alone = visit.context(offline=True).new_page()
+    alone.goto(path.as_uri())
+    assert alone.locator("img").count() >= 3
+    assert alone.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert "cat" in alone.locator("body").inner_text()
+
+
+def test_masks_of_a_large_photo_have_its_full_size(visit, tmp_path):
+    page = visit()
+    large = np.asarray(Image.fromarray(data.chelsea()).resize((3456, 2304)))
+    upload(page, "large.jpg", encoded(large, "JPEG"))
+    assert Image.open(fetched(page, "#table [data-get=instance-png]", tmp_path)).size == (3456, 2304)
+    assert page.evaluate("wsis.data.photo.image.naturalWidth") <= 1400
+    with zipfile.ZipFile(fetched(page, "[data-get='VOC PNG']", tmp_path)) as packed:
+        sizes = {Image.open(io.BytesIO(packed.read(name))).size for name in packed.namelist() if name.endswith("png")}
+    assert sizes == {(3456, 2304)}
+
+
+# --- links, visitors, servers ----------------------------------------------------------------------------------------
+
+
+def test_a_reload_finds_everything_again(visit, cat):
+    page = visit()
+    upload(page, "cat.jpg", cat)
+    page.get_by_label("Enhancer: what grows the naive map").select_option("icn-proposal")
+    shown(page, "!D.busy && D.enhancer === 'icn-proposal'")
+    page.locator("#classes select.more").select_option("dog")
+    shown(page, "!D.busy && D.on.length === 2 && D.peaks.length > 1")
+    page.locator("[data-preset=prm-2018]").click()
+    shown(page, "!D.busy && D.reading === 'prm-2018'")
+    page.locator(".weight.precision input[type=number]").fill("0.7")
+    page.get_by_role("button", name="Step 2").click()
+    page.locator(".views [data-view=match]").click()
+    page.locator(".marks button").nth(1).click()
+    page.locator(".compare select").select_option("spread")
+    shown(page, "!D.busy && D.other?.enhancer === 'spread'")
+    shown(page, "S.peak === 1 && location.hash.includes('compare=spread')")
+    kept = ("peak", "view", "t", "weights", "preset", "enhancer", "compare", "on", "photo", "found", "reading")
+    before = state(page)
+    page.reload()
+    page.wait_for_function(READY)
+    shown(page, "D.other")
+    after = state(page)
+    assert {key: after[key] for key in kept} == {key: before[key] for key in kept}
+
+
+def test_a_shared_link_shows_the_same_to_somebody_else(visit, cat):
+    mine = visit.context(permissions=["clipboard-read", "clipboard-write"])
+    page = visit(context=mine)
+    upload(page, "cat.jpg", cat)
+    page.get_by_label("recall, number").fill("0.2")
+    page.locator("[data-share]").click()
+    page.wait_for_function("() => document.querySelector('[data-share]').textContent === 'Link copied'")
+    link = page.evaluate("navigator.clipboard.readText()")
+    other = visit(link.removeprefix(visit.site.address))
+    kept = ("photo", "weights", "peak", "view", "found", "on")
+    assert [state(other)[key] for key in kept] == [state(page)[key] for key in kept]
+
+
+def test_an_expired_link_says_so_and_shows_an_example(visit):
+    page = visit("#id=nonsense&view=instances&t=2&w=0.5,0.5,0.5&peak=0")
+    assert "no longer kept" in page.locator(".notice span").inner_text()
+    now = state(page)
+    assert now["photo"] == "1-astronaut-and-cat" and now["view"] == "instances" and now["weights"] == [0.5] * 3
+
+
+def test_two_visitors_do_not_see_each_other(visit, site, cat):
+    one, other = visit(), visit()
+    upload(one, "mine.jpg", cat)
+    assert state(other)["photo"] == "1-astronaut-and-cat"
+    upload(other, "theirs.png", encoded(data.astronaut(), "PNG"))
+    assert state(one)["photo"] == "mine.jpg" and state(one)["token"] != state(other)["token"]
+    one.locator(".chip.on").first.click()
+    shown(one, "!D.busy && D.on.length === 0")
+    assert state(other)["photo"] == "theirs.png" and "person" in state(other)["on"]
+
+
+def test_who_waits_is_told_so(visit, site, cat, monkeypatch):
+    free, glance = threading.Event(), site.handlers._glance
+    monkeypatch.setattr(site.handlers, "_glance", lambda image: free.wait(60) and glance(image))
+    pages = [visit() for _ in range(3)]
+    try:
+        for number, page in enumerate(pages):
+            upload(page, f"{number}.jpg", cat, wait=False)
+            page.wait_for_function("() => wsis.data.busy.startsWith('Finding')")
+        for number, page in enumerate(pages[1:], 1):
+            page.wait_for_function(
+                f"""() => document.querySelector('.waiting p').textContent.startsWith(
+                  'The server is busy: place {number}')"""
+            )
+            assert page.locator("#top .queue").inner_text().startswith(f"place {number}")
+            assert page.locator(".waiting p").is_visible()
+    finally:
+        free.set()
+    for number, page in enumerate(pages):
+        shown(page, f"!D.busy && D.match && D.photo.name === '{number}.jpg'")
+        assert page.locator(".waiting").is_hidden()
+
+
+def test_who_does_not_fit_may_go_on_and_try_again(browser, cat):
+    """Refused with a sentence: what is on the screen keeps working, and the same photo is taken a moment later."""
+    with serve(Pipeline.load(), limits=Limits(waiting=1, minute=None)) as crowded:
+        visit = Visitors(browser, crowded)
+        free, glance = threading.Event(), crowded.handlers._glance
+        crowded.handlers._glance = lambda image: free.wait(60) and glance(image)
+        pages = [visit(width=width, height=900) for width in (1440, 1440, 400)]
+        try:
+            for number, page in enumerate(pages[:2]):
+                upload(page, f"{number}.jpg", cat, wait=False)
+                page.wait_for_function("() => wsis.data.busy.startsWith('Finding')")
+            until(lambda: pages[0].wait_for_timeout(20) or crowded.handlers.desk.turns.waiting)
+            refused, late = pages[2], visit(link="#photo=2-cat&enhancer=spread", wait="globalThis.wsis?.data.empty")
+            upload(refused, "late.jpg", cat, wait=False)
+            refused.wait_for_selector(".notice .again:visible")
+            for text in (refused.locator(".notice span").inner_text(), late.locator(".message p").inner_text()):
+                assert re.match(r"The server is busy: 1 are waiting, and it takes no more\. Try again in about ", text)
+            assert refused.locator(".toast-body").count() == 0  # Gradio's own way to say it
+            assert refused.evaluate("document.documentElement.scrollWidth") <= 400
+            changed(refused, lambda: refused.evaluate("wsis.setWeights([0, 0, 1])"))
+            last = refused.evaluate("wsis.data.peaks.length - 1")
+            refused.evaluate(f"wsis.pick({last})")
+            shown(refused, f"now.part && S.peak === {last}")
+        finally:
+            free.set()
+        shown(pages[1], "!D.busy && D.match && D.photo.name === '1.jpg'")
+        refused.locator(".notice .again").click()
+        shown(refused, "!D.busy && D.match && D.photo.name === 'late.jpg' && !D.notice")
+        late.locator(".message button").click()
+        late.wait_for_function(READY)
+        assert late.evaluate("wsis.data.photo.example") == "2-cat" and late.evaluate("wsis.data.enhancer") == "spread"
+        for context in visit.contexts:
+            context.close()
+        assert visit.wrong == []
+
+
+def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, cat, monkeypatch):
+    store, tokens, put = site.handlers.store, [], site.handlers.store.put
+    monkeypatch.setattr(store, "_grace", 0.2)
+    monkeypatch.setattr(store, "put", lambda *args, **more: tokens.append(put(*args, **more)) or tokens[-1])
+    page, finishing = visit(), []
+
+    def asked(request):
+        if "queue/join" in request.url and '"act":"finish"' in request.post_data:
+            finishing.append(request)
+
+    page.on("request", asked)
+    upload(page, "cat.jpg", cat, wait=False)
+    page.wait_for_function("() => wsis.data.photo?.name === 'cat.jpg' && !wsis.data.match")
+    until(lambda: page.wait_for_timeout(20) or finishing)  # a page that closes earlier leaves nothing to free
+    page.close()
+    until(lambda: tokens)
+    until(lambda: store.sweep() or tokens[0] not in store._entries)
+
+
+def test_a_server_that_starts_anew_under_an_open_page(browser, cat, site):
+    """The page says what happened, and analyses the photo that it still has."""
+    pipeline = site.handlers.pipeline
+    with serve(pipeline) as first:
+        visit = Visitors(browser, first, forgiven=("Failed to load resource", "net::ERR", "Failed to fetch"))
+        page = visit()
+        upload(page, "mine.jpg", cat)
+        port = int(first.address.rsplit(":", 1)[1].strip("/"))
+    with serve(pipeline, port):
+        page.locator("#classes select.more").select_option("dog")
+        page.wait_for_selector(".notice .again:visible")
+        assert "no longer kept" in page.locator(".notice span").inner_text()
+        page.locator(".notice .again").click()
+        shown(page, "!D.busy && D.match && D.photo.name === 'mine.jpg' && !D.notice")
+        page.locator("#classes select.more").select_option("dog")
+        shown(page, "!D.busy && D.on.length === 2")
+        visit.contexts[0].close()
+    assert visit.wrong == []
+
+
+def test_sixty_peaks(visit, site, photo):
+    pipeline = site.handlers.pipeline
+    settings = Settings(classes=pipeline.classes, window=3, steps=4, max_peaks=60)
+    seen = pipeline.observe(photo)
+    crowd = np.random.default_rng(0).random(seen.class_maps.maps.shape, np.float32) * 9
+    seen = replace(seen, class_maps=replace(seen.class_maps, maps=crowd))
+    made = pipeline.analyse(seen, settings)
+    assert len(made.peaks) == 60
+    token = site.handlers.store.put(made, photo="many.jpg")
+    page = visit(f"#id={token}")
+    assert page.locator(".marks button").count() == page.locator(".peak").count() == 60
+    assert page.evaluate("document.documentElement.scrollHeight") == 900
+    page.locator(".views [data-view=instances]").click()
+    changed(page, lambda: page.get_by_label("precision, number").fill("0"))
+    now = state(page)
+    found = made.instances(Weights(*now["weights"]), now["t"])
+    assert now["found"] == [[one.peak, one.proposal] for one in found]
+    page.locator(".peak").nth(59).click()
+    shown(page, "S.peak === 59 && now.part")
+
+
+# --- for everybody ---------------------------------------------------------------------------------------------------
+
+
+def test_with_the_keyboard_alone(visit):
+    page = visit()
+
+    def reach(selector):
+        for _ in range(90):
+            page.keyboard.press("Tab")
+            if page.evaluate("one => document.activeElement.matches(one)", selector):
+                ring = page.evaluate("getComputedStyle(document.activeElement).outline")
+                assert "none" not in ring and "0px" not in ring.split(), (selector, ring)
+                return
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    reach("[data-view=instances]")
+    page.keyboard.press("Enter")
+    shown(page, "S.view === 'instances'")
+    reach(".box")
+    page.keyboard.press("ArrowRight")
+    shown(page, "S.peak === 1 && now.part")
+    reach("[data-get='COCO JSON']")
+    with page.expect_download() as waiting:
+        page.keyboard.press("Enter")
+    assert waiting.value.suggested_filename.endswith(".json")
+    reach(".weight.precision input[type=range]")
+    page.keyboard.press("ArrowLeft")
+    shown(page, "S.weights[0] === .94")
+
+
+TABS = {
+    "Score landscape": "landscape", "Sensitivity": "sensitivity", "Tune on a data set": "tune", "Results": "results",
+    "Method and model": "method",
+}  # fmt: skip
+
+
+def violations(page, where, context=None):
+    """What axe finds serious or worse."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    result = axe.run(page, context=context, options={"resultTypes": ["violations"]})
+    return [
+        (where, one["id"], len(one["nodes"]), one["nodes"][0]["html"][:160], one["nodes"][0]["failureSummary"][:300])
+        for one in result.response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("width", [1440, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_violation(visit, scheme, width):
+    page = visit(width=width, color_scheme=scheme)
+    found = violations(page, "first screen")
+    for name, key in TABS.items():
+        tab(page, name)
+        shown(page, f"S.tab === {json.dumps(key)}")
+        if key in ("landscape", "sensitivity"):
+            page.wait_for_selector("#below .js-plotly-plot:visible")
+        found += violations(page, name, "#below")
+    assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_violation_in_a_filled_tune_tab(tuned, scheme):
+    page = tuned(color_scheme=scheme)
+    for summary in page.locator(".tune summary").all():
+        summary.click()
+    assert violations(page, "tune", "#below") == []

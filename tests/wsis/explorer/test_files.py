@@ -1,0 +1,130 @@
+"""Downloads: every kind, names from strangers, and a folder that forgets."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from tests.helpers.small_analysis import small_analysis
+from tests.wsis.explorer.test_plots import empty_scene
+from wsis.errors import WsisError
+from wsis.explorer import files
+from wsis.explorer.scene import Scene
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene(small_analysis(), photo="my cat.jpg")
+
+
+@pytest.fixture
+def folder() -> files.Folder:
+    return files.Folder("a fast GPU")
+
+
+@pytest.mark.parametrize("kind", files.WRITERS)
+def test_every_download_is_named_after_the_photo(scene, folder, kind):
+    path = folder.write(kind, scene, "tiny")
+    assert path.name == f"my cat-{files.WRITERS[kind][0]}"
+    content = path.read_bytes()
+    if path.suffix == ".png":
+        assert Image.open(io.BytesIO(content)).format == "PNG"
+    elif path.suffix == ".zip":
+        assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
+    elif path.suffix == ".npz":
+        assert np.load(io.BytesIO(content), allow_pickle=False)["maps"].shape == scene.analysis.maps.shape
+    elif path.suffix == ".json":
+        assert [entry["category_name"] for entry in json.loads(content)] == ["cat", "dog"]
+    else:
+        assert content.startswith(b"<!doctype html>")
+        assert b"a fast GPU" in content
+
+
+def test_one_instance_as_mask_and_as_json(scene, folder):
+    for index, one in enumerate(scene.found):
+        png = folder.write("instance-png", scene, "tiny", index)
+        assert png.name == f"my cat-{one.name}-{index + 1}.png"
+        assert (np.array(Image.open(png)) == 255 * scene.analysis.mask(one)).all()
+        (entry,) = json.loads(folder.write("instance-json", scene, "tiny", index).read_text())
+        assert (coco_mask.decode(entry["segmentation"]) == scene.analysis.mask(one)).all()
+    for index in (-1, 2):
+        with pytest.raises(WsisError, match="no longer on the screen"):
+            folder.write("instance-png", scene, "tiny", index)
+
+
+def test_the_bundle_follows_step_and_weights_and_lists_its_files(scene, folder):
+    naive = replace(scene, chosen_step=0)
+    with zipfile.ZipFile(folder.write("Bundle", naive, "tiny")) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(content.pop("manifest.json"))
+    assert manifest["step"] == 0
+    assert manifest["weights"] == {"alpha": 0.95, "beta": 0.1, "gamma": 0.8}
+    assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == {
+        name: hashlib.sha256(data).hexdigest() for name, data in content.items()
+    }
+    assert content["report.html"].startswith(b"<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("cat.jpg", "cat"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\photos\\cat.png", "cat"),
+        ("a\x00b\nc\u202ed.jpg", "abcd"),
+        ('<a>:"b"|?*.png', "_a___b____"),
+        ("Größe 猫.jpeg", "Größe 猫"),
+        ("e\u0301t\u00e9.jpg", "été"),
+        ("", "photo"),
+        ("..", "photo"),
+        (" . .jpg", "photo"),
+        (".jpg", "jpg"),
+        ("con.jpg", "_con"),
+        ("LPT1", "_LPT1"),
+        ("nul.tar.gz", "_nul.tar"),
+        ("icon.png", "icon"),
+        ("\ud800cat.png", "cat"),
+    ],
+)
+def test_stems_are_safe(name, stem):
+    assert files.safe_stem(name) == stem
+
+
+def test_long_names_are_cut_between_letters():
+    for letter in ("a", "é", "猫", "🐈"):
+        stem = files.safe_stem(letter * 300 + ".jpg")
+        assert files.LONGEST - 4 < len(stem.encode()) <= files.LONGEST
+        assert set(stem) == {letter}
+
+
+def test_a_strangers_name_stays_in_the_folder(scene, folder):
+    path = folder.write("Overlay", replace(scene, photo="../../../../tmp/" + "x" * 300 + "/..\\..\\evil.jpg"), "tiny")
+    assert path.name == "evil-overlay.png"
+    assert path.is_relative_to(Path(folder._home.name))
+
+
+def test_nobody_can_guess_a_path_and_old_files_go(scene, folder):
+    first, second = (folder.write("COCO JSON", scene, "tiny") for _ in range(2))
+    assert first.parent != second.parent
+    assert len(first.parent.name) >= 20
+    os.utime(first.parent, (0, 0))
+    folder.write("COCO JSON", scene, "tiny")
+    assert not first.exists()
+    assert second.exists()
+
+
+def test_what_cannot_be_downloaded_is_said(scene, folder):
+    with pytest.raises(WsisError, match="Switch a class on"):
+        folder.write("COCO JSON", empty_scene(), "tiny")
+    with pytest.raises(WsisError, match="There is no download 'PDF'"):
+        folder.write("PDF", scene, "tiny")

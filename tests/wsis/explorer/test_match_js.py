@@ -1,0 +1,159 @@
+"""`stage/match.js` against `wsis.matching` and `wsis.instances`: the same picks, to the last tie, for any weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from app import examples
+from tests.helpers.small_analysis import small_analysis
+from wsis import image, matching
+from wsis.explorer import layout, payload
+from wsis.instances import assemble
+from wsis.matching import PRESETS, Weights
+from wsis.peaks import Peaks
+from wsis.pipeline import Pipeline, Settings
+from wsis.proposals import ProposalSet
+
+STAGE = Path(layout.__file__).parent / "stage"
+COUNT, CELLS = 1000, 48
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    """A page with the arithmetic and the decoding of the real one, and nothing else."""
+    page = browser.new_page()
+    page.set_content("<html><body></body></html>")
+    handlers = SimpleNamespace(pipeline=SimpleNamespace(enhancers=("none", "spread")), enhancer="spread")
+    handlers.defaults = Settings(enhancer="spread")
+    page.add_script_tag(content=f"globalThis.wsis = {{config: {json.dumps(layout.config(handlers))}}}")
+    for name in ("match", "words", "session"):
+        page.add_script_tag(content=(STAGE / f"{name}.js").read_text(encoding="utf-8"))
+    yield page
+    page.close()
+
+
+def weights(seed: int) -> list[list[float]]:
+    """Random triples over several magnitudes, with zeros and equals, and the presets' own."""
+    rng = np.random.default_rng(seed)
+    triples = rng.random((COUNT, 3)) * 10.0 ** rng.integers(-5, 1, (COUNT, 3))
+    triples[rng.random((COUNT, 3)) < 0.15] = 0
+    triples[::7] = np.round(rng.random((len(triples[::7]), 3)) * 1.5, 2)
+    triples[::11] = triples[::11, :1]
+    own = [[p.weights.alpha, p.weights.beta, p.weights.gamma] for p in PRESETS.values()]
+    return [*own, *triples.tolist()][:COUNT]
+
+
+PICKS = """async ([match, runners, peaks, areas, step, k, weights]) => {
+  const M = wsis.match, all = await wsis.field(match), few = await wsis.field(runners), cells = all.offsets.length - 1;
+  return weights.map(w => [
+    M.instances(all, peaks, step, w, areas).map(one => [one.peak, one.id, one.score]),
+    M.rank(few, step, w, 5).map(i => few.ids[few.slots[i]]),
+    M.score(all, M.best(all, step * peaks.length + k, w), w),
+  ]);
+}"""
+
+
+def compare(page, analysis, step: int, k: int, seed: int) -> None:
+    """Instances with scores, the five best proposals and the winner's score, over `COUNT` weights."""
+    peaks = [
+        {"category": int(c), "probability": float(p)}
+        for c, p in zip(analysis.peaks.classes, analysis.peaks.probabilities, strict=True)
+    ]
+    cells = [(s, j) for s in range(analysis.steps + 1) for j in range(len(peaks))]
+    match = payload.field(analysis, cells, 1)
+    runners = payload.field(analysis, [(s, k) for s in range(analysis.steps + 1)], 5)
+    areas = analysis.proposals.region_areas.tolist()
+    chosen = weights(seed)
+    answers = page.evaluate(PICKS, [match, runners, peaks, areas, step, k, chosen])
+    for triple, (found, top, score) in zip(chosen, answers, strict=True):
+        own = Weights(*triple)
+        expected = [[one.peak, one.proposal, one.score] for one in analysis.instances(own, step)]
+        assert found == expected, triple
+        assert top == analysis.top(k, own, step, 5).tolist(), triple
+        assert score == matching.total(analysis.terms[step, k], own).max(), triple
+
+
+def generated(seed: int, ties: bool) -> SimpleNamespace:
+    """An analysis of nothing real: random regions, proposals and terms; with ties, terms of a few values only."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 37, (24, 30)).astype(np.int32)
+    membership = rng.random((300, 37)) < rng.random((300, 1))
+    membership[:, 0] |= ~membership.any(1)
+    proposals = ProposalSet(labels, membership, np.linspace(1, 0, 300, dtype=np.float32), "generated")
+    terms = rng.random((3, 6, 300, 3))
+    fits = rng.random((3, 6, 300))
+    if ties:
+        terms, fits = np.round(terms * 4) / 4, np.round(fits * 4) / 4
+    terms, fits = terms.astype(np.float32), fits.astype(np.float32)
+    classes = np.array([0, 0, 1, 0, 1, 2])
+    place = np.arange(6)
+    peaks = Peaks(classes, place, place, np.ones(6, np.float32), rng.random(6).astype(np.float32))
+    made = SimpleNamespace(proposals=proposals, terms=terms, fits=fits, peaks=peaks, steps=2)
+    made.instances = lambda own, step: assemble(peaks, terms[step], fits[step], proposals, "abc", own)
+    made.top = lambda k, own, step, count: matching.rank(terms[step, k], own, count)
+    return made
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_same_picks_on_generated_analyses(page, seed, ties):
+    compare(page, generated(seed, ties), step=seed + 1, k=3, seed=seed)
+
+
+def test_same_picks_on_the_hand_made_analysis(page):
+    compare(page, small_analysis(), step=1, k=0, seed=5)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    return Pipeline.load("voc-lite", device="cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reading", ["cover", "literal", "prm-2018"])
+def test_same_picks_on_a_real_analysis(page, pipeline, reading):
+    photo = next(iter(examples().values()))
+    analysis = pipeline.analyse(image.read(photo), Settings(enhancer="icn-saliency", steps=2, reading=reading))
+    assert len(analysis.peaks) > 1
+    compare(page, analysis, step=2, k=len(analysis.peaks) - 1, seed=9)
+
+
+def test_the_plane_of_two_weights_is_the_same(page):
+    made = generated(4, ties=True)
+    field = payload.field(made, [(0, 0)], 1)
+    at = [0.95, 0.1, 0.8]
+    asked = """async ([field, w, n]) => {
+      const f = await wsis.field(field), p = wsis.match.plane(f, 0, w, [0, 2], [1.5, 1.2], n);
+      return [...p.winners].map(i => f.ids[f.slots[i]]);
+    }"""
+    winners = np.reshape(page.evaluate(asked, [field, at, CELLS]), (CELLS, CELLS))
+    for row in range(0, CELLS, 5):
+        for column in range(CELLS):
+            own = Weights(1.5 * (column + 0.5) / CELLS, at[1], 1.2 * (row + 0.5) / CELLS)
+            assert winners[row, column] == matching.rank(made.terms[0, 0], own, 1)[0]
+
+
+def test_a_handover_hands_over(page):
+    made = generated(6, ties=False)
+    field, at = payload.field(made, [(1, 2)], 1), [0.95, 0.1, 0.8]
+    asked = """async ([field, w]) => {
+      const f = await wsis.field(field), found = [0, 1, 2].map(axis => wsis.match.handover(f, 0, w, axis, 3));
+      return found.map(h => h && [h.value, f.ids[f.slots[h.entry]], h.below]);
+    }"""
+    found = page.evaluate(asked, [field, at])
+    assert any(found)
+    best = matching.rank(made.terms[1, 2], Weights(*at), 1)[0]
+    for axis, handover in enumerate(found):
+        if handover is None:
+            continue
+        value, other, below = handover
+        for side, winner in ((-1, other if below else best), (1, best if below else other)):
+            moved = [*at]
+            moved[axis] = max(0.0, value + side * 1e-6)
+            scores = matching.total(made.terms[1, 2], Weights(*moved))
+            assert scores[winner] > scores[best if winner == other else other]

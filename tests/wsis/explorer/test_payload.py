@@ -1,0 +1,73 @@
+"""What the browser gets is what the analysis holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.helpers.page_data import decoded, unpacked
+from tests.helpers.small_analysis import CAT, DOG, small_analysis
+from wsis import matching
+from wsis.explorer import payload
+from wsis.matching import Weights
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "i4", "f4"])
+def test_numbers_arrive_as_they_are(kind):
+    values = np.arange(12).reshape(3, 4).astype(kind)
+    packed = payload.pack(values, kind)
+    assert packed["t"] == kind
+    np.testing.assert_array_equal(unpacked(packed), values.ravel())
+
+
+def test_the_partition_arrives_with_its_areas():
+    evidence = small_analysis().evidence
+    sent = payload.photo(evidence, "a.jpg")
+    image = decoded(sent["labels"])
+    np.testing.assert_array_equal(image[..., 2] + 256 * image[..., 1].astype(int), evidence.proposals.labels)
+    np.testing.assert_array_equal(unpacked(sent["areas"]), evidence.proposals.region_areas)
+    assert sent["size"] == [128, 96] and sent["work"] == [64, 48] and sent["total"] == 3
+
+
+def test_a_partition_of_many_regions_fits():
+    labels = np.arange(70 * 100, dtype=np.int32).reshape(70, 100)
+    from wsis.explorer import pictures
+
+    image = decoded(pictures.png_16(labels))
+    np.testing.assert_array_equal(image[..., 2] + 256 * image[..., 1].astype(int), labels)
+
+
+def test_a_field_holds_what_can_win():
+    made = small_analysis()
+    cells = [(step, k) for step in range(2) for k in range(2)]
+    sent = {name: unpacked(packed) for name, packed in payload.field(made, cells, 1).items()}
+    terms = sent["terms"].reshape(-1, 3)
+    assert sent["offsets"][0] == 0 and sent["offsets"][-1] == len(sent["slots"]) == len(terms)
+    for i, cell in enumerate(cells):
+        part = slice(*sent["offsets"][i : i + 2])
+        ids = sent["ids"][sent["slots"][part]]
+        np.testing.assert_array_equal(ids, matching.pareto(made.terms[cell]))
+        np.testing.assert_array_equal(terms[part], made.terms[cell][ids])
+        np.testing.assert_array_equal(sent["fits"][part], made.fits[cell][ids])
+        assert matching.rank(made.terms[cell], Weights(1, 0.2, 0.5), 1)[0] in ids
+    regions = made.proposals.membership.shape[1]
+    bits = np.unpackbits(sent["bits"].reshape(len(sent["ids"]), -1), axis=1, bitorder="little")[:, :regions]
+    np.testing.assert_array_equal(bits.astype(bool), made.proposals.membership[sent["ids"]])
+
+
+def test_peaks_and_classes():
+    sent = payload.analysis(small_analysis())
+    assert [(p["name"], p["category"]) for p in sent["peaks"]] == [("cat", CAT), ("dog", DOG)]
+    assert sent["peaks"][0]["x"] == pytest.approx(2.5 / 8) and sent["peaks"][0]["y"] == pytest.approx(3.5 / 6)
+    assert sent["on"] == ["cat", "dog"] and sent["empty"] is None and sent["steps"] == 1
+    assert sent["peaks"][0]["probability"] == float(np.float32(0.9))
+
+
+def test_a_peak_brings_its_maps_and_the_second_side_brings_less():
+    made = small_analysis()
+    sent = payload.peak(made, 1)
+    np.testing.assert_allclose(decoded(sent["maps"][0]) / 255, made.maps[0, 1], atol=1 / 255)
+    np.testing.assert_array_equal(decoded(sent["binary"][1]) > 0, made.binary[1, 1])
+    assert sent["grid"] == [8, 6] and len(unpacked(sent["runners"]["ids"])) == 3
+    assert payload.peak(made, 1, runners=False)["runners"] is None
+    assert set(payload.other(made)) == {"enhancer", "steps", "match"}

@@ -1,0 +1,202 @@
+"""Algorithm 1 from end to end, on random weights: shapes, contracts, errors, and what must not depend on what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.helpers.small_analysis import small_analysis
+from wsis import matching
+from wsis.errors import WsisError
+from wsis.matching import Weights
+from wsis.pipeline import WORK_SIZE, Analysis, Pipeline, Settings, normalised
+from wsis.proposals import from_masks
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_checkpoint):
+    return Pipeline.load(str(tiny_checkpoint), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def evidence(pipeline, photo):
+    return pipeline.observe(photo)
+
+
+def settings(**changes):
+    return Settings(classes=("cat", "dog"), steps=2, **changes)
+
+
+@pytest.mark.parametrize("enhancer", ["none", "spread", "icn-proposal", "icn-saliency"])
+def test_shapes_and_ranges(pipeline, evidence, enhancer):
+    analysis = pipeline.analyse(evidence, settings(enhancer=enhancer))
+    steps = {"none": 1, "spread": 2}.get(enhancer, 3)
+    count, total = len(analysis.peaks), len(analysis.proposals)
+    assert count >= 2 and set(analysis.peaks.classes) == {7, 11}
+    assert analysis.maps.shape == (steps, count, *evidence.work.shape[:2])
+    assert analysis.terms.shape == (steps, count, total, 3)
+    assert analysis.maps.min() >= 0 and analysis.maps.max() <= 1
+    np.testing.assert_array_equal(analysis.binary[0], matching.binarise(analysis.maps[0]))
+    found = analysis.instances()
+    assert found and [i.score for i in found] == sorted((i.score for i in found), reverse=True)
+    assert analysis.mask(found[0]).shape == evidence.size
+    semantic = analysis.semantic(found)
+    assert set(np.unique(semantic)) <= {0, 8, 12}
+    assert (semantic[analysis.mask(found[0])] == found[0].category + 1).all()
+
+
+def test_terms_are_eq_5_of_the_maps(pipeline, evidence):
+    analysis = pipeline.analyse(evidence, settings(enhancer="spread"))
+    np.testing.assert_array_equal(analysis.terms[1], matching.terms(analysis.maps[1], evidence.proposals))
+    best = analysis.top(0, Weights(1, 0, 0), step=1, count=1)[0]
+    assert analysis.terms[1, 0, best, 0] == analysis.terms[1, 0, :, 0].max()
+
+
+def test_weights_change_the_pick_and_nothing_else(pipeline, evidence):
+    analysis = pipeline.analyse(evidence, settings(enhancer="spread"))
+    pure, whole = (analysis.top(0, weights, count=1)[0] for weights in (Weights(1, 0, 0), Weights(0, 0, 1)))
+    assert analysis.proposals.areas[pure] < analysis.proposals.areas[whole]
+
+
+def test_responses_differ_between_peaks_and_class_maps_do_not(pipeline, evidence):
+    maps = np.zeros_like(evidence.class_maps.maps)  # untrained maps have one peak, two are wanted
+    maps[7, 4, 4], maps[7, 12, 20] = 5, 4
+    active = replace(evidence, class_maps=replace(evidence.class_maps, maps=maps))
+    chosen = Settings(classes=("cat",), enhancer="none")
+    by_map = pipeline.analyse(active, chosen)
+    by_peak, mixed = (pipeline.analyse(active, replace(chosen, naive=naive)) for naive in ("response", "mixed"))
+    same = np.flatnonzero(by_map.peaks.classes == by_map.peaks.classes[0])
+    assert len(same) >= 2
+    np.testing.assert_array_equal(by_map.maps[0, same[0]], by_map.maps[0, same[1]])
+    assert not np.array_equal(by_peak.maps[0, same[0]], by_peak.maps[0, same[1]])
+    assert not np.array_equal(mixed.maps, by_map.maps)
+
+
+def test_the_same_photo_gives_the_same_result(pipeline, photo):
+    first, second = (pipeline.analyse(photo, settings()) for _ in range(2))
+    np.testing.assert_array_equal(first.terms, second.terms)
+    assert first.instances() == second.instances()
+
+
+def test_work_is_bounded_and_masks_have_the_photos_size(pipeline, photo):
+    large = np.tile(photo, (5, 5, 1))
+    analysis = pipeline.analyse(large, settings(enhancer="none"))
+    assert max(analysis.evidence.work.shape) == WORK_SIZE
+    assert analysis.mask(analysis.instances()[0]).shape == large.shape[:2]
+
+
+def test_foreign_proposals_keep_their_pixels(pipeline, photo):
+    masks = np.zeros((2, *photo.shape[:2]), bool)
+    masks[0, 37:201, 11:333] = True
+    masks[1, 5:9, 5:9] = True
+    analysis = pipeline.analyse(pipeline.observe(photo, proposals=from_masks(masks)), settings(enhancer="none"))
+    for instance in analysis.instances(per_peak=3):
+        assert any(np.array_equal(analysis.mask(instance), mask) for mask in masks)
+    with pytest.raises(WsisError, match="451x300"):
+        pipeline.observe(photo, proposals=from_masks(masks[:, :-1]))
+
+
+def test_objectness_counts_in_scores_and_not_in_the_choice(pipeline, evidence):
+    analysis = pipeline.analyse(evidence, settings(enhancer="spread"))
+    assert evidence.objectness.shape == (len(evidence.proposals),)
+    np.testing.assert_array_equal(analysis.fits, analysis.overlaps * evidence.objectness)
+    plain = replace(analysis, settings=replace(analysis.settings, objectness=False))
+    assert plain.fits is plain.overlaps
+    best = {one.peak: one for one in plain.instances()}
+    for one in analysis.instances():
+        if one.peak in best:  # another of two doubles may have stayed
+            assert one.proposal == best[one.peak].proposal
+            assert one.score == pytest.approx(best[one.peak].score * evidence.objectness[one.proposal], rel=1e-5)
+
+
+def test_a_foreign_model_without_the_network_scores_by_probability_and_overlap(pipeline, photo):
+    bare = Pipeline(replace(pipeline.checkpoint, objectness=None))
+    analysis = bare.analyse(photo, settings(enhancer="spread"))
+    assert analysis.evidence.objectness is None and "objectness" not in analysis.seconds
+    assert analysis.fits is analysis.overlaps and analysis.instances(per_peak=3)
+
+
+def test_own_objects_stand_at_the_peak_and_show_its_class():
+    made = small_analysis()
+    objectness = np.array([0.9, 0.8, 0.5], np.float32)
+    made = replace(made, evidence=replace(made.evidence, objectness=objectness))
+    inside = 1 / (1 + np.exp(-made.own_class_maps[:, None] * np.ones((1, 3, 1, 1))))
+    masks = made.proposals.masks(range(3))
+    presence = np.array([[one[mask].mean() for one, mask in zip(row, masks, strict=True)] for row in inside])
+    there = np.array([[True, False, False], [False, True, False]])  # the small box lies beside both peaks
+    np.testing.assert_allclose(made.own_objects, objectness * np.sqrt(presence) * there, rtol=1e-4)
+    ranked = replace(made, settings=replace(made.settings, objectness=False))
+    np.testing.assert_allclose(ranked.own_objects, made.proposals.scores / 2 * np.sqrt(presence) * there, rtol=1e-4)
+
+
+def test_nothing_recognisable_is_an_empty_analysis(pipeline, evidence):
+    nothing = replace(evidence, class_maps=replace(evidence.class_maps, scores=np.zeros(20, np.float32)))
+    for enhancer in pipeline.enhancers:
+        analysis = pipeline.analyse(nothing, Settings(enhancer=enhancer))
+        assert len(analysis.peaks) == 0 and analysis.instances() == ()
+        assert len(analysis.maps) == {"none": 1, "spread": 2}.get(enhancer, 4)
+        assert not analysis.semantic(()).any()
+
+
+def test_a_class_switched_on_that_is_absent_still_answers(pipeline, evidence):
+    analysis = pipeline.analyse(evidence, Settings(classes=("aeroplane",), enhancer="spread"))
+    assert len(analysis.peaks) >= 1 and analysis.instances()[0].name == "aeroplane"
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"classes": ("unicorn",)}, "unicorn"),
+        ({"steps": 9}, "steps"),
+        ({"class_threshold": 2.0}, "class_threshold"),
+        ({"enhancer": "magic"}, "magic"),
+        ({"naive": "magic"}, "magic"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(pipeline, evidence, changes, part):
+    with pytest.raises(WsisError, match=part):
+        pipeline.analyse(evidence, Settings(**changes))
+
+
+def test_progress_names_every_stage_in_order(pipeline, photo):
+    told = []
+    analysis = pipeline.analyse(photo, settings(), progress=lambda stage, share: told.append((stage, share)))
+    assert [stage for stage, _ in told] == [
+        "classes", "contours", "proposals", "objectness", "peaks", "enhance", "match",
+    ]  # fmt: skip
+    assert [share for _, share in told] == sorted(share for _, share in told)
+    assert set(analysis.seconds) == {stage for stage, _ in told}
+
+
+def test_an_analysis_checks_its_parts(pipeline, evidence):
+    analysis = pipeline.analyse(evidence, settings(enhancer="none"))
+    with pytest.raises(ValueError, match="terms: expected"):
+        replace(analysis, terms=analysis.terms[..., :2])
+    with pytest.raises(ValueError, match="overlaps"):
+        replace(analysis, overlaps=analysis.overlaps[:, :, :-1])
+    assert isinstance(analysis, Analysis)
+
+
+def test_normalised():
+    maps = np.stack([np.arange(6.0).reshape(2, 3), np.full((2, 3), 4.0)]).astype(np.float32)
+    np.testing.assert_allclose(normalised(maps)[0], np.arange(6).reshape(2, 3) / 5)
+    assert not normalised(maps)[1].any() and normalised(maps[:0]).shape == (0, 2, 3)
+
+
+def test_named_classes_are_painted_however_unsure():
+    made = small_analysis()
+    found = made.instances()
+    sure = replace(made, settings=replace(made.settings, semantic_threshold=1.0))
+    assert made.semantic(found).any() and not sure.semantic(found).any()
+    named = replace(made, settings=replace(made.settings, semantic_threshold=1.0, classes=("cat", "dog")))
+    assert (named.semantic(found) == made.semantic(found)).all()
+
+
+def test_agreement_holds_an_icn_back_and_leaves_the_rest_alone(pipeline, evidence):
+    for enhancer in ("icn-saliency", "spread", "none"):
+        free, held = (pipeline.analyse(evidence, settings(enhancer=enhancer, agreement=own)) for own in (False, True))
+        np.testing.assert_array_equal(free.maps[0], held.maps[0])
+        same = np.array_equal(free.maps, held.maps)
+        assert same == (enhancer != "icn-saliency")
