@@ -10,7 +10,7 @@ MASKS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev app segment test lint format audit container-check train evaluate benchmark clean
+.PHONY: help setup setup-dev app segment test lint format audit container-check train evaluate gpu-check benchmark clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,13 @@ train: $(VENV)/.dev ## train all five networks; VOC=... MASKS='["/data/masks"]' 
 evaluate: $(VENV)/.dev ## measure a model; VOC=.../VOCdevkit/VOC2012 ARGS="--limit 50"
 	@test -n "$(VOC)" || { echo "Say where PASCAL VOC 2012 lies: make evaluate VOC=/data/VOCdevkit/VOC2012"; exit 2; }
 	$(BIN)/python -m train.evaluate --voc "$(VOC)" --split val $(ARGS)
+
+gpu-check: $(if $(GPU_PYTHON),,$(VENV)/.dev) ## compare a CUDA card with the processor, then time both; a rehearsal where there is none. GPU_PYTHON=python3 uses what is installed
+	@GPU=$$($(or $(GPU_PYTHON),$(BIN)/python) -c 'import torch; print("" if torch.cuda.is_available() else "rehearsal")') && \
+	{ test -z "$$GPU" || echo "There is no CUDA card here: this is a rehearsal on the processor."; } && \
+	export WSIS_GPU=$$GPU && \
+	$(or $(GPU_PYTHON),$(BIN)/python) -m pytest -m gpu tests/gpu -p no:cacheprovider -n 0 $(ARGS) && \
+	$(or $(GPU_PYTHON),$(BIN)/python) -m benchmarks gpu --runs $(if $(RUNS),$(RUNS),5)
 
 benchmark: $(VENV)/.dev ## time the stages on this machine
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -10,24 +10,27 @@ from typing import Annotated
 import torch
 import typer
 
+from benchmarks.gpu import gpu
 from benchmarks.suite import SUITE
+
+ALL = {**SUITE, "gpu": gpu}
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help=f"which to run: {', '.join(SUITE)}; all by default")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help=f"which to run: {', '.join(ALL)}; all by default")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
     runs: Annotated[int, typer.Option(help="counted runs of each benchmark, after one warm-up")] = 5,
 ) -> None:
     """Run benchmarks and print what they measured."""
-    unknown = [name for name in names or () if name not in SUITE]
+    unknown = [name for name in names or () if name not in ALL]
     if unknown:
-        raise typer.BadParameter(f"no benchmark '{unknown[0]}'; there are: {', '.join(SUITE)}")
+        raise typer.BadParameter(f"no benchmark '{unknown[0]}'; there are: {', '.join(ALL)}")
     results = {}
     if not as_json:
         machine = platform.processor() or platform.machine()
         print(f"{machine}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
-    for name in names or SUITE:
-        results[name] = SUITE[name](runs)
+    for name in names or ALL:
+        results[name] = ALL[name](runs)
         if not as_json:
             figures = "  ".join(f"{key} {_short(value)}" for key, value in results[name].items())
             print(f"{name:10s} {figures}", flush=True)

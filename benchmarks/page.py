@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks import curves
+from benchmarks import curves, gpu
 from benchmarks.suite import SUITE
 
 ROOT = Path(__file__).parents[1]
@@ -156,6 +156,10 @@ interpreter, torch and the model included.
 | peaks | megapixels | peak MB | of which before the photo |
 |---|---|---|---|
 {_memory(found["memory"])}
+
+## On a GPU
+
+{gpu.section()}
 
 ## What was tried
 

@@ -55,10 +55,19 @@ def write_photos(folder: Path, count: int) -> Path:
     return folder
 
 
-def analysed() -> tuple[Pipeline, Analysis]:
+def analysed(device: str = "cpu") -> tuple[Pipeline, Analysis]:
     """The embedded model, and the benchmark photo as it sees it."""
-    pipeline = Pipeline.load(device="cpu")
+    pipeline = Pipeline.load(device=device)
     return pipeline, pipeline.analyse(photo(), many_peaks(pipeline))
+
+
+def growing(pipeline: Pipeline, analysis: Analysis) -> tuple[object, ...]:
+    """The arguments of `icn.enhance`: the saliency ICN, an analysis' naive maps, T = 3."""
+    evidence, peaks = analysis.evidence, analysis.peaks
+    grid = evidence.class_maps.maps.shape[1:]
+    place = np.stack([(peaks.rows + 0.5) / grid[0], (peaks.columns + 0.5) / grid[1]], 1).astype(np.float32)
+    own = normalised(evidence.class_maps.maps[peaks.classes])
+    return pipeline.checkpoint.icns["icn-saliency"], evidence.work, analysis.maps[0], own, place, 3
 
 
 def prm(runs: int) -> Figures:
@@ -86,11 +95,7 @@ def prm(runs: int) -> Figures:
 def icn_steps(runs: int) -> Figures:
     """The ICN on ten maps, T = 3; `settled` is the share of maps that the last step changes by less than .01."""
     pipeline, analysis = analysed()
-    net, evidence, peaks = pipeline.checkpoint.icns["icn-saliency"], analysis.evidence, analysis.peaks
-    grid = evidence.class_maps.maps.shape[1:]
-    place = np.stack([(peaks.rows + 0.5) / grid[0], (peaks.columns + 0.5) / grid[1]], 1).astype(np.float32)
-    own = normalised(evidence.class_maps.maps[peaks.classes])
-    arguments = net, evidence.work, analysis.maps[0], own, place, 3
+    arguments = growing(pipeline, analysis)
     call = partial(icn.enhance, *arguments)
     figures = compared(
         call,
@@ -100,7 +105,7 @@ def icn_steps(runs: int) -> Figures:
     )
     before, after = call()[-2:]
     settled = float((np.abs(after - before).max((1, 2)) < 0.01).mean())
-    return {**figures, "maps": len(peaks), "settled": settled}
+    return {**figures, "maps": len(analysis.peaks), "settled": settled}
 
 
 def proposals(runs: int) -> Figures:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 Figures = dict[str, object]
 Call = Callable[[], object]
 
@@ -61,10 +63,18 @@ def compared(
 
 
 def seconds(call: Call) -> float:
-    """Wall time of one call."""
+    """Wall time of one call, what it started on a GPU included."""
+    settle()
     start = time.perf_counter()
     call()
+    settle()
     return time.perf_counter() - start
+
+
+def settle() -> None:
+    """Wait for what runs on a GPU, which calls do not."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def summary(times: list[float]) -> Figures:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from benchmarks.timing import settle
 from train.classifier import Stage1
 from train.icn import Stage2
 from wsis import voc
@@ -38,8 +39,14 @@ def classifier(backbone: str = LITE) -> Stage:
 STEPS: dict[str, Callable[[], Stage]] = {"icn": icn, "classifier": classifier}
 
 
-def step_seconds(name: str, runs: int) -> list[float]:
-    """Seconds of each of `runs` training steps of a stage, after one that does not count."""
+def step_seconds(name: str, runs: int, accelerator: str = "cpu") -> list[float]:
+    """Seconds of each of `runs` training steps of a stage, after one that does not count.
+
+    Args:
+        name: one of `STEPS`.
+        runs: counted steps.
+        accelerator: `cpu` or `gpu`, as Lightning names them.
+    """
     torch.manual_seed(0)
     module, batch = STEPS[name]()
     clock = _Clock()
@@ -48,7 +55,8 @@ def step_seconds(name: str, runs: int) -> list[float]:
         warnings.simplefilter("ignore")  # Lightning's advice about loaders
         trainer = L.Trainer(
             max_epochs=1,
-            accelerator="cpu",
+            accelerator=accelerator,
+            devices=1,
             precision="bf16-mixed",
             callbacks=[clock],
             logger=False,
@@ -65,7 +73,9 @@ class _Clock(L.Callback):
         self.seconds: list[float] = []
 
     def on_train_batch_start(self, *_: object) -> None:
+        settle()
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, *_: object) -> None:
+        settle()
         self.seconds.append(time.perf_counter() - self.start)

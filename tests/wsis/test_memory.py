@@ -6,16 +6,15 @@ import os
 import re
 import subprocess
 import sys
-import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.helpers import ROOT
+from tests.helpers.small_device import Device
 from wsis.errors import WsisError
 from wsis.icn import ICN
 from wsis.memory import REMEMBERED, Chunks, explained
@@ -23,33 +22,6 @@ from wsis.pipeline import Pipeline, Settings
 from wsis.proposals import objectness
 
 CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "dog", "horse")
-
-
-class Device(TorchDispatchMode):
-    """Counts the bytes of the tensors made inside it that are still there; more than `limit` is out of memory."""
-
-    def __init__(self, limit: float = float("inf")) -> None:
-        super().__init__()
-        self.limit, self.peak, self.failures = limit, 0, 0
-        self._held: dict[int, int] = {}
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        for tensor in result if isinstance(result, (tuple, list)) else [result]:
-            if isinstance(tensor, torch.Tensor):
-                self._hold(tensor.untyped_storage())
-        return result
-
-    def _hold(self, storage: torch.UntypedStorage) -> None:
-        key = storage._cdata
-        if key not in self._held:
-            self._held[key] = storage.nbytes()
-            weakref.finalize(storage, self._held.pop, key, None)
-        now = sum(self._held.values())
-        if now > self.limit:
-            self.failures += 1
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        self.peak = max(self.peak, now)
 
 
 @pytest.fixture
@@ -202,9 +174,9 @@ from wsis.backbone import Backbone
 torch.set_num_threads(1)
 net = Backbone("tf_efficientnet_lite0").eval()
 with torch.inference_mode():
-    for size in range(64, 800, 32):
+    for size in range(480, 1120, 32):
         net(torch.zeros(1, 3, 64, size))
-        if size == 480:  # by then other caches, which stay small, are full
+        if size == 800:  # by then other caches, which stay small, are full
             before = heap()
 print(heap() - before)
 """
