@@ -12,6 +12,8 @@ from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -114,3 +116,13 @@ def browser() -> Iterator[Any]:
         running = driver.chromium.launch(executable_path=program, args=list(CHROMIUM))
         yield running
         running.close()
+
+
+@pytest.fixture
+def boom() -> Iterator[bytes]:
+    """A pickle that must stay unopened."""
+    from tests.helpers.pickled import Boom
+
+    Boom.opened = False
+    yield pickle.dumps(Boom())
+    assert not Boom.opened

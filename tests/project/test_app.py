@@ -13,7 +13,6 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import httpx
 import pytest
@@ -22,10 +21,9 @@ from gradio_client.exceptions import AuthenticationError
 from PIL import Image
 
 import app
+from tests.helpers import ROOT
+from tests.helpers.explorer_process import started
 from wsis.errors import WsisError
-
-ROOT = Path(app.__file__).parent
-
 
 # --- options --------------------------------------------------------------------------------------------------------
 
@@ -153,28 +151,6 @@ def test_readme_starts_with_what_a_space_needs():
 
 
 # --- a served explorer ----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def started(model, *options, **environment):
-    """The explorer in a process of its own; yields the process and its address."""
-    command = [sys.executable, str(ROOT / "app.py"), "--model", str(model), "--device", "cpu", *options]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        heard = []
-        for line in process.stdout:
-            heard.append(line)
-            if found := re.match(r"wsis explorer: (\S+)", line):
-                break
-        else:
-            pytest.fail("".join(heard))
-        yield process, found[1]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.slow
