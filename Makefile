@@ -8,9 +8,11 @@ MODEL ?= checkpoints/mine
 WEB ?= []
 MASKS ?=
 ARGS ?=
+# A worker on each core; a file's tests go to the same one, for they share what is costly (docs/testing.md).
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev app segment test lint format audit container-check train evaluate gpu-check benchmark clean
+.PHONY: help setup setup-dev app segment test test-all lint format audit container-check train evaluate gpu-check benchmark clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +38,11 @@ setup-dev: $(VENV)/.dev ## the same, with training and tests
 app: $(VENV)/.app ## set up, then open the explorer; ARGS="--port 7861"
 	$(BIN)/python app.py $(ARGS)
 
-test: $(VENV)/.dev ## set up, then run the tests; ARGS="-k peaks"
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## set up, then run all but the slow tests; or those of your choice: ARGS="-k peaks"
+	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL) -m "not slow")
+
+test-all: $(VENV)/.dev ## run every test; ARGS="-m slow" runs those that make test leaves out
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -1,16 +1,22 @@
-"""What every test shares: few threads, fixed seeds, small random checkpoints, and where the real data lies."""
+"""What every test shares: one thread, fixed seeds, small random checkpoints, and where the real data lies."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Many small operations gain nothing from more threads, and each core has a worker of its own.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pickle
 
 import numpy as np
 import pytest
@@ -24,14 +30,27 @@ CHROMIUM = (
 )  # fmt: skip
 
 
-def pytest_configure() -> None:
-    """Two threads at most: many small operations do not gain from more, and several jobs may share the machine."""
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", min(2, os.cpu_count() or 1))))
+def pytest_xdist_auto_num_workers() -> int:
+    """A worker for each core; each takes about a gigabyte."""
+    return min(os.cpu_count() or 1, 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in a browser come last: Playwright's loop runs from the first of them on, and allows no other."""
-    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+    """Files with slow tests first, so that no worker has a long one left when the others are done."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(autouse=True)
+def _no_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright's loop runs in this thread from the first test in a browser on; to other tests it must not seem so."""
+    if "browser" in request.fixturenames:
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +133,13 @@ def browser() -> Iterator[Any]:
         running = driver.chromium.launch(executable_path=program, args=list(CHROMIUM))
         yield running
         running.close()
+
+
+@pytest.fixture
+def boom() -> Iterator[bytes]:
+    """A pickle that must stay unopened."""
+    from tests.helpers.pickled import Boom
+
+    Boom.opened = False
+    yield pickle.dumps(Boom())
+    assert not Boom.opened

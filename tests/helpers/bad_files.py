@@ -102,3 +102,12 @@ def write_all(folder: Path) -> dict[str, str]:
     for name, (content, _) in files.items():
         (folder / name).write_bytes(content)
     return {name: pattern for name, (_, pattern) in files.items()}
+
+
+NAMES = [
+    "../../../etc/passwd", "/etc/passwd", "..", ".", "", "a/../../b", "..\\..\\windows\\win.ini", "C:\\boot.ini",
+    "\\\\host\\share", "a\0.png", "\0", "a\nb", "CON", "nul.txt", "com1.png", "x" * 100_000, "%2e%2e%2fetc", "~",
+    "~root", "$HOME", "`id`", "; rm -rf *", "-rf", "a\u202egnp.exe", "file:///etc/passwd",
+    "http://127.0.0.1/", "é" * 300,
+]  # fmt: skip
+"""Names that a file may come with."""

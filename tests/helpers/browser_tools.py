@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -112,6 +113,30 @@ def upload(page: Any, name: str, content: bytes, *, wait: bool = True) -> None:
     page.set_input_files("#photo input.file", {"name": name, "mimeType": "image/*", "buffer": content})
     if wait:
         page.wait_for_function(f"() => wsis.data.photo?.serial > {serial} && ({READY})()")
+
+
+def state(page: Any) -> dict[str, Any]:
+    """What the page shows."""
+    return page.evaluate(STATE)
+
+
+def changed(page: Any, act: Callable[[], object]) -> None:
+    """Do it, and wait until the stage shows other pixels."""
+    before = page.evaluate(PIXELS)
+    act()
+    page.wait_for_function(f"() => ({PIXELS})() !== {before}")
+
+
+def shown(page: Any, condition: str) -> None:
+    """Wait until it is so, in terms of what the page knows."""
+    page.wait_for_function(f"() => {{ const S = wsis.state, D = wsis.data, now = wsis.now; return {condition}; }}")
+
+
+def anew(page: Any, act: Callable[[], object]) -> None:
+    """Do it, and wait for the analysis that it makes."""
+    before = page.evaluate("wsis.state.token")
+    act()
+    shown(page, f"!D.busy && S.token && S.token !== {json.dumps(before)} && now.part")
 
 
 def tab(page: Any, name: str) -> None:

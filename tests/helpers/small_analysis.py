@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.helpers.bad_files import picture
 from wsis import matching, voc
 from wsis.classifier import ClassMaps
+from wsis.explorer.scene import Scene
 from wsis.peaks import Peaks
 from wsis.pipeline import Analysis, Evidence, Settings
 from wsis.proposals import from_masks
@@ -44,3 +47,26 @@ def small_analysis() -> Analysis:
     thresholds = np.full((2, 2), 0.2, np.float32)
     settings = Settings(enhancer="spread")
     return Analysis(evidence, settings, peaks, steps, binary, thresholds, terms, overlaps)
+
+
+def random_scene(rng: np.random.Generator, count: int = 3) -> Scene:
+    """The small analysis with other terms; the third proposal is small, so all three can be told apart by area."""
+    analysis = small_analysis()
+    terms = rng.dirichlet((1, 1, 1), (2, 2, count)).astype(np.float32)  # equal sums: each can win
+    return Scene(replace(analysis, terms=terms))
+
+
+def empty_scene() -> Scene:
+    analysis = small_analysis()
+    nothing, no_number = np.zeros(0, np.int64), np.zeros(0, np.float32)
+    return Scene(
+        replace(
+            analysis,
+            peaks=Peaks(nothing, nothing, nothing, no_number, no_number),
+            maps=analysis.maps[:, :0],
+            binary=analysis.binary[:, :0],
+            thresholds=analysis.thresholds[:, :0],
+            terms=analysis.terms[:, :0],
+            overlaps=analysis.overlaps[:, :0],
+        )
+    )

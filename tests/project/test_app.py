@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +11,6 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import httpx
 import pytest
@@ -22,10 +19,9 @@ from gradio_client.exceptions import AuthenticationError
 from PIL import Image
 
 import app
+from tests.helpers import ROOT
+from tests.helpers.explorer_process import started
 from wsis.errors import WsisError
-
-ROOT = Path(app.__file__).parent
-
 
 # --- options --------------------------------------------------------------------------------------------------------
 
@@ -155,28 +151,6 @@ def test_readme_starts_with_what_a_space_needs():
 # --- a served explorer ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def started(model, *options, **environment):
-    """The explorer in a process of its own; yields the process and its address."""
-    command = [sys.executable, str(ROOT / "app.py"), "--model", str(model), "--device", "cpu", *options]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        heard = []
-        for line in process.stdout:
-            heard.append(line)
-            if found := re.match(r"wsis explorer: (\S+)", line):
-                break
-        else:
-            pytest.fail("".join(heard))
-        yield process, found[1]
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_it_stops_within_five_seconds_though_somebody_watches(tiny_checkpoint, sign):
@@ -277,23 +251,16 @@ def proxied(address):
 
 
 @pytest.mark.slow
-def test_behind_a_proxy_that_takes_the_prefix_off(tiny_checkpoint, photo, tmp_path):
+def test_behind_a_proxy_that_takes_the_prefix_off(tiny_checkpoint, photo, tmp_path, browser):
     """Every address on the page leads through the proxy, and none past it."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = chromium()
-    if program is None:
-        pytest.skip("no chromium on PATH or in WSIS_CHROMIUM")
     Image.fromarray(photo[60:260, 60:340]).save(tmp_path / "cat.jpg")
     with started(tiny_checkpoint, "--root-path", "/wsis/") as (_, address), proxied(address) as public:
         api = Client(public, verbose=False)
         with pytest.raises(Exception, match="no longer kept"):
             api.predict("x", api_name="/rank")
         wrong = []
-        with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(
-                executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-            )
-            tab = browser.new_page(viewport={"width": 1440, "height": 900})
+        with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+            tab = context.new_page()
             tab.on("request", lambda one: one.url.startswith((public, "data:", "blob:")) or wrong.append(one.url))
             tab.on("response", lambda one: one.status < 400 or wrong.append(f"{one.status} {one.url}"))
             tab.on("pageerror", lambda error: wrong.append(str(error)))
@@ -302,10 +269,4 @@ def test_behind_a_proxy_that_takes_the_prefix_off(tiny_checkpoint, photo, tmp_pa
             with tab.expect_response(lambda one: "/upload" in one.url, timeout=60_000) as answer:
                 tab.locator("input[type=file]").first.set_input_files(tmp_path / "cat.jpg")
             assert answer.value.ok
-            browser.close()
     assert wrong == []
-
-
-def chromium() -> str | None:
-    named = os.environ.get("WSIS_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from tests.wsis.test_tuning import random_analysis, random_truth
+from tests.helpers.random_analysis import random_analysis, random_truth
 from train import tune
 from wsis import instances, metrics, tuning
 from wsis.ground_truth import overlaps

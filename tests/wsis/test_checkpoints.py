@@ -244,3 +244,21 @@ def test_imagenet_network_names_a_cat(data_root: Path, photo: np.ndarray, tmp_pa
     labels.write_text("# mean: .5 .5 .5\n# std: .5 .5 .5\n" + "\n".join(adapter.imagenet_labels().classes))
     found = checkpoints.load("torchvision:mobilenet_v2", weights=weights, labels=labels).classifier.class_maps(photo)
     assert found.classes[found.scores.argmax()] in ("Egyptian cat", "tabby", "tiger cat")
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.bin", "w.pkl", "w.ckpt", "w.safetensors", "w"])
+def test_pickled_weights_are_refused_unopened(boom, name, tmp_path):
+    (tmp_path / name).write_bytes(boom)
+    with pytest.raises(WsisError, match=r"pickle|no safetensors"):
+        checkpoints.read_safetensors(tmp_path / name)
+
+
+@pytest.mark.parametrize("file", ["../classifier.safetensors", "/etc/passwd", "a/b.safetensors", "classifier.pt", ""])
+def test_a_checkpoint_names_files_beside_it_only(file, tiny_checkpoint, tmp_path):
+    folder = tmp_path / "evil"
+    shutil.copytree(tiny_checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["modules"]["classifier"]["file"] = file
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WsisError, match=r"expected a \.safetensors file beside it"):
+        checkpoints.load(folder)

@@ -13,7 +13,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from tests.wsis.test_tuning import write_scenes
+from tests.helpers.scenes import write_scenes
 from train import data, evaluate, scenes
 from train.ablate import __main__ as ablate
 from train.ablate import bootstrap, variants

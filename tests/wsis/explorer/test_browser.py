@@ -20,7 +20,20 @@ pytest.importorskip("playwright.sync_api")
 from pycocotools import coco
 from skimage import data
 
-from tests.helpers.browser_tools import PIXELS, READY, STATE, Visitors, fetched, serve, tab, until, upload
+from tests.helpers.browser_tools import (
+    PIXELS,
+    READY,
+    Visitors,
+    anew,
+    changed,
+    fetched,
+    serve,
+    shown,
+    state,
+    tab,
+    until,
+    upload,
+)  # fmt: skip
 from wsis.explorer.turns import Limits
 from wsis.matching import Weights
 from wsis.photo_sets import LAYOUTS
@@ -28,49 +41,6 @@ from wsis.pipeline import Pipeline, Settings
 
 pytestmark = pytest.mark.slow
 PHOTOS, CLASSES, INSTANCES = LAYOUTS[0]
-
-
-@pytest.fixture(scope="module")
-def site(browser):
-    with serve(Pipeline.load()) as served:
-        yield served
-
-
-@pytest.fixture
-def visit(browser, site):
-    visitors = Visitors(browser, site)
-    yield visitors
-    for context in visitors.contexts:
-        context.close()
-    assert visitors.wrong == []
-
-
-@pytest.fixture(scope="module")
-def cat():
-    return encoded(data.chelsea(), "JPEG", quality=92)
-
-
-def state(page):
-    return page.evaluate(STATE)
-
-
-def changed(page, act):
-    """Do it, and wait until the stage shows other pixels."""
-    before = page.evaluate(PIXELS)
-    act()
-    page.wait_for_function(f"() => ({PIXELS})() !== {before}")
-
-
-def shown(page, condition):
-    """Wait until it is so, in terms of what the page knows."""
-    page.wait_for_function(f"() => {{ const S = wsis.state, D = wsis.data, now = wsis.now; return {condition}; }}")
-
-
-def anew(page, act):
-    """Do it, and wait for the analysis that it makes."""
-    before = page.evaluate("wsis.state.token")
-    act()
-    shown(page, f"!D.busy && S.token && S.token !== {json.dumps(before)} && now.part")
 
 
 # --- the first screen ------------------------------------------------------------------------------------------------

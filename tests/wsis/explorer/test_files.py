@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from tests.helpers.small_analysis import small_analysis
-from tests.wsis.explorer.test_plots import empty_scene
+from tests.helpers.bad_files import NAMES
+from tests.helpers.small_analysis import empty_scene, small_analysis
+from wsis import photo_sets
 from wsis.errors import WsisError
 from wsis.explorer import files
 from wsis.explorer.scene import Scene
@@ -128,3 +129,12 @@ def test_what_cannot_be_downloaded_is_said(scene, folder):
         folder.write("COCO JSON", empty_scene(), "tiny")
     with pytest.raises(WsisError, match="There is no download 'PDF'"):
         folder.write("PDF", scene, "tiny")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_download_lies_in_its_own_folder_whatever_the_photo_is_called(name, tmp_path):
+    stem = files.safe_stem(name)
+    file = tmp_path / f"{stem}-overlay.png"
+    file.write_bytes(b"")
+    assert file.resolve().parent == tmp_path and [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert 0 < len(stem.encode()) <= files.LONGEST + 1 and stem.isprintable() and not photo_sets._DEVICE.match(stem)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.helpers import ROOT
-from tests.project.test_app import started
+from tests.helpers.explorer_process import started
 from wsis.explorer.guard import CLOSED, HEADERS
 
 

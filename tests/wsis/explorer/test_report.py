@@ -16,8 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.helpers import ROOT
-from tests.helpers.small_analysis import small_analysis
-from tests.wsis.explorer.test_plots import empty_scene
+from tests.helpers.small_analysis import empty_scene, small_analysis
 from wsis import cli, export
 from wsis.checkpoints import Checkpoint
 from wsis.explorer import report

@@ -300,3 +300,13 @@ def test_published_prm_proposals(data_root: Path) -> None:
         # superpixel unions are made of few connected parts; runs read from the wrong start or order would shear them
         borders = proposals.borders[1].sum()
         assert borders < 0.12 * size[0] * size[1]
+
+
+def test_a_matlab_file_can_hold_no_object(boom, tmp_path):
+    """Cells and structs come as object arrays, but of numbers and text; a pickle inside stays bytes."""
+    scipy.io.savemat(tmp_path / "a.mat", {"masks": np.frombuffer(boom, np.uint8)[None, :]})
+    with pytest.raises(WsisError, match="photo of"):
+        read(tmp_path / "a.mat", (40, 60))
+    (tmp_path / "b.mat").write_bytes(boom)
+    with pytest.raises(WsisError, match="not a readable MATLAB file"):
+        read(tmp_path / "b.mat", (40, 60))

@@ -1,6 +1,6 @@
 // Eq. 5 in the browser: score, rank, pick, suppress. No page, no canvas: numbers in, numbers out.
 //
-// wsis/matching.py and wsis/instances.py are the authority; tests/test_match_js.py demands the same picks of both. Scores
+// wsis/matching.py and wsis/instances.py are the authority; test_match_js.py demands the same picks of both. Scores
 // are three products and two sums of doubles in the same order there and here, so they agree to the bit.
 //
 // A field holds the proposals that can matter, for some cells (a cell is one map: a step of a peak):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.helpers import ROOT
-from tests.wsis.explorer.tabs.test_results import Page
+from tests.helpers.markup import Page
 from wsis import checkpoints
 from wsis.checkpoints import Checkpoint
 from wsis.explorer.tabs import method, method_figure

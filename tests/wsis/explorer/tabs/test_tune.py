@@ -12,7 +12,8 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from tests.wsis.test_tuning import random_analysis, random_truth, write_scenes
+from tests.helpers.random_analysis import random_analysis, random_truth
+from tests.helpers.scenes import write_scenes
 from wsis import photo_sets, tuning
 from wsis.errors import WsisError
 from wsis.explorer.tabs import tune as tab

@@ -1,32 +1,129 @@
-"""Attacks: names, zips, pickles, paths and packages. What each stands against is in SECURITY.md."""
+"""Sets of photos with their masks: layouts of folders, and zips that are whole, bounded, or evil."""
 
 from __future__ import annotations
 
-import ast
 import io
-import pickle
 import random
-import re
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import numpy as np
 import pytest
-import scipy.io
-from packaging.requirements import Requirement
 
-from tests.helpers import ROOT
-from wsis import checkpoints, photo_sets
+from tests.helpers.scenes import SEEDS, write_scenes
+from wsis import photo_sets
 from wsis.errors import WsisError
-from wsis.proposals import readers
-
-REQUIREMENTS = ("requirements.txt", "train/requirements.txt", "requirements-dev.txt", "requirements-cluster.txt")
-SOURCES = sorted([*(ROOT / "wsis").rglob("*.py"), ROOT / "app.py"])
 
 
-# --- zips ------------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    root = tmp_path_factory.mktemp("kit")
+    write_scenes(root, *photo_sets.LAYOUTS[0])
+    return root
+
+
+@pytest.fixture(scope="module")
+def pairs(kit):
+    return photo_sets.collect(kit)
+
+
+# --- folders ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", photo_sets.LAYOUTS)
+def test_collect_knows_its_layouts(tmp_path, names):
+    write_scenes(tmp_path / "data" / "set", *names)
+    (tmp_path / "data" / "set" / names[1] / "s1.png").unlink()  # a photo without a mask
+    found = photo_sets.collect(tmp_path)
+    assert [pair.name for pair in found] == ["s0", "s2"]
+    assert found[0].instances.parent.name == names[2]
+
+
+def test_collect_flat_folders(tmp_path, kit):
+    for seed in SEEDS:
+        (tmp_path / f"s{seed}.JPG").write_bytes((kit / "JPEGImages" / f"s{seed}.jpg").read_bytes())
+        (tmp_path / f"s{seed}.png").write_bytes((kit / "SegmentationClass" / f"s{seed}.png").read_bytes())
+    (tmp_path / "alone.jpg").write_bytes(b"")
+    found = photo_sets.collect(tmp_path)
+    assert [pair.name for pair in found] == ["s0", "s1", "s2"] and found[0].instances is None
+
+
+def test_collect_takes_only_val_of_a_devkit(kit, tmp_path):
+    write_scenes(tmp_path, *photo_sets.LAYOUTS[0])
+    (tmp_path / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("s2\nelse\n")
+    assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["s2"]
+
+
+def test_collect_says_what_it_expects(tmp_path):
+    with pytest.raises(WsisError, match="SegmentationObject"):
+        photo_sets.collect(tmp_path)
+    with pytest.raises(WsisError, match="no folder"):
+        photo_sets.collect(tmp_path / "nowhere")
+
+
+def test_spaced_keeps_both_ends(pairs):
+    many = [photo_sets.Pair(str(i), pairs[0].photo, pairs[0].classes) for i in range(10)]
+    chosen = [int(pair.name) for pair in photo_sets.spaced(many, 4)]
+    assert chosen == [0, 3, 6, 9] and photo_sets.spaced(many, 10) == tuple(many)
+
+
+# --- zips -------------------------------------------------------------------------------------------------------------
+
+
+def packed(tmp_path, names, content=b"x"):
+    file = tmp_path / "some.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return file
+
+
+def test_unpack_takes_what_it_needs(kit, tmp_path):
+    file = tmp_path / "kit.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(kit.rglob("*.*")):
+            archive.write(path, f"top/{path.relative_to(kit)}")
+        for name in ("run.sh", "__MACOSX/top/._s0.jpg", ".hidden.png"):
+            archive.writestr(name, "x")
+    (tmp_path / "out").mkdir()
+    photo_sets.unpack(file, tmp_path / "out")
+    assert [pair.name for pair in photo_sets.collect(tmp_path / "out")] == ["s0", "s1", "s2"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["top"]
+
+
+@pytest.mark.parametrize("name", ["../a.png", "/a.png", "a/../../b.png", "..\\a.png", "C:\\a.png"])
+def test_unpack_stays_in_its_folder(tmp_path, name):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(WsisError, match="outside its folder"):
+        photo_sets.unpack(packed(tmp_path, [name]), tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "some.zip"]
+
+
+def test_unpack_refuses_links(tmp_path):
+    entry = zipfile.ZipInfo("a.png")
+    entry.external_attr = 0o120777 << 16
+    with pytest.raises(WsisError, match="outside its folder"):
+        photo_sets.unpack(packed(tmp_path, [entry], b"/etc/passwd"), tmp_path)
+
+
+def test_unpack_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo_sets, "MOST_UNPACKED", 100)
+    photo_sets.unpack(packed(tmp_path, ["a.png"], bytes(100)), tmp_path)
+    with pytest.raises(WsisError, match="unpacks to more than"):
+        photo_sets.unpack(packed(tmp_path, ["a.png", "b.png"], bytes(60)), tmp_path)
+    monkeypatch.setattr(photo_sets, "MOST_FILES", 2)
+    with pytest.raises(WsisError, match="holds 3 files"):
+        photo_sets.unpack(packed(tmp_path, ["a.png", "b.png", "c.png"]), tmp_path)
+
+
+def test_unpack_says_what_is_no_zip(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"nothing")
+    with pytest.raises(WsisError, match="no zip"):
+        photo_sets.unpack(tmp_path / "a.zip", tmp_path)
+
+
+# --- evil zips --------------------------------------------------------------------------------------------------------
 
 
 def zipped(*files: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -81,6 +178,8 @@ def zip64(**values: int) -> bytes:
 
 
 TRAVERSAL = "outside its folder"
+
+
 EVIL_ZIPS: dict[str, tuple[Callable[[], bytes], str]] = {
     "parent": (lambda: zipped(("../a.png", b"x")), TRAVERSAL),
     "parent further on": (lambda: zipped(("a/b/../../../a.png", b"x")), TRAVERSAL),
@@ -220,200 +319,3 @@ def test_a_list_of_photos_is_short(tmp_path):
     listing.write_bytes(bytes(photo_sets.MOST_LIST + 1))
     with pytest.raises(WsisError, match=r"val\.txt is longer than 1 MB"):
         photo_sets.collect(tmp_path)
-
-
-# --- nothing that is read may run ------------------------------------------------------------------------------------
-
-RUNS_CODE = {
-    "eval", "exec", "compile", "__import__", "breakpoint", "torch.load", "torch.hub.load", "torch.jit.load",
-    "os.system", "os.popen", "numpy.fromregex", "pandas.read_pickle", "yaml.load", "yaml.unsafe_load", "yaml.full_load",
-}  # fmt: skip
-RUNS_CODE_MODULES = {
-    "pickle",
-    "cPickle",
-    "_pickle",
-    "dill",
-    "cloudpickle",
-    "joblib",
-    "marshal",
-    "shelve",
-    "subprocess",
-    "yaml",
-}
-ASKS_FIRST = {"numpy.load": "allow_pickle", "numpy.save": "allow_pickle"}
-"""Calls that must say no by name: what a default says may change."""
-
-
-def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
-    """Every call with the full name of what is called, whatever it was imported as."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    names: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {
-                one.asname or one.name.partition(".")[0]: one.name if one.asname else one.name.partition(".")[0]
-                for one in node.names
-            }
-        elif isinstance(node, ast.ImportFrom):
-            names |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            first, _, rest = ast.unparse(node.func).partition(".")
-            yield f"{names.get(first, first)}.{rest}".rstrip("."), node
-
-
-def imports(file: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {one.name.partition(".")[0] for one in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").partition(".")[0])
-    return found
-
-
-def runs_code(file: Path) -> list[str]:
-    """What in a source file could run what it reads."""
-    found = [f"{file.name}: imports {name}" for name in sorted(imports(file) & RUNS_CODE_MODULES)]
-    for name, call in calls(file):
-        flag = next((one.value for one in call.keywords if one.arg == ASKS_FIRST.get(name)), None)
-        refused = isinstance(flag, ast.Constant) and flag.value is False
-        if name in RUNS_CODE or (name in ASKS_FIRST and not refused):
-            found.append(f"{file.name}:{call.lineno}: {name}")
-        if any(one.arg == "shell" and ast.unparse(one.value) != "False" for one in call.keywords):
-            found.append(f"{file.name}:{call.lineno}: shell")
-    return found
-
-
-@pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_nothing_that_is_read_may_run(file):
-    assert runs_code(file) == []
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "import pickle", "from joblib import load", "import torch as t; t.load(f)", "from torch import load as l; l(f)",
-        "import numpy as np; np.load(f)", "import numpy as np; np.load(f, allow_pickle=True)", "eval(x)",
-        "from numpy import load; load(f, allow_pickle=flag)", "import yaml", "run(x, shell=True)",
-    ],
-)  # fmt: skip
-def test_the_check_of_sources_sees_what_it_looks_for(line, tmp_path):
-    (tmp_path / "a.py").write_text(line)
-    assert runs_code(tmp_path / "a.py")
-
-
-class Boom:
-    """Unpickling it would be noticed."""
-
-    opened = False
-
-    def __reduce__(self):
-        return setattr, (Boom, "opened", True)
-
-
-@pytest.fixture
-def boom() -> Iterator[bytes]:
-    Boom.opened = False
-    yield pickle.dumps(Boom())
-    assert not Boom.opened
-
-
-@pytest.mark.parametrize("name", ["w.pt", "w.pth", "w.bin", "w.pkl", "w.ckpt", "w.safetensors", "w"])
-def test_pickled_weights_are_refused_unopened(boom, name, tmp_path):
-    (tmp_path / name).write_bytes(boom)
-    with pytest.raises(WsisError, match=r"pickle|no safetensors"):
-        checkpoints.read_safetensors(tmp_path / name)
-
-
-def test_object_arrays_are_refused_unopened(boom, tmp_path):
-    from wsis import tuning
-
-    array = np.empty(1, object)
-    array[0] = Boom()
-    np.savez(tmp_path / "a.npz", **{name: array for name in ("classes", "names")})
-    assert tuning._load(tmp_path / "a.npz") is None  # a record from the cache: measured again
-
-
-def test_a_matlab_file_can_hold_no_object(boom, tmp_path):
-    """Cells and structs come as object arrays, but of numbers and text; a pickle inside stays bytes."""
-    scipy.io.savemat(tmp_path / "a.mat", {"masks": np.frombuffer(boom, np.uint8)[None, :]})
-    with pytest.raises(WsisError, match="photo of"):
-        readers.read(tmp_path / "a.mat", (40, 60))
-    (tmp_path / "b.mat").write_bytes(boom)
-    with pytest.raises(WsisError, match="not a readable MATLAB file"):
-        readers.read(tmp_path / "b.mat", (40, 60))
-
-
-# --- a name is no path -----------------------------------------------------------------------------------------------
-
-NAMES = [
-    "../../../etc/passwd", "/etc/passwd", "..", ".", "", "a/../../b", "..\\..\\windows\\win.ini", "C:\\boot.ini",
-    "\\\\host\\share", "a\0.png", "\0", "a\nb", "CON", "nul.txt", "com1.png", "x" * 100_000, "%2e%2e%2fetc", "~",
-    "~root", "$HOME", "`id`", "; rm -rf *", "-rf", "a\u202egnp.exe", "file:///etc/passwd",
-    "http://127.0.0.1/", "é" * 300,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_download_lies_in_its_own_folder_whatever_the_photo_is_called(name, tmp_path):
-    from wsis.explorer.files import LONGEST, safe_stem
-
-    stem = safe_stem(name)
-    file = tmp_path / f"{stem}-overlay.png"
-    file.write_bytes(b"")
-    assert file.resolve().parent == tmp_path and [path.name for path in tmp_path.iterdir()] == [file.name]
-    assert 0 < len(stem.encode()) <= LONGEST + 1 and stem.isprintable() and not photo_sets._DEVICE.match(stem)
-
-
-@pytest.mark.parametrize("name", [*NAMES, "/proc/self/environ", "../gradio/x", None, 5, ["a"], {"path": "/etc/passwd"}])
-def test_an_upload_is_what_was_uploaded_here(name, tmp_path, monkeypatch):
-    from wsis.explorer import uploads
-
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    (tmp_path / "uploads-of-others").mkdir()
-    (tmp_path / "uploads-of-others" / "a.png").write_bytes(b"x")
-    (folder / "link.png").symlink_to("/etc/passwd")
-    monkeypatch.setattr(uploads, "get_upload_folder", lambda: str(folder))
-    tried = [str(name), f"{folder}/{name}", f"{folder}/../uploads-of-others/a.png", f"{folder}/link.png", str(folder)]
-    for path in tried:
-        with pytest.raises(WsisError, match="did not arrive"):
-            uploads.uploaded(Path(path))
-    (folder / "a.png").write_bytes(b"x")
-    assert uploads.uploaded(folder / "a.png") == (folder / "a.png").resolve()
-
-
-@pytest.mark.parametrize("file", ["../classifier.safetensors", "/etc/passwd", "a/b.safetensors", "classifier.pt", ""])
-def test_a_checkpoint_names_files_beside_it_only(file, tiny_checkpoint, tmp_path):
-    import json
-    import shutil
-
-    folder = tmp_path / "evil"
-    shutil.copytree(tiny_checkpoint, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config["modules"]["classifier"]["file"] = file
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(WsisError, match=r"expected a \.safetensors file beside it"):
-        checkpoints.load(folder)
-
-
-def test_what_a_visitor_says_names_no_model_and_no_folder():
-    """The page and the API know analyses and sets by tokens and photos by uploads; nothing takes a model's name."""
-    for name in ("handlers", "api", "files", "store"):
-        source = (ROOT / "wsis" / "explorer" / f"{name}.py").read_text()
-        assert not re.search(r"Pipeline\.load|checkpoints\.(load|find)|read_safetensors", source), name
-
-
-# --- packages --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", REQUIREMENTS)
-def test_every_requirement_is_a_pinned_range(name):
-    lines = [line.strip() for line in (ROOT / name).read_text().splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    assert lines
-    for line in lines:
-        requirement = Requirement(line)  # no option, no other index, no file
-        assert requirement.url is None, line
-        assert sorted(one.operator for one in requirement.specifier) == ["<", ">="], line
