@@ -180,8 +180,8 @@ def steps(results: Results) -> str:
     told = []
     for kind, name, less in zip((PUBLISHED, table.ours), third, first, strict=True):
         if found := results.difference(name, less):
-            noise = "" if found["map50"].compare(0) else ", within noise"
-            told.append(f"{found['map50'].text('+')} {kind}{noise}")
+            noise = "" if found["map50"].compare(0) else "; within noise"
+            told.append(f"{found['map50'].text('+')} ({kind}{noise})")
     gain = table.row("T = 3").values["map50"] - table.row("T = 1").values["map50"]
     return f"{NAMES['map50']} at T = 3 less T = 1: {gain:+.1f} in the paper; here {', '.join(told)}." if told else ""
 

@@ -19,8 +19,8 @@ from wsis.explorer import words
 from wsis.results import NAMES, Figure, Measured, Results
 
 KEYS = ("enhancer", "steps", "preset", "per_peak")
-SHOWN, BASE = "icn-saliency, T = 3, with agreement and objectness", "class map"
-"""The row that bars show first, the explorer's own settings, and the one that they are compared with."""
+SHOWN, BASE = ("icn-saliency, T = 3, with agreement and objectness", "icn-saliency, T = 3"), "class map"
+"""The row that bars show first, the explorer's own settings as both files call it, and what they are compared with."""
 CHART = (("3", "map50"), ("2", "miou"))
 """Tables and their figures that the chart draws."""
 SIGNS = {1: ("up", "▲", "above the paper’s"), -1: ("down", "▼", "below the paper’s")}
@@ -68,43 +68,39 @@ def _lead(found: Results) -> str:
 
 def _chart(found: Results) -> str:
     """Bars with intervals: the paper, as published and ours, of the rows that both tables of `CHART` answer."""
-    groups: list[tuple[str, list[tuple[str, list[Figure | None]]]]] = []
-    names = [row.name for row in paper.tables()[CHART[0][0]].rows]
-    for name in names:
-        lanes: dict[str, list[Figure | None]] = {"paper": [], paper.PUBLISHED: [], "with ours": []}
-        for number, figure in CHART:
-            table = paper.tables()[number]
-            row = next((row for row in table.rows if row.name == name), None)
-            answer = next(iter(paper.answers(table, row, found) if row else []), None)
-            if row is None or answer is None:
-                break
-            lanes["paper"].append(Figure(row.values[figure]))
-            for kind, one in ((paper.PUBLISHED, answer.published), ("with ours", answer.ours)):
-                lanes[kind].append(one.figures[figure] if one else None)
-        else:
-            groups.append((name, [(kind, lane) for kind, lane in lanes.items() if any(lane)]))
-    if not groups:
+    tables = [paper.tables()[number] for number, _ in CHART]
+    names = [row.name for row in tables[0].rows if all(row.name in (other.name for other in t.rows) for t in tables)]
+    panels = []
+    for table, (_, key) in zip(tables, CHART, strict=True):
+        groups = []
+        for row in map(table.row, names):
+            for answer in paper.answers(table, row, found)[:1]:
+                bars = {"paper": Figure(row.values[key])}
+                own = {paper.PUBLISHED: answer.published, "with ours": answer.ours}
+                groups.append((row.name, bars | {kind: one.figures[key] for kind, one in own.items() if one}))
+        panels.append((NAMES[key], groups))
+    ends = [figure.high or figure.value for _, groups in panels for _, bars in groups for figure in bars.values()]
+    if not ends:
         return ""
-    every = [figure for _, lanes in groups for _, lane in lanes for figure in lane if figure]
-    top = 10 * math.ceil(max(figure.high or figure.value for figure in every) / 10)
-    head = "".join(f'<th scope="col" colspan="2">{NAMES[figure]}</th>' for _, figure in CHART)
+    top = 10 * math.ceil(max(ends) / 10)
+    shown = "".join(
+        f'<table class="res-chart"><caption>{name}</caption>{"".join(_group(*group, top) for group in groups)}</table>'
+        for name, groups in panels
+    )
+    return f'<div class="res-pair">{shown}</div>'
+
+
+def _group(name: str, bars: Mapping[str, Figure], top: float) -> str:
+    """The bars of one row of the paper."""
     body = "".join(
-        f'<tr class="res-{kind.split()[-1]}">'
-        + (f'<th scope="rowgroup" rowspan="{len(lanes)}">{escape(name)}</th>' if place == 0 else "")
-        + f'<th scope="row">{kind}</th>{"".join(_lane(figure, top) for figure in lane)}</tr>'
-        for name, lanes in groups
-        for place, (kind, lane) in enumerate(lanes)
+        f'<tr class="res-{kind.split()[-1]}"><th scope="row">{kind}</th>{_lane(figure, top)}</tr>'
+        for kind, figure in bars.items()
     )
-    return _scroll(
-        "Chart: the paper, as published and with ours",
-        f'<table class="res-chart"><thead><tr><td colspan="2"></td>{head}</tr></thead><tbody>{body}</tbody></table>',
-    )
+    return f'<tbody><tr><th scope="rowgroup" colspan="3">{escape(name)}</th></tr>{body}</tbody>'
 
 
-def _lane(figure: Figure | None, top: float) -> str:
+def _lane(figure: Figure, top: float) -> str:
     """A bar with its interval, and the numbers."""
-    if figure is None:
-        return "<td></td><td></td>"
     line = ""
     if figure.low is not None and figure.high is not None:
         line = f'<u style="left:{100 * figure.low / top:.2f}%;width:{100 * (figure.high - figure.low) / top:.2f}%"></u>'
@@ -124,7 +120,7 @@ def _beside(found: Results | None) -> str:
         else "As printed, in percent. Figures of your own would stand beside the row that they answer to."
     )
     return (
-        f'<section><h3>Beside the paper</h3><p class="res-note">{escape(beside)}</p>{tables}'
+        f'<section><h3>Beside the paper</h3><p class="res-note">{escape(beside)}</p><div class="res-pair">{tables}</div>'
         f'<p class="res-note">Paper: {escape(paper.source())}</p></section>'
     )
 
@@ -143,14 +139,18 @@ def _paper_table(table: paper.Table, found: Results | None) -> str:
     )
     ours = f" · ours: {table.ours}" if found and wide else ""
     head = f"<thead><tr><td></td>{top}</tr>{f'<tr><td></td>{sub}</tr>' if found else ''}</thead>"
-    after = {"1": _worth, "4": lambda own: f'<p class="res-note">{escape(paper.steps(own).replace("-", "−"))}</p>'}.get(table.number)
+    after = ""
+    if found and table.number == "1":
+        after = _worth(found)
+    if found and table.number == "4":
+        after = f'<p class="res-note">{escape(paper.steps(found).replace("-", "−"))}</p>'
     return (
-        f"<div><h4>Table {table.number} <span>{escape(table.title + ours)}</span></h4>"
+        f'<div{" class=res-wide" if wide else ""}><h4>Table {table.number} <span>{escape(table.title + ours)}</span></h4>'
         + _scroll(
             f"Table {table.number} of the paper and our figures",
             f'<table class="res-paper-table">{head}<tbody>{body}</tbody></table>',
         )
-        + (after(found) if found and after else "")
+        + (f"</div><div>{after}" if found and table.number == "1" else after)
         + "</div>"
     )
 
@@ -161,7 +161,8 @@ def _paper_row(table: paper.Table, row: paper.Printed, found: Results | None) ->
         values = "".join(f"<td>{words.short(row.values[figure], 1)}</td>" for figure in table.figures)
         return f'<tr><th scope="row">{escape(row.name)}</th>{values}</tr>'
     lines = []
-    for place, answer in enumerate(paper.answers(table, row, found) or [None]):
+    answers: list[paper.Answer | None] = [*paper.answers(table, row, found)] or [None]
+    for place, answer in enumerate(answers):
         name = f"{escape(row.name)} " if place == 0 else ""
         if answer:
             name += f"<small>{escape(answer.label)} <q>{escape(answer.learned_from)}</q></small>"
@@ -172,7 +173,8 @@ def _paper_row(table: paper.Table, row: paper.Printed, found: Results | None) ->
             for one in (answer.published, answer.ours) if answer else (None, None):
                 shown = _figure(one.figures[figure], row.values[figure]) if one else "–" if answer else ""
                 cells += f'<td class="res-own">{shown}</td>'
-        lines.append(f'<tr{"" if answer else " class=res-none"}><th scope="row">{name}</th>{cells}</tr>')
+        kind = "res-none" if answer is None else "res-above" if place + 1 < len(answers) else "res-last"
+        lines.append(f'<tr class="{kind}"><th scope="row">{name}</th>{cells}</tr>')
     return "".join(lines)
 
 
@@ -183,7 +185,7 @@ def _figure(figure: Figure, beside: float | None = None, sign: str = "") -> str:
     symbol = ""
     if beside is not None and (side := figure.compare(beside)):
         kind, mark, told = SIGNS[side]
-        symbol = f'<i class="res-{kind}" title="{told}">{mark}</i>'
+        symbol = f'<i class="res-is-{kind}" title="{told}">{mark}</i>'
     return f"<b>{words.short(float(figure.text().split()[0]), 1) if not sign else value}</b>{symbol}{interval}"
 
 
@@ -292,7 +294,7 @@ def _bars(choices: Iterable[tuple[str, Mapping[str, float]]]) -> str:
     names = list(dict.fromkeys(name for _, by_class in choices for name in by_class))
     shares = [[percent(by_class[n]) if n in by_class else None for n in names] for _, by_class in choices]
     base = shares[titles.index(BASE)] if BASE in titles else [None] * len(names)
-    chosen = titles.index(SHOWN) if SHOWN in titles else len(choices) - 1
+    chosen = next((titles.index(title) for title in SHOWN if title in titles), len(choices) - 1)
     options = "".join(
         f'<option value="{i}"{" selected" if i == chosen else ""}>{escape(title)}</option>'
         for i, title in enumerate(titles)
