@@ -150,26 +150,26 @@ def worth(results: Results) -> list[Worth]:
     for row in (row for row in table.rows if row is not full):
         paper = round(full.values["miou"] - row.values["miou"], 1)
         for published, ours in row.answers:
-            here, added = results.difference(published_full, published), results.difference(ours_full, ours)
+            pairs = (published_full, published), (ours_full, ours)
+            here, added = (figures.get("miou") for figures in (results.difference(*pair) or {} for pair in pairs))
             if here or added:
-                label = _label(table, published, ours)
-                found.append(Worth(row.name, label, paper, here and here["miou"], added and added["miou"]))
+                found.append(Worth(row.name, _label(table, published, ours), paper, here, added))
     return found
 
 
 def sentence(results: Results) -> str:
     """What to say of the results in one breath; empty where the rows for it were not measured."""
-    table = tables()["3"]
+    table, figure = tables()["3"], "map50"
     best, remade = table.row(BEST), table.row(REMADE)
-    ((_, ours_name),) = best.answers
-    (here, *_), (base, *_) = (answers(table, row, results) or [None] for row in (best, remade))
-    if not (here and here.published and here.ours and base and base.published and ours_name):
+    ((published, ours),) = best.answers
+    ((base, _),) = remade.answers
+    told = [row.figures[figure].text() for row in map(results.row, (published, ours, base)) if row]
+    if len(told) < 3:
         return ""
-    figure = "map50"
     return (
-        f"Instances reach an {NAMES[figure]} of {here.published.figures[figure].text()} {PUBLISHED} and "
-        f"{here.ours.figures[figure].text()} {table.ours}, where the paper's {BEST} has {best.values[figure]:.1f}; PRM, "
-        f"which both start from, has {base.published.figures[figure].text()} here and {remade.values[figure]:.1f} there."
+        f"Instances reach an {NAMES[figure]} of {told[0]} {PUBLISHED} and {told[1]} {table.ours}, where the paper's "
+        f"{BEST} has {best.values[figure]:.1f}; PRM, which both start from, has {told[2]} here and "
+        f"{remade.values[figure]:.1f} there."
     )
 
 

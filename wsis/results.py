@@ -9,9 +9,9 @@ from typing import Any
 NAMES = {"map25": "mAP25", "map50": "mAP50", "map75": "mAP75", "abo": "ABO", "miou": "mIoU"}
 """Figures of instances and of the semantic map, in the order of tables."""
 LEARNED_FROM = (
-    "What rows learned from: labels say which classes are in a photo of VOC; contours and masks are those of objects of "
-    "any kind, without their class, in photos outside VOC. Contours shape the proposals, masks teach icn-saliency and "
-    "objectness."
+    "What rows learned from: labels say which classes are in a photo of VOC; contours and masks are those of objects "
+    "of any kind, without their class, in photos outside VOC. Contours shape the proposals, masks teach icn-saliency "
+    "and objectness."
 )
 """What `Measured.learned_from` means."""
 
@@ -128,8 +128,9 @@ def read(content: Any) -> Results | None:
             )
             for one in content["differences"]
         )
-        counts = (int(content[key]) for key in ("photos", "instances", "resamples"))
-        return Results(str(content["command"]), str(content["model"]), *counts, rows, differences) if rows else None
+        photos, instances, resamples = (int(content[key]) for key in ("photos", "instances", "resamples"))
+        about = str(content["command"]), str(content["model"])
+        return Results(*about, photos, instances, resamples, rows, differences) if rows else None
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

@@ -1,8 +1,8 @@
 """Tables 1, 3 and 4 of the paper with our networks, and Figs. 5 to 7, in one run.
 
-`python -m train.ablate --voc KIT --split val` writes `results.json` beside the model's networks, where the explorer reads
-it, and `results.md` and `figures/` into `docs`; `python -m train.ablate.page` then renews the README. What was measured
-of a photo is kept on disk, so a second run reads it and loads no network.
+`python -m train.ablate --voc KIT --split val` writes `results.json` beside the model's networks, where the explorer
+reads it, and `results.md` and `figures/` into `docs`; `python -m train.ablate.page` then renews the README. What was
+measured of a photo is kept on disk, so a second run reads it and loads no network.
 """
 
 from __future__ import annotations

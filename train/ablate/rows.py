@@ -136,14 +136,8 @@ def iterations() -> list[list[Row]]:
 
 def differences(variants: Collection[str]) -> list[tuple[Row, Row]]:
     """Rows to be compared: each with what it improves on."""
-    parts = [
-        (full, row)
-        for full, *others in (ablations(variants, PUBLISHED), ablations(variants))
-        for row in others
-    ]
-    naive, spread, proposal, saliency = NAIVE, *(
-        replace(row, changes=UNSCORED) for row in (SPREAD, PROPOSAL, SALIENCY)
-    )
+    parts = [(full, row) for full, *others in (ablations(variants, PUBLISHED), ablations(variants)) for row in others]
+    naive, spread, proposal, saliency = NAIVE, *(replace(row, changes=UNSCORED) for row in (SPREAD, PROPOSAL, SALIENCY))
     enhanced = [
         (spread, naive),
         (proposal, naive),

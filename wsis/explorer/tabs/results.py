@@ -1,7 +1,7 @@
 """The Results tab: what was measured of a checkpoint beside the tables of the paper.
 
-`wsis.paper` says which of our rows (`results.json`, by `python -m train.ablate`) answers which row of the paper; the rows
-of `metrics.json` (by `python -m train.evaluate`) stand folded below.
+`wsis.paper` says which of our rows (`results.json`, by `python -m train.ablate`) answers which row of the paper; the
+rows of `metrics.json` (by `python -m train.evaluate`) stand folded below.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def percent(share: float) -> float:
 
 def _lead(found: Results) -> str:
     """One sentence and one picture."""
-    about = f"{found.photos:,} photos · {found.instances:,} instances · rebuilt masks · one seed · all figures in percent"
     return (
-        f'<section class="res-lead"><h3>How good are the masks?</h3><p>{escape(paper.sentence(found))}</p>{_chart(found)}'
-        f'<p class="res-note">{about}. Bars end at the figure; the line over an end holds 95% of {found.resamples:,} '
-        "bootstrap resamples of the photos. The paper measured other photos and masks with another backbone and other "
-        "proposals: a guide, not a contest.</p></section>"
+        '<section class="res-lead"><h3>How good are the masks?</h3>'
+        f'<p>{escape(paper.sentence(found))}</p>{_chart(found)}<p class="res-note">{found.photos:,} photos · '
+        f"{found.instances:,} instances · rebuilt masks · one seed · figures in percent. Bars end at the figure; the "
+        f"line over an end holds 95% of {found.resamples:,} bootstrap resamples of the photos. The paper measured "
+        "other photos and masks with another backbone and other proposals: a guide, not a contest.</p></section>"
     )
 
 
@@ -112,15 +112,17 @@ def _lane(figure: Figure, top: float) -> str:
 
 def _beside(found: Results | None) -> str:
     """The paper's tables with our figures in columns beside theirs."""
-    tables = "".join(_paper_table(table, found) for table in (paper.tables()[number] for number in ("3", "1", "2", "4")))
-    beside = (
-        f"Published: the paper’s method and nothing of ours. Ours: with what we added. ▲ ▼: the paper’s figure lies outside "
-        f"our interval; without a sign it lies within or there is no interval. {results.LEARNED_FROM}"
-        if found
-        else "As printed, in percent. Figures of your own would stand beside the row that they answer to."
-    )
+    tables = [_paper_table(paper.tables()[number], found) for number in ("3", "1", "2", "4")]
+    said = "As printed, in percent. Figures of your own would stand beside the row that they answer to."
+    if found:
+        tables.insert(2, _worth(found))
+        said = (
+            "Published: the paper’s method and nothing of ours. Ours: with what we added. ▲ ▼: the paper’s figure lies "
+            f"outside our interval; without a sign it lies within or there is no interval. {results.LEARNED_FROM}"
+        )
     return (
-        f'<section><h3>Beside the paper</h3><p class="res-note">{escape(beside)}</p><div class="res-pair">{tables}</div>'
+        f'<section><h3>Beside the paper</h3><p class="res-note">{escape(said)}</p>'
+        f'<div class="res-pair">{"".join(tables)}</div>'
         f'<p class="res-note">Paper: {escape(paper.source())}</p></section>'
     )
 
@@ -129,30 +131,22 @@ def _paper_table(table: paper.Table, found: Results | None) -> str:
     """A table of the paper; by each figure's column those of our rows."""
     wide = len(table.figures) > 1
     kinds = ["paper", "published", "ours"] if wide else ["paper", paper.PUBLISHED, table.ours]
-    kinds = kinds if found else kinds[:1]
+    span = len(kinds) if found else 1
+    top = "".join(f'<th scope="colgroup" colspan="{span}">{NAMES[figure]}</th>' for figure in table.figures)
+    head = f"<tr><td></td>{top}</tr>"
+    title, after = table.title, ""
+    if found:
+        columns = "".join(f'<th scope="col">{kind}</th>' for kind in kinds)
+        head += f"<tr><td></td>{columns * len(table.figures)}</tr>"
+        title += f" · ours: {table.ours}" * wide
+        after = f'<p class="res-note">{_minus(paper.steps(found))}</p>' * (table.number == "4")
     body = "".join(_paper_row(table, row, found) for row in table.rows)
-    top = "".join(f'<th scope="colgroup" colspan="{len(kinds)}">{NAMES[figure]}</th>' for figure in table.figures)
-    sub = "".join(
-        f'<th scope="col" class="res-{"first" if place == 0 else "own"}">{escape(kind)}</th>'
-        for _ in table.figures
-        for place, kind in enumerate(kinds)
+    box = _scroll(
+        f"Table {table.number} of the paper and our figures",
+        f'<table class="res-paper-table"><thead>{head}</thead><tbody>{body}</tbody></table>',
     )
-    ours = f" · ours: {table.ours}" if found and wide else ""
-    head = f"<thead><tr><td></td>{top}</tr>{f'<tr><td></td>{sub}</tr>' if found else ''}</thead>"
-    after = ""
-    if found and table.number == "1":
-        after = _worth(found)
-    if found and table.number == "4":
-        after = f'<p class="res-note">{escape(paper.steps(found).replace("-", "−"))}</p>'
-    return (
-        f'<div{" class=res-wide" if wide else ""}><h4>Table {table.number} <span>{escape(table.title + ours)}</span></h4>'
-        + _scroll(
-            f"Table {table.number} of the paper and our figures",
-            f'<table class="res-paper-table">{head}<tbody>{body}</tbody></table>',
-        )
-        + (f"</div><div>{after}" if found and table.number == "1" else after)
-        + "</div>"
-    )
+    heading = f"<h4>Table {table.number} <span>{escape(title)}</span></h4>"
+    return f"<div{' class=res-wide' * wide}>{heading}{box}{after}</div>"
 
 
 def _paper_row(table: paper.Table, row: paper.Printed, found: Results | None) -> str:
@@ -178,15 +172,14 @@ def _paper_row(table: paper.Table, row: paper.Printed, found: Results | None) ->
     return "".join(lines)
 
 
-def _figure(figure: Figure, beside: float | None = None, sign: str = "") -> str:
+def _figure(figure: Figure, beside: float | None = None) -> str:
     """A figure with its interval in small type, and a sign where the paper's lies outside of it."""
-    value, *ends = figure.text(sign).replace("-", "−").split(" ", 1)
-    interval = f" <small>{ends[0]}</small>" if ends else ""
-    symbol = ""
+    sign = ""
     if beside is not None and (side := figure.compare(beside)):
         kind, mark, told = SIGNS[side]
-        symbol = f'<i class="res-is-{kind}" title="{told}">{mark}</i>'
-    return f"<b>{words.short(float(figure.text().split()[0]), 1) if not sign else value}</b>{symbol}{interval}"
+        sign = f'<i class="res-is-{kind}" title="{told}">{mark}</i>'
+    value, *ends = figure.text().split(" ", 1)
+    return f"<b>{value.removeprefix('0')}</b>{sign}{_small(ends)}"
 
 
 def _worth(found: Results) -> str:
@@ -195,28 +188,30 @@ def _worth(found: Results) -> str:
     head = "".join(f'<th scope="col">{escape(kind)}</th>' for kind in kinds)
     body = "".join(
         f'<tr><th scope="row">{escape(one.part)} <small>{escape(one.label)}</small></th>'
-        f"<td>{_points(one.paper)}</td>{_noise(one.published)}{_noise(one.ours)}</tr>"
+        f"<td>{_minus(f'{one.paper:+.1f}')}</td>{_gain(one.published)}{_gain(one.ours)}</tr>"
         for one in paper.worth(found)
     )
-    return (
-        '<h4>What a part is worth <span>mIoU of the full model less the row</span></h4>'
-        + _scroll(
-            "What each part is worth",
-            f'<table class="res-paper-table"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>',
-        )
-    )
+    table = f'<table class="res-paper-table"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+    heading = "<h4>What a part is worth <span>mIoU of the full model less the row</span></h4>"
+    return f"<div>{heading}{_scroll('What each part is worth', table)}</div>"
 
 
-def _noise(figure: Figure | None) -> str:
+def _gain(figure: Figure | None) -> str:
     if figure is None:
         return '<td class="res-own">–</td>'
+    value, *ends = _minus(figure.text("+")).split(" ", 1)
     within = "" if figure.compare(0) else " <em>within noise</em>"
-    return f'<td class="res-own">{_figure(figure, sign="+")}{within}</td>'
+    return f'<td class="res-own"><b>{value}</b>{_small(ends)}{within}</td>'
 
 
-def _points(points: float) -> str:
-    """A difference with its sign."""
-    return f"{points:+.1f}".replace("-", "−")
+def _small(ends: Sequence[str]) -> str:
+    """An interval, if there is one."""
+    return "".join(f" <small>{text}</small>" for text in ends)
+
+
+def _minus(text: str) -> str:
+    """With the typographic sign; for texts whose only hyphens are signs."""
+    return text.replace("-", "−")
 
 
 def _scroll(label: str, table: str) -> str:
@@ -251,7 +246,7 @@ def _differences(checkpoint: Checkpoint) -> str:
     """What is not the same on the two sides of the comparison."""
     options = checkpoint.card.get("modules", {}).get("classifier", {}).get("options", {})
     lines = (
-        ("photos and masks", "PASCAL VOC 2012, official masks", "a part of them, masks rebuilt from semantic masks and boxes"),
+        ("photos and masks", "PASCAL VOC 2012, official masks", "a part of them, masks rebuilt"),
         ("backbone", "VGG-16 in the ICN", str(options.get("backbone", "see the model's card"))),
         ("map that an ICN grows", "peak response (Eq. 2)", "the class map itself; “response (Eq. 2)” rows take Eq. 2"),
         ("proposals", "MCG", "built-in: contours, superpixels, trees; at most 3,000"),
