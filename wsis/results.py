@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -114,8 +115,8 @@ def read(content: Any) -> Results | None:
                 int(row["per_peak"]),
                 str(row["learned_from"]),
                 {key: _figure(row["intervals"].get(key) or {"value": row[key]}) for key in NAMES},
-                float(row["masks_per_photo"]),
-                {str(name): float(share) for name, share in row["ap50_by_class"].items()},
+                _finite(row["masks_per_photo"]),
+                {str(name): _finite(share) for name, share in row["ap50_by_class"].items()},
             )
             for row in content["rows"]
         )
@@ -136,5 +137,11 @@ def read(content: Any) -> Results | None:
 
 
 def _figure(shares: Mapping[str, float]) -> Figure:
-    ends = (100 * float(shares[end]) if end in shares else None for end in ("low", "high"))
-    return Figure(100 * float(shares["value"]), *ends)
+    ends = (100 * _finite(shares[end]) if end in shares else None for end in ("low", "high"))
+    return Figure(100 * _finite(shares["value"]), *ends)
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(number := float(value)):
+        raise ValueError(f"expected a finite number, got {value}")
+    return number
