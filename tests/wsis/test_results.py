@@ -18,7 +18,9 @@ CONTENT = {
         "miou": 0.6, "masks_per_photo": 2.5, "ap50_by_class": {"cat": 0.3},
         "intervals": {"map50": {"value": 0.3, "mean": 0.31, "low": 0.2, "high": 0.4}},
     }],
-    "differences": [{"name": "spread", "less": "class map", "per_peak": 1, "map50": {"value": 0.1, "low": 0, "high": 1}}],
+    "differences": [
+        {"name": "spread", "less": "class map", "per_peak": 1, "map50": {"value": 0.1, "low": 0, "high": 1}},
+    ],
 }  # fmt: skip
 
 

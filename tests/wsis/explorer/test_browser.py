@@ -552,11 +552,11 @@ def test_results_and_method(visit):
     rows = page.locator(".res-bars select option").evaluate_all("all => all.map(one => one.value)")
     page.locator(".res-bars select").select_option(rows[-1])
     assert bars.inner_text() != before
-    rows = page.locator("details:has(.res-all)").first
-    rows.locator("summary").click()
-    heading = rows.locator("[data-sort]", has_text="mAP50")
+    folded = page.locator("details:has(.res-all)").first
+    folded.locator("summary").click()
+    heading = folded.locator("[data-sort]", has_text="mAP50")
     heading.click()
-    values = rows.locator(f"tbody tr td:nth-child({int(heading.get_attribute('data-sort')) + 1})").evaluate_all(
+    values = folded.locator(f"tbody tr td:nth-child({int(heading.get_attribute('data-sort')) + 1})").evaluate_all(
         "cells => cells.map(cell => +cell.dataset.value)"
     )
     assert len(values) > 3 and values in (sorted(values), sorted(values, reverse=True))
