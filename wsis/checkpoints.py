@@ -1,8 +1,8 @@
 """Checkpoints: trained networks in safetensors files with a card, looked up by name.
 
 A checkpoint folder holds `config.json` (which networks, built how, with which SHA-256), one `.safetensors` file a
-network, `README.md` (the card: data, labels used, seeds, commands) and `metrics.json` (its numbers). Pickles are
-refused everywhere: they run code when they are opened.
+network, `README.md` (the card: data, labels used, seeds, commands), `metrics.json` and `results.json` (its numbers).
+Pickles are refused everywhere: they run code when they are opened.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Checkpoint:
         contours: the contour network behind the built-in proposals; None leaves colour edges.
         objectness: scores proposals from the contour network's features; None takes every proposal for an object.
         icns: enhancers by name, any of `ICNS`.
-        card: `text` (Markdown), `metrics` (the content of metrics.json) and `modules` (per network: file, sha256,
-            options).
+        card: `text` (Markdown), `metrics` and `results` (the content of these JSON files) and `modules` (per network:
+            file, sha256, options).
         folder: where it lies; None for `timm:` and `torchvision:` models.
     """
 
@@ -277,22 +277,33 @@ def _foreign(
         own = load(DEFAULT, device=device)
     except WsisError:
         own = None  # class maps, colour edges and spreading need no checkpoint
-    card = {"text": text, "metrics": {}, "modules": {"classifier": {"file": file.name if file else None}}}
+    card = {
+        "text": text,
+        "metrics": {},
+        "results": {},
+        "modules": {"classifier": {"file": file.name if file else None}},
+    }
     if own is None:
         return Checkpoint(name, classifier, card=card)
     return Checkpoint(name, classifier, own.contours, own.objectness, own.icns, card)
 
 
 def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    text, metrics = folder / "README.md", folder / "metrics.json"
+    text = folder / "README.md"
+    numbers = {name: folder / f"{name}.json" for name in ("metrics", "results")}
     try:
+        read = {
+            name: json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            for name, file in numbers.items()
+        }
         return {
             "text": text.read_text(encoding="utf-8") if text.is_file() else "",
-            "metrics": json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {},
+            **read,
             "modules": config["modules"],
         }
     except (ValueError, OSError) as error:
-        raise WsisError(f"The card in {folder} cannot be read: {metrics.name} or {text.name} is damaged.") from error
+        files = f"{', '.join(file.name for file in numbers.values())} or {text.name}"
+        raise WsisError(f"The card in {folder} cannot be read: {files} is damaged.") from error
 
 
 def _compact(value: Tensor) -> Tensor:

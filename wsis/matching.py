@@ -78,7 +78,8 @@ PRESETS: dict[str, Preset] = {
         PUBLISHED,
         "No rebalance",
         "α·⟨V,P⟩/|V| + β·⟨E(V),P⟩/|E(V)| + γ·⟨V,P⟩/|V|",
-        "The ablation of Table 1: without the factor 1/|P| nothing speaks against a proposal that is too large.",
+        "For study: without the factor 1/|P| nothing speaks against a proposal that is too large. The row without "
+        "rebalance in the paper's Table 1 is PRM 2018's matching instead.",
     ),
     "penalty": Preset(
         "penalty",
@@ -100,7 +101,7 @@ PRESETS: dict[str, Preset] = {
         "PRM 2018",
         "0.8·⟨R,P⟩ + ⟨R,∂P⟩ − 1e-5·⟨Bg,P⟩",
         "Zhou et al., 2018: R is the soft map with sum 1, ∂P a band of 5 px along the proposal's own contour, Bg where "
-        "the class map is below 0.95 of its mean.",
+        "the class map is below 0.95 of its mean. The paper's Table 1 has it as the matching without rebalance.",
     ),
     "iou": Preset(
         "iou",

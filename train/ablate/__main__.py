@@ -1,6 +1,7 @@
 """Tables 1, 3 and 4 of the paper with our networks, and Figs. 5 to 7, in one run.
 
-`python -m train.ablate --voc KIT --split val` writes `results.md`, `results.json` and `figures/` into `docs`. What was
+`python -m train.ablate --voc KIT --split val` writes `results.json` beside the model's networks, where the explorer
+reads it, and `results.md` and `figures/` into `docs`; `python -m train.ablate.page` then renews the README. What was
 measured of a photo is kept on disk, so a second run reads it and loads no network.
 """
 
@@ -19,7 +20,7 @@ from train import data
 from train.ablate import figures, page, photos, rows, variants
 from train.ablate.photos import Networks
 from train.ablate.rows import PUBLISHED, SALIENCY, STEP, STEPS
-from wsis import export, image
+from wsis import checkpoints, export, image, results
 from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
@@ -58,7 +59,10 @@ def main(
     folder: Annotated[
         Path, typer.Option("--variants", help="where the ICNs of Table 1 lie, see train.ablate.variants")
     ] = Path("checkpoints/ablations"),
-    out: Annotated[Path, typer.Option(help="where the page, its numbers and figures go")] = Path("docs"),
+    out: Annotated[Path, typer.Option(help="where the page and its figures go")] = Path("docs"),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="where the numbers go; the model's folder by default")
+    ] = None,
     cache: Annotated[Path, typer.Option(help="where measured photos are kept")] = Path(".cache/ablate"),
     workers: Annotated[int, typer.Option(min=1, help="processes, one thread each")] = 2,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
@@ -72,18 +76,18 @@ def main(
         networks = Networks(model, there, device)
         measured = photos.collect(voc_kit, ids, rows.every(there), networks, cache, workers)
         drawn = pictures(networks, cache)
-        found = page.numbers(measured, there)
-        results = [photo[SALIENCY][0] for photo in measured]
-        drawn["per-class"] = figures.per_class(results, f"ICN-saliency, T = {STEP}, {len(ids)} photos")
+        best = [photo[SALIENCY][0] for photo in measured]
+        drawn["per-class"] = figures.per_class(best, f"ICN-saliency, T = {STEP}, {len(ids)} photos")
         options = [f"--voc {voc_kit.name}", f"--split {split}"]
         options += [f"--half {half}"] * (half != "all") + [f"--limit {limit}"] * (limit is not None)
         options += [f"--model {model}"] * (model != "voc-lite")
         command = f"python -m train.ablate {' '.join(options)}"
         about = {"command": command, "model": model, "networks": {n: networks.fingerprint(n) for n in ("", *there)}}
-        export.write(out / "results.json", json.dumps({**about, **found}, indent=1) + "\n")
+        found = {**about, **page.numbers(measured, there)}
+        export.write(json_file or checkpoints.find(model) / page.FILE, json.dumps(found, indent=1) + "\n")
         for name, picture in drawn.items():
             export.write(out / "figures" / f"{name}.png", picture)
-        text = page.markdown(found, command, model)
+        text = page.markdown(results.read(found))
         export.write(out / "results.md", text)
     except WsisError as error:
         raise typer.BadParameter(str(error)) from error

@@ -1,9 +1,15 @@
-"""The tables of the ablations: every figure with its interval, as numbers (JSON) and as a page (Markdown)."""
+"""The tables of the ablations: every figure with its interval, as numbers (JSON) and as pages (Markdown).
+
+`python -m train.ablate.page` measures nothing: it writes `docs/results.md` and the table of `README.md` again, from the
+`results.json` and `metrics.json` of the embedded model.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,31 +19,29 @@ from train.ablate import bootstrap
 from train.ablate import rows as ablation_rows
 from train.ablate.bootstrap import Interval
 from train.ablate.photos import Scored
-from train.ablate.rows import PUBLISHED, STEP, UNSCORED, Row
+from train.ablate.rows import NAIVE, PRM, PROPOSAL, PUBLISHED, SALIENCY, SPREAD, UNSCORED, Row
+from wsis import export, paper, results
+from wsis.results import NAMES, Measured, Results
 
-NAMES = {"map25": "mAP25", "map50": "mAP50", "map75": "mAP75", "abo": "ABO", "miou": "mIoU"}
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "checkpoints" / "voc-lite"
+FILE = "results.json"
+"""In a checkpoint's folder."""
+START, END = "<!-- results: python -m train.ablate.page -->", "<!-- /results -->"
 COMPARED = ("miou", "map50", "abo")
 """The figures that have intervals."""
-KINDS = {"as published": PUBLISHED, "with agreement": UNSCORED}
-PAPER_PARTS = {
-    "full model (ICN-proposal)": 54.1,
-    "w/o ICN: the naive map is matched": 53.5,
-    "w/o CFM and DFM": 53.8,
-    "w/o input map": 36.7,
-    "w/o multi-scale rebalance: matching of PRM 2018": 53.9,
-}
-"""mIoU in the paper's Table 1."""
-PAPER_ROWS = {
-    "CAM, rectangle": (18.7, 2.5, 0.1, 18.9, None),
-    "CAM, ellipse": (22.8, 3.9, 0.1, 20.8, None),
-    "CAM, MCG": (20.4, 7.8, 2.5, 23.0, None),
-    "PRM": (44.3, 26.8, 9.0, 37.6, 53.4),
-    "Ours-proposal": (47.1, 29.2, 12.5, 42.8, 54.1),
-    "Ours-saliency": (47.7, 29.4, 13.1, 43.7, 54.9),
-}
-"""mAP25, mAP50, mAP75 and ABO in the paper's Table 3, mIoU in its Table 2."""
-PAPER_STEPS = (27.3, 28.2, 29.4, 29.1)
-"""mAP50 of Ours-saliency at T = 1..4 in the paper's Table 4."""
+SHOWN = (
+    PRM,
+    NAIVE,
+    replace(PROPOSAL, changes=PUBLISHED),
+    replace(SALIENCY, changes=PUBLISHED),
+    replace(SPREAD, changes=UNSCORED),
+    replace(PROPOSAL, changes=UNSCORED),
+    SPREAD,
+    PROPOSAL,
+    SALIENCY,
+)
+"""Rows of the README, each with as many proposals a peak as were measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,95 +84,40 @@ def measures(photos: Sequence[dict[Row, Scored]]) -> dict[Row, Measure]:
 
 
 def numbers(photos: Sequence[dict[Row, Scored]], variants: Collection[str]) -> dict[str, Any]:
-    """The three tables; shares in [0, 1].
+    """What `results.json` holds, as `wsis.results.read` takes it; shares in [0, 1].
 
     Args:
         photos: what `train.ablate.photos.collect` gives.
         variants: names of the ICNs of Table 1 that are there.
 
     Returns:
-        `photos`, `instances`, `resamples`; `tables`, under `1`, `3` and `4` lists of rows with `kind`, `title`, how the
-        row is made, its figures and its `intervals`; `differences`, under the same numbers, the same for pairs of rows.
+        `photos`, `instances`, `resamples`; `rows`, each once, with name, what it learned from, how it is made, its
+        figures and their `intervals`; `differences`, the figures of a row less those of another.
     """
     found = measures(photos)
-    tables: dict[str, list[dict]] = {"1": [], "3": [], "4": []}
-    differences: dict[str, list[dict]] = {"1": [], "3": [], "4": []}
-    for kind, changes in KINDS.items():
-        rows = ablation_rows.ablations(variants, changes)
-        tables["1"] += [_entry(title, row, found[row], kind) for title, row in rows.items()]
-        full, *others = rows.values()
-        differences["1"] += [
-            _difference(found[full], found[row], kind, f"full model less {title}")
-            for title, row in zip(list(rows)[1:], others, strict=True)
-        ]
-    for title, row, source in ablation_rows.comparison():
-        tables["3"].append({**_entry(title, row, found[row]), "trained_on": source})
-    by_title = {(title, row.per_peak): found[row] for title, row, _ in ablation_rows.comparison()}
-    for title, less, count in ablation_rows.pairs():
-        name = f"{title} less {less}"
-        differences["3"].append(_difference(by_title[title, count], by_title[less, count], f"{count} a peak", name))
-    for kind, rows in ablation_rows.iterations().items():
-        tables["4"] += [_entry(title, row, found[row], kind) for title, row in rows.items()]
-        last, first = found[rows[f"T = {STEP}"]], found[rows["T = 1"]]
-        differences["4"].append(_difference(last, first, kind, f"T = {STEP} less T = 1"))
     truths = [result.truth for result, _ in (next(iter(photo.values())) for photo in photos)]
     return {
         "photos": len(photos),
         "instances": sum(len(truth) for truth in truths),
         "resamples": bootstrap.RESAMPLES,
-        "tables": tables,
-        "differences": differences,
+        "rows": [entry(row, found[row]) for row in sorted(found, key=lambda row: row.per_peak)],
+        "differences": [
+            {
+                "name": row.name,
+                "less": less.name,
+                "per_peak": row.per_peak,
+                **{figure: asdict(found[row].less(found[less], figure)) for figure in COMPARED},
+            }
+            for row, less in ablation_rows.differences(variants)
+        ],
     }
 
 
-def markdown(found: dict[str, Any], command: str, model: str) -> str:
-    """The page.
-
-    Args:
-        found: from `numbers`.
-        command: that wrote it.
-        model: whose figures they are.
-    """
-    parts = [
-        "# Results",
-        f"Written by `{command}`; every number is in `results.json` beside this page. Do not edit.",
-        f"{found['photos']} photos, {found['instances']} instances, model `{model}`, one training seed. Instance masks "
-        "are rebuilt from semantic masks and boxes; void pixels count for nobody. Constants were tuned on the photos "
-        "of even place (`--half odd` measures on the others).",
-        f"In brackets: the interval that holds 95% of {found['resamples']:,} bootstrap resamples of the photos. It "
-        "says what other photos would change, not what another seed would. An interval of mAP sits high, for the "
-        "envelope of precision is a maximum. All rows share the resamples, so differences are paired.",
-        "*As published*: an ICN's maps as they are; *with agreement* (ours): held back where superpixels or another "
-        "class disagree. *Objectness* (ours): an instance's score counts how likely its proposal is one whole object, "
-        "and with three proposals a peak the second and third are sought among such objects; without it, by the "
-        "contours' own ranking.",
-        "## Table 1: what each part is worth",
-        f"ICN-proposal, T = {STEP}, one proposal a peak.",
-        *_table_1(found),
-        "## Table 3: instance segmentation",
-        f"T = {STEP}; where *as published* is not said, ICNs are with agreement.",
-        _table_3(found["tables"]["3"]),
-        _differences(found["differences"]["3"]),
-        "As printed in the paper (official masks of all 1,449 photos, ResNet-50 or VGG-16, MCG's proposals):",
-        _grid(
-            ["", *NAMES.values()],
-            ([name, *("" if v is None else f"{v:.1f}" for v in row)] for name, row in PAPER_ROWS.items()),
-        ),
-        "![Average precision of each class](figures/per-class.png)",
-        "![Instances in our example photos](figures/instances.png)",
-        "## Table 4: iterations",
-        "One proposal a peak. The paper's mAP50 is that of Ours-saliency.",
-        *_table_4(found),
-        "Maps of ICN-saliency as published, in our example photos:",
-        "![Naive maps, maps of T = 1 to 4, masks](figures/steps.png)",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _entry(title: str, row: Row, own: Measure, kind: str = "") -> dict:
+def entry(row: Row, own: Measure) -> dict[str, Any]:
+    """A row as `results.json` holds it."""
     return {
-        "kind": kind,
-        "title": title,
+        "name": row.name,
+        "learned_from": row.learned_from,
         **asdict(row),
         "changes": dict(row.changes),
         **own.figures,
@@ -176,69 +125,165 @@ def _entry(title: str, row: Row, own: Measure, kind: str = "") -> dict:
     }
 
 
-def _difference(first: Measure, second: Measure, kind: str, title: str) -> dict:
-    return {"kind": kind, "title": title, **{figure: asdict(first.less(second, figure)) for figure in COMPARED}}
+def markdown(found: Results) -> str:
+    """The whole of docs/results.md."""
+    parts = [
+        "# Results",
+        f"Written by `{found.command}`; every number is in the checkpoint's `{FILE}`. Do not edit.",
+        paper.sentence(found),
+        f"{found.photos} photos, {found.instances} instances, model `{found.model}`, one training seed. Instance masks "
+        "are rebuilt from semantic masks and boxes; void pixels count for nobody. Constants were tuned on the photos "
+        "of even place (`--half odd` measures on the others).",
+        f"In brackets: the interval that holds 95% of {found.resamples:,} bootstrap resamples of the photos. It "
+        "says what other photos would change, not what another seed would. An interval of mAP sits high, for the "
+        "envelope of precision is a maximum. All rows share the resamples, so differences are paired.",
+        "*As published*: an ICN's maps as they are, no objectness; *with agreement* (ours): held back where "
+        "superpixels or another class disagree. *Objectness* (ours): an instance's score counts how likely its "
+        "proposal is one whole object, and with three proposals a peak the second and third are sought among such "
+        "objects; without it, by the contours' own ranking.",
+        results.LEARNED_FROM,
+        "## Beside the paper",
+        "The paper's figures are of other photos and masks (all 1,449 of `val`, official masks), another backbone and "
+        "MCG's proposals: a guide, not a contest. Its rows without a counterpart are left out.",
+        *(part for number in paper.tables() for part in _beside(paper.tables()[number], found)),
+        "Maps of ICN-saliency as published, in our example photos:",
+        "![Naive maps, maps of T = 1 to 4, masks](figures/steps.png)",
+        "![Average precision of each class](figures/per-class.png)",
+        "![Instances in our example photos](figures/instances.png)",
+        "## All rows",
+        _rows(found.rows),
+        "## Differences",
+        "Bold: the interval leaves out 0.",
+        _grid(
+            ["row", "less", "proposals a peak", *(NAMES[figure] for figure in COMPARED)],
+            (
+                [one.name, one.less, one.per_peak, *(_signed(one.figures[figure]) for figure in COMPARED)]
+                for one in found.differences
+            ),
+        ),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _table_1(found: dict[str, Any]) -> list[str]:
-    """For each kind its rows; then all differences."""
-    parts = []
-    for kind in KINDS:
-        lines = [
-            [
-                row["title"],
-                *(_with_interval(row["intervals"][figure]) for figure in COMPARED),
-                f"{row['masks_per_photo']:.1f}",
-                PAPER_PARTS.get(row["title"], ""),
-            ]
-            for row in found["tables"]["1"]
-            if row["kind"] == kind
+def summary(found: Results, metrics: dict[str, Any]) -> str:
+    """What README says: a sentence, the rows that matter and the paper's.
+
+    Args:
+        found: of the embedded model.
+        metrics: its `metrics.json`, by `train.evaluate`.
+    """
+    table = paper.tables()["3"]
+    lines = [
+        [*_figures(row), f"{row.masks_per_photo:.1f}", row.learned_from]
+        for shown in SHOWN
+        for row in found.rows
+        if row.name == shown.name
+    ]
+    for name in (paper.REMADE, "Ours-proposal", paper.BEST):
+        values = table.row(name).values | paper.tables()["2"].row(name).values
+        lines.append([f"*paper, {name}*", "", *(f"{values[key]:.1f}" for key in NAMES), "", ""])
+    best = found.row(SALIENCY.name, 3)
+    interval = f" The last of our rows has an mAP50 of {best.figures['map50'].text()}." if best else ""
+    return "\n\n".join(
+        [
+            paper.sentence(found),
+            _grid(["", "proposals a peak", *NAMES.values(), "masks a photo", "learned from"], lines),
+            results.LEARNED_FROM,
+            f"{found.photos} photos of VOC 2012's `val` whose labels and masks trained nothing, {found.instances} "
+            "instances, masks *rebuilt* from semantic masks and boxes, void ignored; in brackets what 95% of bootstrap "
+            f"resamples of the photos give.{interval} Classification mAP {_share(metrics['classification_map'])}, "
+            f"pointing accuracy of the class maps {_share(metrics['pointing'])}, best of at most 3,000 built-in "
+            f"proposals per instance (ABO) {_share(metrics['proposals_abo'])}.",
         ]
-        head = [kind, *(NAMES[figure] for figure in COMPARED), "masks a photo", "mIoU in the paper"]
-        parts.append(_grid(head, lines))
-    return [*parts, _differences(found["differences"]["1"])]
+    )
 
 
-def _table_3(rows: Iterable[dict]) -> str:
+def between(readme: str, text: str) -> str:
+    """README with new text between the two marks."""
+    head, rest = readme.split(START)
+    _, tail = rest.split(END)
+    return f"{head}{START}\n{text}\n{END}{tail}"
+
+
+def _beside(table: paper.Table, found: Results) -> list[str]:
+    """A table of the paper with what answers it, and what follows from it."""
+    parts = [f"### Table {table.number}: {table.title}"]
+    lines: list[list[str]] = []
+    for row in table.rows:
+        if len(table.figures) == 1:
+            lines += _in_columns(table, row, found)
+        else:
+            lines += _in_lines(table, row, found)
+    if len(table.figures) == 1:
+        name = NAMES[table.figures[0]]
+        head = [name, "paper", paper.PUBLISHED, table.ours, "our row", "learned from"]
+    else:
+        head = ["", *(NAMES[figure] for figure in table.figures), "learned from"]
+    parts.append(_grid(head, lines))
+    if table.number == "1":
+        lines = [
+            [one.part, one.label, f"{one.paper:+.1f}", *(_signed(f) if f else "" for f in (one.published, one.ours))]
+            for one in paper.worth(found)
+        ]
+        head = ["mIoU of the full model less ...", "our row", "paper", paper.PUBLISHED, table.ours]
+        parts += [_grid(head, lines), "Bold: the interval leaves out 0; the others are within noise."]
+    return parts + [paper.steps(found)] * (table.number == "4")
+
+
+def _in_columns(table: paper.Table, row: paper.Printed, found: Results) -> list[list[str]]:
+    """The paper, as published and ours side by side, a line an answer; nothing without one."""
+    (figure,) = table.figures
     lines = []
-    for row in rows:
-        cells = {name: f"{100 * row[name]:.1f}" for name in NAMES}
-        cells["map50"] = _with_interval(row["intervals"]["map50"])
-        more = f"{row['masks_per_photo']:.1f}", row["trained_on"]
-        lines.append([row["title"], "" if row["shape"] else row["per_peak"], *cells.values(), *more])
-    return _grid(["", "proposals a peak", *NAMES.values(), "masks a photo", "trained on"], lines)
+    for place, answer in enumerate(paper.answers(table, row, found)):
+        own = (one.figures[figure].text() if one else "" for one in (answer.published, answer.ours))
+        printed = ["", ""] if place else [row.name, f"{row.values[figure]:.1f}"]
+        lines.append([*printed, *own, answer.label, answer.learned_from])
+    return lines
 
 
-def _table_4(found: dict[str, Any]) -> list[str]:
-    lines = []
-    for row in found["tables"]["4"]:
-        cells = {name: f"{100 * row[name]:.1f}" for name in NAMES}
-        cells["map50"] = _with_interval(row["intervals"]["map50"])
-        compared = row["enhancer"] == "icn-saliency" and row["changes"] == dict(PUBLISHED)
-        paper = PAPER_STEPS[row["steps"] - 1] if compared else ""
-        lines.append([row["kind"], row["steps"], *cells.values(), f"{row['masks_per_photo']:.1f}", paper])
-    head = ["", "T", *NAMES.values(), "masks a photo", "mAP50 in the paper"]
-    return [_grid(head, lines), _differences(found["differences"]["4"])]
+def _in_lines(table: paper.Table, row: paper.Printed, found: Results) -> list[list[str]]:
+    """The paper, as published and ours below each other; nothing without an answer."""
+    lines = [[f"**{row.name}**", *(f"{row.values[figure]:.1f}" for figure in table.figures), ""]]
+    for answer in paper.answers(table, row, found):
+        for one in filter(None, (answer.published, answer.ours)):
+            lines.append([one.name, *(one.figures[figure].text() for figure in table.figures), one.learned_from])
+    return lines if len(lines) > 1 else []
 
 
-def _differences(rows: Iterable[dict]) -> str:
+def _rows(rows: Iterable[Measured]) -> str:
+    lines = ([*_figures(row), f"{row.masks_per_photo:.1f}", row.learned_from] for row in rows)
+    return _grid(["", "proposals a peak", *NAMES.values(), "masks a photo", "learned from"], lines)
+
+
+def _figures(row: Measured) -> list[str]:
+    return [row.name, str(row.per_peak), *(row.figures[key].text() for key in NAMES)]
+
+
+def _signed(figure: results.Figure) -> str:
     """In points; bold where the interval lies on one side of 0."""
-    lines = [[row["kind"], row["title"], *(_signed(row[figure]) for figure in COMPARED)] for row in rows]
-    head = ["", "difference (bold: the interval leaves out 0)", *(NAMES[figure] for figure in COMPARED)]
-    return _grid(head, lines)
+    return f"**{figure.text('+')}**" if figure.compare(0) else figure.text("+")
 
 
-def _with_interval(one: dict[str, float]) -> str:
-    return f"{100 * one['value']:.1f} [{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
-
-
-def _signed(one: dict[str, float]) -> str:
-    value, low, high = (f"{100 * one[name]:+z.1f}" for name in ("value", "low", "high"))
-    text = f"{value} [{low}, {high}]"
-    return f"**{text}**" if one["low"] > 0 or one["high"] < 0 else text
+def _share(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")
 
 
 def _grid(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
     """A Markdown table."""
     first, *rows = (f"| {' | '.join(str(cell) for cell in row)} |" for row in (head, *lines))
     return "\n".join([first, "|" + "---|" * len(head), *rows])
+
+
+def main() -> None:
+    """Write the pages again."""
+    found = results.read(json.loads((FOLDER / FILE).read_text(encoding="utf-8")))
+    if found is None:
+        raise SystemExit(f"{FOLDER / FILE} holds no results.")
+    export.write(ROOT / "docs" / "results.md", markdown(found))
+    metrics = json.loads((FOLDER / "metrics.json").read_text(encoding="utf-8"))
+    readme = ROOT / "README.md"
+    export.write(readme, between(readme.read_text(encoding="utf-8"), summary(found, metrics)))
+
+
+if __name__ == "__main__":
+    main()

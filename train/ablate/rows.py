@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from train import evaluate
 from train.ablate.cam import Shape
+from wsis import paper
 from wsis.pipeline import Settings
 
 STEPS = (1, 2, 3, 4)
@@ -17,9 +18,12 @@ UNSCORED = (("objectness", False), ("semantic_threshold", 0.2))
 """Without the objectness learned from masks outside VOC; scores and the threshold are then about twice as high."""
 PUBLISHED = (("agreement", False), *UNSCORED)
 """An ICN's maps as they are, too; by default they are held back where `wsis.agreement` says so."""
-LABELS = "image-level labels"
-CONTOURS = f"{LABELS} + class-agnostic contours outside VOC"
-MASKS = f"{LABELS} + class-agnostic masks outside VOC"
+LABELS, CONTOURS, MASKS = "labels", "labels, contours", "labels, contours, masks"
+"""What networks learned from, as `wsis.results.LEARNED_FROM` explains it."""
+WITHOUT = {"icn-no-fusion": " without CFM and DFM", "icn-no-map": " without input map"}
+"""What a variant lacks (`train.ablate.variants`), after the name of what it stands in for."""
+MATCHINGS = {"paper": "", "prm-2018": ", matching of 2018"}
+"""Presets after the name of a row."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +46,46 @@ class Row(evaluate.Row):
         return Settings(enhancer=self.enhancer, steps=self.steps, **dict(self.changes))  # type: ignore[arg-type]
 
     @property
+    def name(self) -> str:
+        """What tables call the row: maps, T, matching, and what of ours it uses; all but proposals a peak."""
+        matched = MATCHINGS.get(self.preset, f", {self.preset}")
+        if self.shape:
+            return f"CAM, {self.shape}"
+        settings = self.settings
+        ours = ["objectness"] * settings.objectness
+        if self.enhancer == "none":
+            base = ("response (Eq. 2)" if settings.naive == "response" else "class map") + matched
+        elif self.enhancer == "spread":
+            base = f"spread{matched}"
+        else:
+            base = f"{self.enhancer}{WITHOUT.get(self.network, '')}, T = {self.steps}{matched}"
+            ours = ["agreement"] * settings.agreement + ours
+            if not ours:
+                return f"{base}, {paper.PUBLISHED}"
+        return f"{base}, with {' and '.join(ours)}" if ours else base
+
+    @property
+    def learned_from(self) -> str:
+        """What the networks learned from that the row's instances follow from."""
+        if self.enhancer == "icn-saliency" or self.settings.objectness:
+            return MASKS
+        return LABELS if self.shape in ("rectangle", "ellipse") else CONTOURS
+
+    @property
     def analysis(self) -> tuple[str, Settings]:
         """What rows share whose instances follow from one analysis: network, and the settings that shape its maps."""
         return self.network, replace(self.settings, steps=0, objectness=True, semantic_threshold=0.0)
 
-
-Rows = dict[str, Row]
-"""Rows by title."""
 
 NAIVE = Row("none", 0, "paper", 1, UNSCORED)
 SPREAD = Row("spread", 1, "paper", 1)
 PROPOSAL = Row("icn-proposal", STEP, "paper", 1)
 SALIENCY = Row("icn-saliency", STEP, "paper", 1)
 RESPONSE = replace(NAIVE, changes=(("naive", "response"), *UNSCORED))
+PRM = replace(RESPONSE, preset="prm-2018")
 
 
-def ablations(variants: Collection[str], changes: tuple[tuple[str, Any], ...] = UNSCORED) -> Rows:
+def ablations(variants: Collection[str], changes: tuple[tuple[str, Any], ...] = UNSCORED) -> list[Row]:
     """Table 1: the full model first, then without each of its parts.
 
     Args:
@@ -65,73 +93,65 @@ def ablations(variants: Collection[str], changes: tuple[tuple[str, Any], ...] = 
         changes: of the settings of every row.
     """
     full = replace(PROPOSAL, changes=changes)
-    rows = {
-        "full model (ICN-proposal)": full,
-        "w/o ICN: the naive map is matched": NAIVE,
-        "w/o CFM and DFM": replace(full, network="icn-no-fusion"),
-        "w/o input map": replace(full, network="icn-no-map"),
-        "w/o multi-scale rebalance: matching of PRM 2018": replace(full, preset="prm-2018"),
-    }
-    if changes != PUBLISHED:  # what the agreement adds by itself, and so may hide of what the ICN lost
-        rows["w/o ICN: the spread map is matched"] = replace(SPREAD, changes=changes)
-    return {title: row for title, row in rows.items() if not row.network or row.network in variants}
-
-
-def comparison() -> list[tuple[str, Row, str]]:
-    """Table 3: titles, rows and what they were trained on."""
     rows = [
-        ("CAM, rectangle", replace(NAIVE, shape="rectangle"), LABELS),
-        ("CAM, ellipse", replace(NAIVE, shape="ellipse"), LABELS),
-        ("CAM, proposal", replace(NAIVE, shape="proposal"), CONTOURS),
-        ("PRM: naive response, matching of 2018", replace(RESPONSE, preset="prm-2018"), CONTOURS),
-        ("PRM: naive response", RESPONSE, CONTOURS),
+        full,
+        NAIVE,
+        *(replace(full, network=network) for network in WITHOUT if network in variants),
+        replace(full, preset="prm-2018"),
     ]
-    published = [
-        ("ICN-proposal, as published", replace(PROPOSAL, changes=PUBLISHED), CONTOURS),
-        ("ICN-saliency, as published", replace(SALIENCY, changes=PUBLISHED), MASKS),
-    ]
+    if changes != PUBLISHED:  # what the agreement adds by itself, and so may hide of what the ICN lost
+        rows.append(replace(SPREAD, changes=changes))
+    return rows
+
+
+def comparison() -> list[Row]:
+    """Table 3, and with several proposals a peak."""
     enhanced = [
-        ("naive class map", NAIVE, CONTOURS),
-        ("spread", replace(SPREAD, changes=UNSCORED), CONTOURS),
-        ("ICN-proposal", replace(PROPOSAL, changes=UNSCORED), CONTOURS),
-        ("ICN-saliency", replace(SALIENCY, changes=UNSCORED), MASKS),
-        ("spread + objectness", SPREAD, MASKS),
-        ("ICN-proposal + objectness", PROPOSAL, MASKS),
-        ("ICN-saliency + objectness (default)", SALIENCY, MASKS),
+        NAIVE,
+        replace(SPREAD, changes=UNSCORED),
+        replace(PROPOSAL, changes=UNSCORED),
+        replace(SALIENCY, changes=UNSCORED),
+        SPREAD,
+        PROPOSAL,
+        SALIENCY,
     ]
-    several = [(title, replace(row, per_peak=count), source) for count in (1, 3) for title, row, source in enhanced]
-    return rows + published + several
-
-
-def pairs() -> list[tuple[str, str, int]]:
-    """Rows of `comparison` to be compared: the title of one, of what it improves on, and proposals a peak."""
-    chosen = [
-        ("spread", "naive class map"),
-        ("ICN-proposal", "naive class map"),
-        ("ICN-proposal", "spread"),
-        ("ICN-saliency", "naive class map"),
-        ("ICN-saliency", "spread"),
-        ("ICN-saliency + objectness (default)", "ICN-saliency"),
+    return [
+        *(replace(NAIVE, shape=shape) for shape in get_args(Shape)),
+        PRM,
+        RESPONSE,
+        replace(PROPOSAL, changes=PUBLISHED),
+        replace(SALIENCY, changes=PUBLISHED),
+        *(replace(row, per_peak=count) for count in (1, 3) for row in enhanced),
     ]
-    return [(title, less, count) for count in (1, 3) for title, less in chosen]
 
 
-def iterations() -> dict[str, Rows]:
+def iterations() -> list[list[Row]]:
     """Table 4: for each ICN, as published and by default, its rows by T."""
-    both = {"as published": PUBLISHED, "with agreement and objectness": ()}
-    return {
-        f"{name}, {kind}": {f"T = {step}": replace(row, steps=step, changes=changes) for step in STEPS}
-        for name, row in (("ICN-proposal", PROPOSAL), ("ICN-saliency", SALIENCY))
-        for kind, changes in both.items()
-    }
+    return [
+        [replace(row, steps=step, changes=changes) for step in STEPS]
+        for row in (PROPOSAL, SALIENCY)
+        for changes in (PUBLISHED, ())
+    ]
+
+
+def differences(variants: Collection[str]) -> list[tuple[Row, Row]]:
+    """Rows to be compared: each with what it improves on."""
+    parts = [(full, row) for full, *others in (ablations(variants, PUBLISHED), ablations(variants)) for row in others]
+    naive, spread, proposal, saliency = NAIVE, *(replace(row, changes=UNSCORED) for row in (SPREAD, PROPOSAL, SALIENCY))
+    enhanced = [
+        (spread, naive),
+        (proposal, naive),
+        (proposal, spread),
+        (saliency, naive),
+        (saliency, spread),
+        (SALIENCY, saliency),
+    ]
+    several = [tuple(replace(row, per_peak=count) for row in pair) for count in (1, 3) for pair in enhanced]
+    grown = [(rows[STEP - 1], rows[0]) for rows in iterations()]
+    return list(dict.fromkeys([*parts, *several, *grown]))
 
 
 def every(variants: Collection[str]) -> list[Row]:
-    """All rows of the three tables, each once."""
-    tables = (
-        ablations(variants, PUBLISHED).values(),
-        ablations(variants).values(),
-        (row for _, row, _ in comparison()),
-        *(rows.values() for rows in iterations().values()),
-    )
+    """All rows of the tables, each once."""
+    tables = (ablations(variants, PUBLISHED), ablations(variants), comparison(), *iterations())
     return list(dict.fromkeys(row for rows in tables for row in rows))

@@ -32,7 +32,6 @@ from wsis.proposals.contours import ContourNet
 
 SMALL = {"backbone": "tf_efficientnet_lite0"}
 ICN_OPTIONS = {**SMALL, "width": 8, "size": 128}
-PAPER = Path(ablate.__file__).parents[2] / "wsis" / "explorer" / "tabs" / "paper.json"
 
 
 def save_icn(folder, name, **options):
@@ -101,9 +100,9 @@ def test_a_row_says_how_its_photo_is_looked_at():
 
 def test_a_variant_that_is_missing_has_no_row():
     whole, part = (ablation_rows.ablations(names, PUBLISHED) for names in (variants.WITHOUT, ["icn-no-map"]))
-    assert whole.keys() - part.keys() == {"w/o CFM and DFM"}
-    assert all(row.settings.agreement is False for row in part.values() if row.enhancer != "none")
-    assert next(iter(part)).startswith("full model")
+    assert {row.name for row in set(whole) - set(part)} == {"icn-proposal without CFM and DFM, T = 3, as published"}
+    assert all(row.settings.agreement is False for row in part if row.enhancer != "none")
+    assert part[0] == replace(PROPOSAL, changes=PUBLISHED)
 
 
 def test_what_is_kept_comes_back_and_what_is_damaged_does_not(tmp_path):
@@ -150,55 +149,21 @@ def test_numbers_are_those_of_the_evaluation_and_differences_are_paired():
     found = ablation_page.numbers(photos, variants.WITHOUT)
     assert (found["photos"], found["instances"]) == (12, sum(len(photo[NAIVE][0].truth) for photo in photos))
     expected = evaluate.instance_figures([p[SALIENCY][0] for p in photos], sum(p[SALIENCY][1] for p in photos))
-    entry = next(row for row in found["tables"]["3"] if row["title"].endswith("(default)") and row["per_peak"] == 1)
+    assert found["rows"][-1]["per_peak"] == 3
+    entry = next(row for row in found["rows"] if row["name"] == SALIENCY.name and row["per_peak"] == 1)
     assert {name: entry[name] for name in expected} == expected
     for figure in ablation_page.COMPARED:
         one = entry["intervals"][figure]
         assert one["value"] == expected[figure] and one["low"] < one["mean"] < one["high"]
-    full, other = (r for r in found["tables"]["1"][:3] if not r["title"].startswith("w/o CFM"))
-    difference = found["differences"]["1"][0]
-    assert difference["title"] == f"full model less {other['title']}"
-    assert difference["map50"]["value"] == pytest.approx(full["map50"] - other["map50"])
+    by_name = {(row["name"], row["per_peak"]): row for row in found["rows"]}
+    assert len(by_name) == len(found["rows"]) == len(rows)
+    for one in found["differences"]:
+        full, less = by_name[one["name"], one["per_peak"]], by_name[one["less"], one["per_peak"]]
+        assert one["map50"]["value"] == pytest.approx(full["map50"] - less["map50"])
+    assert len(found["differences"]) == 9 + 12 + 4 - 2  # Table 1, Table 3, Table 4, less those of two tables
     measured = ablation_page.measures(photos)
     nothing = measured[NAIVE].less(measured[NAIVE], "map50")
     assert nothing == bootstrap.Interval(0, 0, 0, 0)
-    assert len(found["tables"]["4"]) == 16 and len(found["differences"]["4"]) == 4
-
-
-def test_the_page_shows_what_was_measured():
-    photos = random_photos(ablation_rows.every(["icn-no-map"]))
-    found = ablation_page.numbers(photos, ["icn-no-map"])
-    row = found["tables"]["1"][0]["intervals"]["miou"]
-    row.update(value=0.5871, low=0.56, high=0.61)
-    found["differences"]["4"][0]["map50"].update(value=-0.012, low=-0.02, high=-0.001)
-    found["differences"]["4"][1]["map50"].update(value=0.001, low=-0.0004, high=0.006)
-    page = ablation_page.markdown(found, "python -m train.ablate --voc KIT", "tiny")
-    assert "| full model (ICN-proposal) | 58.7 [56.0, 61.0] |" in page
-    assert "**-1.2 [-2.0, -0.1]**" in page and "| +0.1 [+0.0, +0.6] |" in page
-    assert "python -m train.ablate --voc KIT" in page and "12 photos" in page and "one training seed" in page
-    assert "w/o input map" in page and "w/o CFM and DFM" not in page
-    for line in page.splitlines():
-        if line.startswith("!["):
-            assert line.endswith((".png)",)) and "(figures/" in line
-    tables = [block.splitlines() for block in page.split("\n\n") if block.startswith("|")]
-    assert len(tables) == (2 + 1) + (1 + 1 + 1) + (1 + 1)
-    assert all(len({line.count("|") for line in table}) == 1 for table in tables)
-
-
-def test_numbers_of_the_paper_are_as_printed():
-    tables = json.loads(PAPER.read_text())["tables"]
-    printed = {row["name"]: row["values"] for table in ("3", "2", "1", "4") for row in tables[table]["rows"]}
-    semantic = {row["name"]: row["values"] for row in tables["2"]["rows"]}
-    instances = {row["name"]: row["values"] for row in tables["3"]["rows"]}
-    names = {
-        "CAM, rectangle": "CAM [41], Rect.", "CAM, ellipse": "CAM [41], Ellipse", "CAM, MCG": "CAM [41], MCG",
-        "PRM": "PRM [42]",
-    }  # fmt: skip
-    for name, (*values, miou) in ablation_page.PAPER_ROWS.items():
-        assert values == instances[names.get(name, name)]
-        assert miou == semantic.get(names.get(name, name), [None])[0]
-    assert sorted(ablation_page.PAPER_PARTS.values()) == sorted(row["values"][0] for row in tables["1"]["rows"])
-    assert list(ablation_page.PAPER_STEPS) == printed["mAP .5, Ours-saliency"]
 
 
 def test_a_variant_stands_in_for_the_proposal_icn(model, tmp_path):
@@ -246,14 +211,17 @@ def test_a_whole_run_then_one_without_networks(model, kit, tmp_path, monkeypatch
 
     def run(out):
         options = [str(part) for name, value in names.items() for part in (f"--{name}", value)]
-        return CliRunner().invoke(app, [*options, "--out", str(tmp_path / out)])
+        target = tmp_path / out
+        return CliRunner().invoke(app, [*options, "--out", str(target), "--json", str(target / "results.json")])
 
     first = run("first")
     assert first.exit_code == 0, first.output
     assert "icn-no-fusion.safetensors is missing" in first.stderr and "icn-no-map" not in first.stderr
     found = json.loads((tmp_path / "first" / "results.json").read_text())
-    titles = [row["title"] for row in found["tables"]["1"]]
-    assert found["photos"] == 2 and titles.count("w/o input map") == 2 and "w/o CFM and DFM" not in titles
+    assert not (model / "results.json").exists()
+    names_found = [row["name"] for row in found["rows"]]
+    assert found["photos"] == 2 and sum("without input map" in name for name in names_found) == 2
+    assert not any("without CFM" in name for name in names_found)
     assert found["networks"][""].keys() >= {"config.json", "icn-proposal.safetensors"}
     page = (tmp_path / "first" / "results.md").read_text()
     assert "2 photos" in page and f"--voc {kit.name} --split val --limit 2" in page and str(kit) not in page

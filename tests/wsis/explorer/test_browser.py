@@ -522,12 +522,13 @@ def test_results_and_method(visit):
     rows = page.locator(".res-bars select option").evaluate_all("all => all.map(one => one.value)")
     page.locator(".res-bars select").select_option(rows[-1])
     assert bars.inner_text() != before
-    page.locator("details:has(.res-all) summary").click()
-    heading = page.locator(".res-all [data-sort]", has_text="mAP .5").first
+    folded = page.locator("details:has(.res-all)").first
+    folded.locator("summary").click()
+    heading = folded.locator("[data-sort]", has_text="mAP50")
     heading.click()
-    values = page.locator(
-        f".res-all tbody tr td:nth-child({int(heading.get_attribute('data-sort')) + 1})"
-    ).evaluate_all("cells => cells.map(cell => +cell.dataset.value)")
+    values = folded.locator(f"tbody tr td:nth-child({int(heading.get_attribute('data-sort')) + 1})").evaluate_all(
+        "cells => cells.map(cell => +cell.dataset.value)"
+    )
     assert len(values) > 3 and values in (sorted(values), sorted(values, reverse=True))
     tab(page, "Method and model")
     page.wait_for_selector("#method svg:visible")

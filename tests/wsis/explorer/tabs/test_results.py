@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from pathlib import Path
 
 import pytest
 
 from tests.helpers import ROOT
 from tests.helpers.markup import Page
-from wsis import checkpoints
+from wsis import checkpoints, paper
+from wsis import results as measurements
 from wsis.checkpoints import Checkpoint
 from wsis.explorer.tabs import results
 
@@ -16,95 +18,153 @@ EMBEDDED = ROOT / "checkpoints" / "voc-lite"
 
 
 def row(enhancer: str, steps: int, preset: str = "paper", per_peak: int = 1, **shares: float) -> dict:
+    """A row of metrics.json."""
     figures = {"map25": 0.5, "map50": 0.3, "map75": 0.1, "abo": 0.4, "miou": 0.5, "masks_per_photo": 2.0, **shares}
     own = {"enhancer": enhancer, "steps": steps, "preset": preset, "per_peak": per_peak}
     return {**own, **figures, "ap50_by_class": {"cat": shares.get("map50", 0.3), "dog": 0.2}}
 
 
-def loaded(metrics: dict, name: str = "mine", folder: Path | None = Path("mine")) -> Checkpoint:
-    return Checkpoint(name, None, card={"text": "", "metrics": metrics, "modules": {}}, folder=folder)
+def measured(*names: str, low: float = 0.2, high: float = 0.4) -> dict:
+    """A results.json of rows that differ in nothing but their names."""
+    ends = {"value": 0.3, "mean": 0.3, "low": low, "high": high}
+    rows = [{**row("", 0), "name": name, "learned_from": "labels", "intervals": {"map50": ends}} for name in names]
+    counts = {"photos": 1450, "instances": 3, "resamples": 1000}
+    return {"command": "python -m train.ablate", "model": "mine", **counts, "rows": rows, "differences": []}
 
 
-def embedded() -> dict:
-    return json.loads((EMBEDDED / "metrics.json").read_text())
+def loaded(
+    metrics: object = (), found: object = None, name: str = "mine", folder: Path | None = Path("mine")
+) -> Checkpoint:
+    return Checkpoint(name, None, card={"text": "", "metrics": metrics, "results": found, "modules": {}}, folder=folder)
+
+
+def committed(name: str) -> dict:
+    return json.loads((EMBEDDED / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def embedded() -> str:
+    """The tab of the embedded model."""
+    return results.html(loaded(committed("metrics.json"), committed("results.json")))
 
 
 def shown(value: float) -> str:
-    return f"{value:.1f}".removeprefix("0") if value < 1 else f"{value:.1f}"
+    return f"{value:.1f}".removeprefix("0")
 
 
-@pytest.mark.parametrize("metrics", [{}, embedded()], ids=["without figures", "embedded"])
-def test_every_number_of_the_paper_is_printed_in_its_row(metrics: dict) -> None:
-    rows = Page(results.html(loaded(metrics))).rows
-    for table in results.paper()["tables"].values():
-        for line in table["rows"]:
-            assert [line["name"], *map(shown, line["values"])] in rows
+def cells(answer: paper.Answer, table: paper.Table, line: paper.Printed, place: int) -> list[str]:
+    """What the row of an answer shows."""
+    told = f"{line.name} " if place == 0 else ""
+    expected = [f"{told}{answer.label} {answer.learned_from}"]
+    for figure in table.figures:
+        expected.append(shown(line.values[figure]) if place == 0 else "")
+        for one in (answer.published, answer.ours):
+            mark = one and {1: "▲", -1: "▼", 0: ""}[one.figures[figure].compare(line.values[figure])]
+            value, _, interval = one.figures[figure].text().partition(" ") if one else ("–", "", "")
+            expected.append(f"{value.removeprefix('0')}{mark or ''} {interval}".strip())
+    return expected
 
 
-def test_the_paper_is_transcribed_as_published() -> None:
-    tables = {number: {r["name"]: r["values"] for r in t["rows"]} for number, t in results.paper()["tables"].items()}
-    assert tables["1"]["w/o ICN"] == [53.5] and tables["1"]["w/o input PRM of ICN"] == [36.7]
-    assert tables["2"]["Ours-proposal"] == tables["1"]["Full model (Ours-proposal)"] == [54.1]
-    assert tables["3"]["MELM [36], MCG"] == [36.9, 22.9, 8.4, 32.9]
-    assert tables["3"]["Ours-proposal"] == [47.1, 29.2, 12.5, 42.8]
-    assert tables["3"]["Ours-saliency"] == [47.7, 29.4, 13.1, 43.7]
-    assert tables["4"]["mAP .5, Ours-saliency"][2] == tables["3"]["Ours-saliency"][1]
-    assert [len(table) for table in tables.values()] == [5, 7, 13, 1]
+def test_without_figures_every_number_of_the_paper_is_printed_in_its_row() -> None:
+    rows = Page(results.html(loaded())).rows
+    for table in paper.tables().values():
+        for line in table.rows:
+            assert [line.name, *map(shown, line.values.values())] in rows
 
 
-def test_every_counterpart_is_a_row_of_the_embedded_model() -> None:
-    rows = embedded()["rows"]
-    for number, table in results.paper()["tables"].items():
-        for line, cells in zip(table["rows"], results.pairs(number, rows), strict=True):
-            assert [pair.ours is not None for pair in cells] == ["ours" in line] * len(cells)
+def test_every_row_of_the_paper_stands_beside_what_answers_it(embedded: str) -> None:
+    """Each figure of the tab, as `wsis.paper` pairs and `results.json` has them."""
+    rows = Page(embedded).rows
+    found = measurements.read(committed("results.json"))
+    for table in paper.tables().values():
+        for line in table.rows:
+            given = paper.answers(table, line, found)
+            for place, answer in enumerate(given):
+                assert cells(answer, table, line, place) in rows
+            if not given:
+                empty = [text for figure in table.figures for text in (shown(line.values[figure]), "", "")]
+                assert [f"{line.name} ", *empty] in rows
 
 
-def test_all_rows_show_what_metrics_json_says() -> None:
-    metrics = embedded()
-    rows = Page(results.html(loaded(metrics))).rows
-    for own in metrics["rows"]:
-        shares = [shown(round(100 * own[key], 1)) for key in results.METRICS]
+def test_the_pairs_that_were_wrong_once_are_right(embedded: str) -> None:
+    rows = {line[0]: line[1:] for line in Page(embedded).rows}
+    assert rows["w/o multi-scale rebalance matching icn-proposal, T = 3, matching of 2018 labels, contours"] == [
+        "53.9", "55.4 [52.1, 58.4]", "54.8 [51.4, 57.9]"
+    ]  # fmt: skip
+    prm = [line for line in Page(embedded).rows if line[0].startswith("PRM [42] response (Eq. 2), matching of 2018")]
+    assert prm[0][4:6] == ["26.8", "26.2 [24.1, 31.1]"] and prm[1][1:] == ["53.4", "42.6▼ [39.6, 45.7]", "–"]
+    assert (
+        "not what the paper measured" not in embedded and "no-rebalance" not in embedded[: embedded.index("<details>")]
+    )
+
+
+def test_readme_page_and_tab_say_the_same(embedded: str) -> None:
+    """The rows that README and docs/results.md print are in the tab's list of all rows, figure for figure."""
+    rows = Page(embedded).rows
+    sentence = paper.sentence(measurements.read(committed("results.json")))
+    for name in ("README.md", "docs/results.md"):
+        text = (ROOT / name).read_text()
+        assert sentence in text and escape(sentence) in embedded
+        printed = [line.strip("| ").split(" | ") for line in text.splitlines() if line.endswith("| labels, contours |")]
+        printed = [line for line in printed if len(line) == 9]
+        assert len(printed) >= 7
+        for line in printed:
+            assert [re.sub(r"^0(?=\.)", "", cell) for cell in line] in rows
+
+
+def test_all_rows_show_what_the_files_say(embedded: str) -> None:
+    rows = Page(embedded).rows
+    for own in committed("metrics.json")["rows"]:
+        shares = [shown(round(100 * own[key], 1)) for key in measurements.NAMES]
         where = [own["enhancer"], str(own["steps"]), own["preset"], str(own["per_peak"])]
         assert [*where, *shares, f"{own['masks_per_photo']:.1f}"] in rows
+    for own in measurements.read(committed("results.json")).rows:
+        figures = [own.figures[key].text().removeprefix("0") for key in measurements.NAMES]
+        assert [own.name, str(own.per_peak), *figures, f"{own.masks_per_photo:.1f}", own.learned_from] in rows
 
 
-def test_difference_is_ours_less_the_papers_as_shown() -> None:
-    own = row("icn-saliency", 3, map25=0.4971, map50=0.294, map75=0.0811, abo=0.43749)
-    *_, last = results.pairs("3", [own])
-    assert [pair.ours for pair in last] == [49.7, 29.4, 8.1, 43.7]
-    assert [pair.difference for pair in last] == [2.0, 0.0, -5.0, 0.0]
-    page = results.html(loaded({"rows": [own]}))
-    assert ["icn-saliency, T = 3", "49.7 ▲+2.0", "29.4 =±0", "8.1 ▼−5.0", "43.7 =±0"] in Page(page).rows
+def test_it_leads_with_one_sentence_and_one_chart(embedded: str) -> None:
+    lead = embedded[embedded.index("<section") : embedded.index("</section>") + len("</section>")]
+    assert 'class="res-lead"' in lead and lead.count("<p>Instances reach") == 1
+    bars = [line for line in Page(lead).rows if len(line) == 3]
+    assert [line[0] for line in bars] == 2 * ["paper", "as published", *2 * ["paper", "as published", "with ours"]]
+    assert ["with ours", "", "41.2 [38.6, 45.5]"] in bars and ["as published", "", "26.2 [24.1, 31.1]"] in bars
+    assert "450 photos" in lead and "a guide, not a contest" in lead
 
 
-def test_sentences_follow_the_figures() -> None:
-    better = row("icn-saliency", 3, map25=0.9, map50=0.9, map75=0.9, abo=0.9, miou=0.9)
-    worse = row("icn-saliency", 3, map25=0.1, map50=0.1, map75=0.1, abo=0.1, miou=0.1)
-    said = dict(results.findings([better]))
-    assert said["Above the paper"].startswith("With icn-saliency mAP .25 +42.3")
-    assert "mIoU +35.1" in said["Above the paper"] and said["Below the paper"].startswith("Nowhere")
-    said = dict(results.findings([worse]))
-    assert said["Above the paper"].startswith("Nowhere") and "ABO −33.7" in said["Below the paper"]
-    assert results.findings([row("spread", 1)]) == []
+def test_bars_of_the_chart_end_at_the_figure_and_their_lines_span_the_interval() -> None:
+    name = "response (Eq. 2), matching of 2018"
+    page = results.html(loaded(found=measured(name)))
+    chart = page[page.index('class="res-chart"') :]
+    # the longest is the paper's mIoU of 53.4: bars are drawn over 0 to 60
+    assert 'style="width:50.00%"></i><u style="left:33.33%;width:33.33%"></u>' in chart
+    assert 'style="width:44.67%"></i></span>' in chart
 
 
-def test_parts_left_out_are_compared_with_the_full_model_on_each_side() -> None:
-    rows = [
-        row("none", 0, miou=0.4),
-        row("icn-proposal", 3, miou=0.45),
-        row("icn-proposal", 3, "no-rebalance", miou=0.2),
-    ]
-    said = dict(results.findings(rows))["Parts left out"]
-    assert "w/o ICN −.6 in the paper, −5.0 here" in said
-    assert "w/o multi-scale rebalance matching −.2 in the paper, −25.0 here" in said
-    assert "“w/o multi-scale rebalance matching” is not what the paper measured" in said
-    rows[2] = row("icn-proposal", 3, "no-rebalance", miou=0.44)
-    assert "is not what" not in dict(results.findings(rows))["Parts left out"]
+def test_the_sign_says_on_which_side_of_the_interval_the_paper_lies() -> None:
+    name = "icn-saliency, T = 3, as published"
+    for low, high, sign in ((0.295, 0.31, "▲"), (0.28, 0.31, ""), (0.28, 0.293, "▼")):
+        page = Page(results.html(loaded(found=measured(name, low=low, high=high))))
+        line = next(
+            line for line in page.rows if line[0] == "Ours-saliency icn-saliency, T = 3 labels" and len(line) > 4
+        )
+        assert line[4:7] == ["29.4", f"30.0{sign} [{100 * low:.1f}, {100 * high:.1f}]", "–"]
 
 
-def test_best_step_is_told_for_both() -> None:
-    rows = [row("icn-saliency", t, map50=share) for t, share in ((1, 0.2), (2, 0.35), (3, 0.3))]
-    assert "Best at T = 3 in the paper, at T = 2 here." in results.html(loaded({"rows": rows}))
+def test_the_worth_of_parts_and_steps_say_what_is_within_noise(embedded: str) -> None:
+    rows = Page(embedded).rows
+    assert [
+        "w/o multi-scale rebalance matching icn-proposal, T = 3, matching of 2018",
+        "+0.2", "+1.8 [−0.1, +3.8] within noise", "+3.9 [+2.1, +5.6]",
+    ] in rows  # fmt: skip
+    assert "here −0.4 [−1.4, +0.7] (as published; within noise)" in embedded
+    assert "Best at" not in embedded
+
+
+def test_what_is_ours_is_named(embedded: str) -> None:
+    rows = Page(embedded).rows
+    assert any(line[0] == "agreement" and "ours" in line[2] for line in rows)
+    assert any(line[0] == "objectness" and "ours" in line[2] for line in rows)
 
 
 def test_bars_are_sorted_and_compared_with_the_class_map() -> None:
@@ -119,40 +179,62 @@ def test_bars_are_sorted_and_compared_with_the_class_map() -> None:
     assert json.loads(data) == {"rows": [[10.0, 20.0], [15.0, 20.0]], "base": [10.0, 20.0]}
 
 
+def test_bars_first_show_what_the_explorer_does(embedded: str) -> None:
+    chosen = re.search(r"<option [^>]*selected>([^<]*)</option>", embedded)
+    assert chosen and chosen[1] == "icn-saliency, T = 3, with agreement and objectness"
+
+
 def test_without_figures_it_says_how_to_make_them(tiny_checkpoint: Path) -> None:
     said = results.html(checkpoints.load(tiny_checkpoint))
-    assert f"python -m train.evaluate --voc VOCdevkit/VOC2012 --split val --model {tiny_checkpoint}" in said
-    assert f"--json {tiny_checkpoint}/metrics.json" in said
-    assert "res-own" not in said and "data-bars" not in said
+    voc = "--voc VOCdevkit/VOC2012 --split val"
+    assert f"python -m train.ablate {voc} --model {tiny_checkpoint} --out {tiny_checkpoint}" in said
+    assert f"python -m train.evaluate {voc} --model {tiny_checkpoint} --json {tiny_checkpoint}/metrics.json" in said
+    assert "res-own" not in said and "data-bars" not in said and "res-chart" not in said
 
 
 @pytest.mark.parametrize("metrics", [[], {"rows": []}, {"rows": [{"enhancer": "none"}]}])
-def test_figures_of_another_kind_count_as_none(metrics: object) -> None:
-    assert "No figures for mine" in results.html(loaded(metrics))
+@pytest.mark.parametrize("found", [None, {}, [], {"rows": [{"name": "spread"}]}])
+def test_figures_of_another_kind_count_as_none(metrics: object, found: object) -> None:
+    said = results.html(loaded(metrics, found))
+    assert "No figures for mine" in said and "res-all" not in said
+
+
+def test_what_was_evaluated_is_shown_without_the_ablations() -> None:
+    page = results.html(loaded({"rows": [row("icn-saliency", 3)], "pointing": 0.5}))
+    assert "No figures for mine" in page and "Pointing" in page and 'class="res-all"' in page
+    Page(page)
+
+
+def test_rows_that_were_not_measured_leave_the_papers_alone() -> None:
+    page = results.html(loaded(found=measured("spread")))
+    assert "res-chart" not in page and "1,450 photos" in page
+    assert ["w/o ICN spread labels", "53.5", "–", "50.0"] in Page(page).rows
 
 
 def test_somebody_elses_classifier_is_told_to_train_first() -> None:
-    said = results.html(loaded({}, "timm:resnet50", None))
+    said = results.html(loaded({}, None, "timm:resnet50", None))
     assert "No figures for timm:resnet50" in said and "make train" in said and "--model checkpoints/mine" in said
 
 
 def test_a_results_files_figures_are_shown_without_the_classifiers() -> None:
     rows = [{**row("results/instances.json", 0, "", 0)}]
     page = results.html(loaded({"photos": 2, "rows": rows}))
-    assert "2 photos" in page and "Classification mAP" not in page and "results/instances.json" in page
+    assert "Classification mAP" not in page and "results/instances.json" in page
 
 
 def test_names_and_commands_from_files_are_escaped() -> None:
     bad = "<script>alert('x')</script>\""
     own = {**row(bad, 1, bad), "ap50_by_class": {bad: 0.5}}
     metrics = {"photos": 1, "rows": [own], "command": bad, "date": bad, "masks": bad, "seed": bad}
-    for page in (results.html(loaded(metrics, bad)), results.html(loaded({}, bad))):
+    found = measured("spread", bad)
+    for one in found["rows"]:
+        one |= {"learned_from": bad, "ap50_by_class": {bad: 0.5}}
+    for page in (results.html(loaded(metrics, found, bad)), results.html(loaded(metrics, None, bad))):
         Page(page)
         assert "<script" not in page and "&lt;script&gt;" in page
 
 
-def test_nothing_is_fetched_and_the_script_takes_no_code_from_text() -> None:
-    page = results.html(loaded(embedded()))
+def test_nothing_is_fetched_and_the_script_takes_no_code_from_text(embedded: str) -> None:
     folder = Path(results.__file__).parent
-    for text in (page, *((folder / name).read_text() for name in ("results.js", "results.css"))):
+    for text in (embedded, *((folder / name).read_text() for name in ("results.js", "results.css"))):
         assert not re.search(r"https?://|url\(|@import|src=|eval\(|new Function", text)

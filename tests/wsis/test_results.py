@@ -1,0 +1,62 @@
+"""Reading `results.json`."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from tests.helpers import ROOT
+from wsis import results
+from wsis.results import Figure
+
+CONTENT = {
+    "command": "python -m train.ablate", "model": "mine", "photos": 2, "instances": 3, "resamples": 1000,
+    "rows": [{
+        "name": "spread", "per_peak": 1, "learned_from": "labels", "map25": 0.5, "map50": 0.3, "map75": 0.1, "abo": 0.4,
+        "miou": 0.6, "masks_per_photo": 2.5, "ap50_by_class": {"cat": 0.3},
+        "intervals": {"map50": {"value": 0.3, "mean": 0.31, "low": 0.2, "high": 0.4}},
+    }],
+    "differences": [
+        {"name": "spread", "less": "class map", "per_peak": 1, "map50": {"value": 0.1, "low": 0, "high": 1}},
+    ],
+}  # fmt: skip
+
+
+def test_shares_become_percent_with_intervals_where_there_are_any() -> None:
+    found = results.read(CONTENT)
+    row = found.row("spread")
+    assert row.figures["map50"] == Figure(30.0, 20.0, 40.0) and row.figures["map25"] == Figure(50.0)
+    assert row.figures["map50"].text() == "30.0 [20.0, 40.0]" and row.figures["map25"].text() == "50.0"
+    assert row.ap50_by_class == {"cat": 0.3} and row.masks_per_photo == 2.5
+    assert found.difference("spread", "class map") == {"map50": Figure(10.0, 0.0, 100.0)}
+    assert (found.photos, found.instances, found.resamples, found.model) == (2, 3, 1000, "mine")
+    assert found.row("spread", 3) is found.row("none") is found.difference("spread", "none") is None
+
+
+def test_every_figure_of_the_embedded_model_is_read() -> None:
+    content = json.loads((ROOT / "checkpoints" / "voc-lite" / "results.json").read_text())
+    found = results.read(content)
+    for row, entry in zip(found.rows, content["rows"], strict=True):
+        for key in results.NAMES:
+            assert row.figures[key].value == 100 * entry[key]
+            assert (row.figures[key].low is None) == (key in ("map25", "map75"))
+
+
+def damaged(**changes: object) -> dict:
+    content = copy.deepcopy(CONTENT)
+    content["rows"][0] |= changes
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None, [], {}, "text", 3, {"rows": []}, {**CONTENT, "rows": []}, {**CONTENT, "photos": None},
+        {**CONTENT, "differences": None}, {**CONTENT, "differences": [3]}, damaged(map25="much"), damaged(intervals=[]),
+        damaged(ap50_by_class=None), damaged(per_peak="many"), damaged(miou=float("nan")),
+    ],
+)  # fmt: skip
+def test_content_of_another_kind_holds_no_results(content: object) -> None:
+    assert results.read(content) is None
