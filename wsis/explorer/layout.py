@@ -198,6 +198,7 @@ def config(handlers: Handlers) -> dict[str, Any]:
         "steps": handlers.defaults.steps,
         "top": TOP,
         "colours": pictures.COLOURS,
+        "faded": pictures.FADED,
         "inferno": pictures.inferno(),
     }
 

@@ -13,9 +13,29 @@ COLOURS = tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour in render.COLOU
 """`render.COLOURS` for a stylesheet: one a peak, in turn."""
 
 
+FADED = 0.55
+"""Opacity of a proposal that does not win, wherever who wins is drawn."""
+
+
 def colour(index: int) -> str:
     """The colour of a peak and of the instance found from it."""
     return COLOURS[index % len(COLOURS)]
+
+
+def tints(terms: np.ndarray, peak: int) -> np.ndarray:
+    """Which of `COLOURS` each proposal of a peak wears wherever who wins is drawn, unless it wins: then its peak's.
+
+    They go by the first term, because proposals that win side by side have similar ones, and should look different.
+
+    Args:
+        terms: (n, 3) terms of the n proposals that can win, from `matching.pareto`.
+        peak: its index.
+
+    Returns:
+        (n,) uint8 indices, none of them the peak's own.
+    """
+    order = np.argsort(np.argsort(-terms[:, 0], kind="stable"), kind="stable")
+    return ((peak + 1 + order % (len(COLOURS) - 1)) % len(COLOURS)).astype(np.uint8)
 
 
 def inferno() -> str:

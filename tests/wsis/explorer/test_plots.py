@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.small_analysis import small_analysis
 from wsis import matching
-from wsis.explorer import firmness
+from wsis.explorer import firmness, pictures, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.tabs import plots
 from wsis.matching import PRESETS, PUBLISHED, Weights
@@ -154,11 +154,25 @@ def test_spans_follow_the_reading_and_the_weights():
 def test_reason_names_the_term_and_the_lead():
     analysis = small_analysis()
     terms = np.zeros((2, 2, 3, 3), np.float32)
-    terms[:, :, 0], terms[:, :, 1] = (0.5, 0, 0.5), (0.5, 0, 0.25)
+    # The second is nearly the first and worse in every term, so no weights choose it: the third is the runner-up.
+    terms[:, :, 0], terms[:, :, 1], terms[:, :, 2] = (0.5, 0, 0.5), (0.499, 0, 0.5), (0.5, 0.125, 0.125)
     scene = Scene(replace(analysis, terms=terms), weights=Weights(1, 1, 1))
-    assert firmness.reason(scene, scene.found[0]) == "recall, .250 ahead of #2"
-    level = Scene(replace(analysis, terms=np.ones_like(terms)))
-    assert firmness.reason(level, level.found[0]) == "a tie with #2"
+    assert firmness.reason(scene, scene.found[0]) == "recall, .250 ahead of the runner-up"
+    level = Scene(replace(analysis, terms=terms), weights=Weights(1, 0, 0))
+    assert firmness.reason(level, level.found[0]) == "a tie with the runner-up"
+    alone = Scene(replace(analysis, terms=np.ones_like(terms)))
+    assert firmness.reason(alone, alone.found[0]) == "no other can win"
+
+
+def test_no_weight_is_handed_over_at_0_or_beyond_its_range():
+    terms = np.array([[1, 0, 0.5], [0.5, 0, 0.5]], np.float32)  # equal at alpha = 0, and no alpha is below it
+    assert firmness.handover(terms, Weights(0.5, 0, 0.5), 0, 1.5) is None
+    terms = np.array([[0, 0, 1], [1, 0, 0]], np.float32)
+    assert firmness.handover(terms, Weights(0.5, 0, 1), 0, 1.5) == ("α", "above", 1.0, 1)
+    assert firmness.handover(terms, Weights(0.5, 0, 1), 0, 1.0) is None
+    # Two are met at one value: the steeper wins beyond, though it comes later; of two alike the greater sum of terms.
+    terms = np.array([[1, 0, 0], [0.5, 0, 0.25], [0.25, 0, 0.375], [0.25, 0.5, 0.375]], np.float32)
+    assert firmness.handover(terms, Weights(1, 0, 1), 0, 1.5) == ("α", "below", 0.5, 3)
 
 
 def test_landscape_draws_every_proposal_that_can_win_and_few_others(rng):
@@ -257,7 +271,7 @@ def test_tiny_weights_are_told_in_their_own_scale(rng):
 
 @pytest.mark.parametrize(("value", "text"), [(0.58, ".58"), (1.0, "1"), (1.32, "1.32"), (0.0, "0"), (0.0015, ".0015")])
 def test_numbers_have_no_leading_zero(value, text):
-    assert plots.number(value, 1.5) == text
+    assert words.weight(value, 1.5) == text
 
 
 def test_one_term_alone_draws_one_region():
@@ -295,3 +309,26 @@ def test_the_small_picture_has_a_polygon_a_region_within_its_frame(rng):
     assert numbers.min() >= 0
     assert numbers.max() <= 100
     assert plots.fills(seen, scene.peak).count(plots.colour(scene.peak)) == 1
+
+
+def test_one_proposal_has_one_colour(rng):
+    scene = random_scene(rng)
+    terms = scene.analysis.terms[scene.step, scene.peak]
+    front = matching.pareto(terms)
+    wears = dict(zip(front, pictures.tints(terms[front], scene.peak), strict=True))
+    assert len(set(wears.values())) == len(front) == 3 and scene.peak not in wears.values()
+    for x, y in (("alpha", "gamma"), ("alpha", "beta"), ("beta", "gamma")):
+        seen, drawn = plots.plane(scene, x, y), plots.sensitivity(scene, x, y, dark=False).data
+        expected = [
+            pictures.COLOURS[scene.peak if region.proposal == seen.winner else wears[region.proposal]]
+            for region in seen.regions
+        ]
+        assert plots.fills(seen, scene.peak) == expected
+        assert re.findall(r'fill="(#\w+)"', plots.plane_svg(seen, scene.peak)) == expected
+        shades = [
+            plots._see_through(fill, 1 if region.proposal == seen.winner else pictures.FADED)
+            for fill, region in zip(expected, seen.regions, strict=True)
+        ]
+        assert [trace.fillcolor for trace in drawn if trace.fill == "toself"] == shades
+    many = pictures.tints(rng.random((40, 3)).astype(np.float32), 12)
+    assert set(many) == set(range(10)) - {2}
