@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.helpers.bad_files import picture
@@ -44,3 +46,19 @@ def small_analysis() -> Analysis:
     thresholds = np.full((2, 2), 0.2, np.float32)
     settings = Settings(enhancer="spread")
     return Analysis(evidence, settings, peaks, steps, binary, thresholds, terms, overlaps)
+
+
+def crowd(count: int) -> Analysis:
+    """The small analysis with so many instances, at most 20, each of a class of its own, on one of the boxes."""
+    small, which = small_analysis(), np.arange(count) % 2
+    scores = np.linspace(0.9, 0.2, 20, dtype=np.float32)
+    maps = replace(small.evidence.class_maps, scores=scores)
+    ones = np.ones(count, np.float32)
+    peaks = Peaks(np.arange(count), np.full(count, 3), small.peaks.columns[which], ones, scores[:count])
+    cells = ("maps", "binary", "thresholds", "terms", "overlaps")
+    return replace(
+        small,
+        evidence=replace(small.evidence, class_maps=maps),
+        peaks=peaks,
+        **{name: getattr(small, name)[:, which] for name in cells},
+    )

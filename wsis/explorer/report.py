@@ -195,7 +195,8 @@ def _photo(scene: Scene) -> str:
     masks = proposals.masks([one.proposal for one in best], image.shape[:2])
     labels = [f"{one.name} {unit(one.score)}" for one in best]
     seen = render.over_instances(image, masks, labels, [render.colour(one.peak) for one in best])
-    return _image(pictures.jpeg(seen, 85), f"{scene.photo} with {len(best)} instances", seen)
+    shown = _image(pictures.jpeg(seen, 85), f"{scene.photo} with {len(best)} instances", seen)
+    return f'<div style="--ratio:{seen.shape[1] / seen.shape[0]:.4g}">{shown}</div>'
 
 
 def _table(scene: Scene) -> str:
@@ -219,8 +220,7 @@ def _table(scene: Scene) -> str:
         f'{head}<th scope="col">area</th><th scope="col">decided by</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
         '<p class="note">Score: probability of the class times how well map and mask agree, at most 1. Terms are those '
-        "of the chosen proposal, before weighting; the runner-up is the best other proposal that can win at some weights."
-        "</p>"
+        "of the chosen proposal, before weighting. The runner-up is the best other that can win at some weights.</p>"
     )
 
 

@@ -63,7 +63,7 @@ def weight(value: float, limit: float) -> str:
     if value and (limit < 0.01 or abs(value) < 0.005):
         text = f"{value:.1e}"
         return _power(text) if abs(value) < 1e-4 else _bare(f"{float(text):f}".rstrip("0").rstrip("."))
-    return f"{value:.0f}" if value == int(value) else _bare(_fixed(value, 2))
+    return f"{value + 0.0:.0f}" if value == int(value) else _bare(_fixed(value, 2))
 
 
 def decided_by(name: str, lead: float | None) -> str:

@@ -320,8 +320,8 @@ def test_one_proposal_has_one_colour(rng):
     for x, y in (("alpha", "gamma"), ("alpha", "beta"), ("beta", "gamma")):
         seen, drawn = plots.plane(scene, x, y), plots.sensitivity(scene, x, y, dark=False).data
         expected = [
-            pictures.COLOURS[scene.peak if region.proposal == seen.winner else wears[region.proposal]]
-            for region in seen.regions
+            pictures.colour(scene.peak) if one.proposal == seen.winner else pictures.TINTS[wears[one.proposal]]
+            for one in seen.regions
         ]
         assert plots.fills(seen, scene.peak) == expected
         assert re.findall(r'fill="(#\w+)"', plots.plane_svg(seen, scene.peak)) == expected
@@ -331,4 +331,4 @@ def test_one_proposal_has_one_colour(rng):
         ]
         assert [trace.fillcolor for trace in drawn if trace.fill == "toself"] == shades
     many = pictures.tints(rng.random((40, 3)).astype(np.float32), 12)
-    assert set(many) == set(range(10)) - {2}
+    assert set(many) == set(range(20)) - {2, 12}

@@ -182,7 +182,7 @@ function firm(why) {
     canvas.shows = seen; seen.shown = present;
     seen.share = winners.reduce((n, w) => n + (w === present), 0) / winners.length;
     const inks = new Map([[present, P.packed(P.rgb(own), 255)]]), zoom = 2;
-    for (const w of winners) if (!inks.has(w)) inks.set(w, P.packed(P.rgb(C.colours[D.match.tints[w]]), Math.round(255 * C.faded)));
+    for (const w of winners) if (!inks.has(w)) inks.set(w, P.packed(P.rgb(C.tints[D.match.tints[w]]), Math.round(255 * C.faded)));
     canvas.width = canvas.height = cells * zoom;
     canvas.getContext('2d').drawImage(P.canvas(cells, cells, out => { for (let y = 0; y < cells; y++) for (let x = 0; x < cells; x++) out[(cells - 1 - y) * cells + x] = inks.get(winners[y * cells + x]); }), 0, 0, cells * zoom, cells * zoom);
   }

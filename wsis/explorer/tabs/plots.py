@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from wsis import matching
 from wsis.explorer import firmness
 from wsis.explorer.firmness import AXES, Region, Switch
-from wsis.explorer.pictures import FADED, colour, tints
+from wsis.explorer.pictures import FADED, TINTS, colour, tints
 from wsis.explorer.scene import Scene
 from wsis.explorer.theme import COLOURS, FONTS
 from wsis.explorer.words import MEANING, SYMBOLS, TERMS, short, weight
@@ -38,7 +38,7 @@ class Plane:
         winner: index of the proposal that wins now.
         switch: where the nearest other one takes over; None where nobody else can win.
         places: (N,) int64, the present rank of every proposal, from 1.
-        tints: which of `pictures.COLOURS` each proposal that can win wears where it does not.
+        tints: which of `pictures.TINTS` each proposal that can win wears where it does not.
     """
 
     x: int
@@ -353,7 +353,7 @@ def plane_svg(seen: Plane, peak: int, pixels: int = 200) -> str:
 
 def fills(seen: Plane, peak: int) -> list[str]:
     """A colour for each region: the winner in its peak's, the others in theirs, see `pictures.tints`."""
-    return [colour(peak if region.proposal == seen.winner else seen.tints[region.proposal]) for region in seen.regions]
+    return [colour(peak) if one.proposal == seen.winner else TINTS[seen.tints[one.proposal]] for one in seen.regions]
 
 
 def centre(corners: np.ndarray) -> tuple[float, float]:
