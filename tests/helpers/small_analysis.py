@@ -70,3 +70,19 @@ def empty_scene() -> Scene:
             overlaps=analysis.overlaps[:, :0],
         )
     )
+
+
+def crowd(count: int) -> Analysis:
+    """The small analysis with so many instances, at most 20, each of a class of its own, on one of the boxes."""
+    small, which = small_analysis(), np.arange(count) % 2
+    scores = np.linspace(0.9, 0.2, 20, dtype=np.float32)
+    maps = replace(small.evidence.class_maps, scores=scores)
+    ones = np.ones(count, np.float32)
+    peaks = Peaks(np.arange(count), np.full(count, 3), small.peaks.columns[which], ones, scores[:count])
+    cells = ("maps", "binary", "thresholds", "terms", "overlaps")
+    return replace(
+        small,
+        evidence=replace(small.evidence, class_maps=maps),
+        peaks=peaks,
+        **{name: getattr(small, name)[:, which] for name in cells},
+    )

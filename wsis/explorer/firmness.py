@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsis import matching
+from wsis.explorer import words
 from wsis.explorer.scene import Scene
-from wsis.explorer.words import MEANING, SYMBOLS, short
+from wsis.explorer.words import MEANING, SYMBOLS
 from wsis.instances import Instance
 from wsis.matching import Weights
 
-"""Cells a side of the small picture of weight space that the page draws while a slider moves."""
 AXES = ("alpha", "beta", "gamma")
 FRAME = -1
 """Instead of a rival's index: the edge of the plane that is shown."""
@@ -128,46 +128,48 @@ def handover(terms: np.ndarray, weights: Weights, axis: int, limit: float) -> tu
     Returns:
         (symbol, "below" | "above", value, proposal), or None where no value changes the winner.
     """
-    best = int(matching.rank(terms, weights, 1)[0])
-    scores = matching.total(terms, weights)
-    slope = terms[:, axis].astype(np.float64) - float(terms[best, axis])
+    front = matching.pareto(terms)
+    own = terms[front].astype(np.float64)
+    scores, sums = matching.total(own, weights), matching.total(own, Weights(1, 1, 1))
+    best = int(matching.rank(own, weights, 1)[0])
+    slope = own[:, axis] - own[best, axis]
     with np.errstate(divide="ignore", invalid="ignore"):
         moves = (scores[best] - scores) / slope
     value = getattr(weights, AXES[axis]) + moves
-    valid = np.flatnonzero(np.isfinite(moves) & (slope != 0) & (value >= 0) & (value <= limit))
+    # It takes over beyond the value: there must be room, and no weight is below 0.
+    room = np.where(slope < 0, (value > 0) & (value <= limit), (value >= 0) & (value < limit))
+    valid = np.flatnonzero((slope != 0) & room)
     if not len(valid):
         return None
-    # Of those met at the same value the steepest is the one that wins beyond.
-    other = int(valid[np.lexsort((-np.abs(slope[valid]), np.abs(moves[valid])))[0]])
-    return SYMBOLS[axis], "above" if slope[other] > 0 else "below", float(value[other]), other
+    # Of those met at the same value the steepest wins beyond, and of equally steep ones as in `matching.rank`.
+    other = int(valid[np.lexsort((-sums[valid], -np.abs(slope[valid]), np.abs(moves[valid])))[0]])
+    return SYMBOLS[axis], "above" if slope[other] > 0 else "below", float(value[other]), int(front[other])
 
 
-def decided_by(first: np.ndarray, second: np.ndarray, weights: Weights) -> tuple[int, float]:
-    """Which term puts the winner before the runner-up.
+def decided_by(terms: np.ndarray, weights: Weights) -> tuple[int, float] | None:
+    """Which term puts the winner before the runner-up, the best of the others that can win at some weights.
 
     Args:
-        first: (3,) terms of the winner.
-        second: (3,) terms of the runner-up.
+        terms: (N, 3) float32, the terms of Eq. 5 of one peak, N >= 1.
         weights: the present weights.
 
     Returns:
-        Index of the term with the largest weighted lead, and the lead of the whole score.
+        Index of the term with the largest weighted lead, and the lead of the whole score; None where no other can win.
     """
-    lead = (first - second) * (weights.alpha, weights.beta, weights.gamma)
-    return int(lead.argmax()), float(lead.sum())
+    front = matching.pareto(terms)
+    if len(front) < 2:
+        return None
+    own = terms[front].astype(np.float64)
+    first, second = matching.rank(own, weights, 2)
+    scores = matching.total(own, weights)
+    leads = (own[first] - own[second]) * (weights.alpha, weights.beta, weights.gamma)
+    return int(leads.argmax()), float(scores[first] - scores[second])
 
 
 def reason(scene: Scene, instance: Instance) -> str:
-    """Which term decided for an instance, in words: "recall, .029 ahead of #2"."""
-    first, *others = scene.analysis.top(instance.peak, scene.weights, scene.step, 2)
-    if not others:
-        return "the only proposal"
-    terms = scene.analysis.terms[scene.step, instance.peak]
-    term, lead = decided_by(terms[first], terms[others[0]], scene.weights)
-    if lead <= 0:
-        return "a tie with #2"
-    name = MEANING[scene.analysis.settings.reading][term][0]
-    return f"{name}, {short(lead) if lead >= 0.001 else 'less than .001'} ahead of #2"
+    """Which term decided for an instance, in words: "recall, .029 ahead of the runner-up"."""
+    term, lead = decided_by(scene.analysis.terms[scene.step, instance.peak], scene.weights) or (0, None)
+    return words.decided_by(MEANING[scene.analysis.settings.reading][term][0], lead)
 
 
 def _lines(

@@ -197,7 +197,8 @@ def config(handlers: Handlers) -> dict[str, Any]:
         "step": Settings().steps,
         "steps": handlers.defaults.steps,
         "top": TOP,
-        "colours": pictures.COLOURS,
+        "tints": pictures.TINTS,
+        "faded": pictures.FADED,
         "inferno": pictures.inferno(),
     }
 

@@ -119,13 +119,15 @@ def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Messa
         return None
     chosen = [matching.skyband(made.terms[cell], depth) for cell in cells]
     ids = np.unique(np.concatenate(chosen))
+    both = list(zip(cells, chosen, strict=True))
     return {
         "ids": pack(ids, "i4"),
         "bits": pack(np.packbits(made.proposals.membership[ids], axis=1, bitorder="little"), "u1"),
         "offsets": pack(np.cumsum([0, *map(len, chosen)]), "i4"),
         "slots": pack(np.searchsorted(ids, np.concatenate(chosen)), "u2"),
-        "terms": pack(np.concatenate([made.terms[cell][one] for cell, one in zip(cells, chosen, strict=True)]), "f4"),
-        "fits": pack(np.concatenate([made.fits[cell][one] for cell, one in zip(cells, chosen, strict=True)]), "f4"),
+        "terms": pack(np.concatenate([made.terms[cell][one] for cell, one in both]), "f4"),
+        "tints": pack(np.concatenate([pictures.tints(made.terms[cell][one], cell[1]) for cell, one in both]), "u1"),
+        "fits": pack(np.concatenate([made.fits[cell][one] for cell, one in both]), "f4"),
     }
 
 

@@ -13,9 +13,31 @@ COLOURS = tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour in render.COLOU
 """`render.COLOURS` for a stylesheet: one a peak, in turn."""
 
 
+TINTS = COLOURS + tuple("#{:02x}{:02x}{:02x}".format(*(value * 5 // 9 for value in one)) for one in render.COLOURS)
+"""For the proposals of one peak, wherever who wins is drawn: the same once more, darker."""
+FADED = 0.55
+"""Opacity of a proposal that does not win, wherever who wins is drawn."""
+
+
 def colour(index: int) -> str:
     """The colour of a peak and of the instance found from it."""
     return COLOURS[index % len(COLOURS)]
+
+
+def tints(terms: np.ndarray, peak: int) -> np.ndarray:
+    """Which of `TINTS` each proposal of a peak wears wherever who wins is drawn; the one that wins wears the peak's.
+
+    They go by the first term, because proposals that win side by side have similar ones, and should look different.
+
+    Args:
+        terms: (n, 3) terms of the n proposals that can win, from `matching.pareto`.
+        peak: its index.
+
+    Returns:
+        (n,) uint8 indices, none of the peak's own colour.
+    """
+    others = np.array([i for i in range(len(TINTS)) if (i - peak) % len(COLOURS)], np.uint8)
+    return others[np.argsort(np.argsort(-terms[:, 0], kind="stable"), kind="stable") % len(others)]
 
 
 def inferno() -> str:

@@ -23,7 +23,7 @@ from wsis.explorer.firmness import AXES
 from wsis.explorer.scene import Scene
 from wsis.explorer.tabs import plots
 from wsis.explorer.theme import COLOURS
-from wsis.explorer.words import MEANING, SYMBOLS, TERMS, short, unit
+from wsis.explorer.words import MEANING, SYMBOLS, TERMS, short, unit, weight
 from wsis.image import resized
 from wsis.instances import Instance
 from wsis.matching import PRESETS
@@ -195,7 +195,8 @@ def _photo(scene: Scene) -> str:
     masks = proposals.masks([one.proposal for one in best], image.shape[:2])
     labels = [f"{one.name} {unit(one.score)}" for one in best]
     seen = render.over_instances(image, masks, labels, [render.colour(one.peak) for one in best])
-    return _image(pictures.jpeg(seen, 85), f"{scene.photo} with {len(best)} instances", seen)
+    shown = _image(pictures.jpeg(seen, 85), f"{scene.photo} with {len(best)} instances", seen)
+    return f'<div style="--ratio:{seen.shape[1] / seen.shape[0]:.4g}">{shown}</div>'
 
 
 def _table(scene: Scene) -> str:
@@ -219,7 +220,7 @@ def _table(scene: Scene) -> str:
         f'{head}<th scope="col">area</th><th scope="col">decided by</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
         '<p class="note">Score: probability of the class times how well map and mask agree, at most 1. Terms are those '
-        "of the chosen proposal, before weighting; #2 is the runner-up.</p>"
+        "of the chosen proposal, before weighting. The runner-up is the best other that can win at some weights.</p>"
     )
 
 
@@ -280,7 +281,7 @@ def _planes(scene: Scene) -> str:
     figures = []
     for x, y in (("alpha", "gamma"), ("alpha", "beta"), ("beta", "gamma")):
         seen = plots.plane(scene, x, y)
-        right, top = (plots.number(limit, limit) for limit in seen.span)
+        right, top = (weight(limit, limit) for limit in seen.span)
         figures.append(
             f'<figure class="axes"><span class="top">{top}</span><span class="up">'
             f"{plots.axis_title(scene, seen.y)}</span>"

@@ -34,6 +34,7 @@ from tests.helpers.browser_tools import (
     until,
     upload,
 )  # fmt: skip
+from tests.helpers.small_analysis import crowd
 from wsis.explorer.turns import Limits
 from wsis.matching import Weights
 from wsis.photo_sets import LAYOUTS
@@ -75,6 +76,70 @@ def test_on_a_phone_the_stage_comes_first_and_nothing_scrolls_sideways(visit):
         tab(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
         page.wait_for_function("() => document.querySelector('#below').clientHeight > 200")
+
+
+SCREENS = [(1920, 1080), (1440, 900), (1280, 720), (1024, 768), (768, 1024), (400, 860)]
+OUT_OF_REACH = """() => {
+  const buttons = document.querySelectorAll('#downloads button, #tabs [role=tab]:not([tabindex="-1"]), .top button');
+  return [...buttons].filter(one => {
+    one.scrollIntoView({block: 'center'});
+    const r = one.getBoundingClientRect(), middle = [(r.left + r.right) / 2, (r.top + r.bottom) / 2];
+    const whole = r.left >= 0 && r.top >= 0 && r.right <= innerWidth && r.bottom <= innerHeight;
+    return !whole || !one.contains(document.elementFromPoint(...middle));
+  }).map(one => one.textContent);
+}"""
+"""Buttons that cannot be clicked: cut off, covered, or outside the page."""
+TOO_SMALL = """() => [...document.querySelectorAll('#screen :is(button, select, input)')].filter(one => {
+  const r = one.getBoundingClientRect();
+  return one.checkVisibility() && r.width && Math.min(r.width, r.height) < 24 && !one.matches('.marks *');
+}).map(one => one.outerHTML.slice(0, 120))"""
+MEETING = """() => {
+  const labels = document.querySelectorAll('.tag.left, .tag.right, .marks [aria-pressed=true] span');
+  const boxes = [...labels].map(one => one.getBoundingClientRect());
+  const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  return boxes.some((a, i) => boxes.slice(i + 1).some(b => meet(a, b)));
+}"""
+"""Whether a caption of the stage meets the other one, or the picked peak's label."""
+CUT = "() => { const film = document.querySelector('.film'); return film.scrollWidth - film.clientWidth; }"
+"""How much of the strip is out of sight, in pixels."""
+
+
+def test_everything_is_in_sight_at_every_width(visit, site):
+    context = visit.context()
+    for count in (1, 3, 9):
+        page = visit(f"#view=match&id={site.handlers.store.put(crowd(count), photo='crowd.jpg')}", context=context)
+        assert page.locator("#table tbody tr").count() == count
+        if count == 9:  # the last peak, high on a photo so tall that the captions do not fit on it
+            page.evaluate("() => { wsis.data.photo.size = [40, 128]; wsis.data.peaks[8].y = .02; wsis.pick(8); }")
+            shown(page, "S.peak === 8 && now.part")
+            one, card = page.locator(".peak[aria-pressed=true]").bounding_box(), page.locator("#peaks").bounding_box()
+            assert card["y"] < one["y"] and one["y"] + one["height"] < card["y"] + card["height"]
+        for width, height in SCREENS:
+            page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+            where = count, width
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, where
+            if width >= 1280:
+                assert page.evaluate("document.documentElement.scrollHeight") == height, where
+                assert page.evaluate(CUT) <= 0, where
+            assert page.evaluate(OUT_OF_REACH) == [], where
+            table, files = page.locator("#table .scroll").bounding_box(), page.locator("#files").bounding_box()
+            assert 40 < table["height"] <= files["y"] - table["y"] + 1, where
+            assert page.locator("#status").bounding_box()["height"] <= 32, where
+            assert not page.evaluate(MEETING), where
+            if width == 400:
+                assert page.evaluate(TOO_SMALL) == []
+        page.close()
+
+
+def test_the_photo_stays_large_beside_a_plot_and_the_peaks_above_advanced(visit):
+    page = visit()
+    tab(page, "Sensitivity")
+    shown(page, "S.tab === 'sensitivity'")
+    assert page.locator(".box").bounding_box()["height"] > 320
+    page.locator("#advanced > button").click()
+    page.wait_for_selector("#proposal-file:visible")
+    assert page.locator("#peaks").bounding_box()["height"] >= 200
 
 
 # --- a photo of one's own --------------------------------------------------------------------------------------------

@@ -128,8 +128,22 @@ def test_spans_follow_the_reading_and_the_weights():
 def test_reason_names_the_term_and_the_lead():
     analysis = small_analysis()
     terms = np.zeros((2, 2, 3, 3), np.float32)
-    terms[:, :, 0], terms[:, :, 1] = (0.5, 0, 0.5), (0.5, 0, 0.25)
+    # The second is nearly the first and worse in every term, so no weights choose it: the third is the runner-up.
+    terms[:, :, 0], terms[:, :, 1], terms[:, :, 2] = (0.5, 0, 0.5), (0.499, 0, 0.5), (0.5, 0.125, 0.125)
     scene = Scene(replace(analysis, terms=terms), weights=Weights(1, 1, 1))
-    assert firmness.reason(scene, scene.found[0]) == "recall, .250 ahead of #2"
-    level = Scene(replace(analysis, terms=np.ones_like(terms)))
-    assert firmness.reason(level, level.found[0]) == "a tie with #2"
+    assert firmness.reason(scene, scene.found[0]) == "recall, .250 ahead of the runner-up"
+    level = Scene(replace(analysis, terms=terms), weights=Weights(1, 0, 0))
+    assert firmness.reason(level, level.found[0]) == "a tie with the runner-up"
+    alone = Scene(replace(analysis, terms=np.ones_like(terms)))
+    assert firmness.reason(alone, alone.found[0]) == "no other can win"
+
+
+def test_no_weight_is_handed_over_at_0_or_beyond_its_range():
+    terms = np.array([[1, 0, 0.5], [0.5, 0, 0.5]], np.float32)  # equal at alpha = 0, and no alpha is below it
+    assert firmness.handover(terms, Weights(0.5, 0, 0.5), 0, 1.5) is None
+    terms = np.array([[0, 0, 1], [1, 0, 0]], np.float32)
+    assert firmness.handover(terms, Weights(0.5, 0, 1), 0, 1.5) == ("α", "above", 1.0, 1)
+    assert firmness.handover(terms, Weights(0.5, 0, 1), 0, 1.0) is None
+    # Two are met at one value: the steeper wins beyond, though it comes later; of two alike the greater sum of terms.
+    terms = np.array([[1, 0, 0], [0.5, 0, 0.25], [0.25, 0, 0.375], [0.25, 0.5, 0.375]], np.float32)
+    assert firmness.handover(terms, Weights(1, 0, 1), 0, 1.5) == ("α", "below", 0.5, 3)

@@ -12,7 +12,7 @@ import pytest
 from app import examples
 from tests.helpers.small_analysis import small_analysis
 from wsis import image, matching
-from wsis.explorer import layout, payload
+from wsis.explorer import firmness, layout, payload, words
 from wsis.instances import assemble
 from wsis.matching import PRESETS, Weights
 from wsis.peaks import Peaks
@@ -136,6 +136,46 @@ def test_the_plane_of_two_weights_is_the_same(page):
         for column in range(CELLS):
             own = Weights(1.5 * (column + 0.5) / CELLS, at[1], 1.2 * (row + 0.5) / CELLS)
             assert winners[row, column] == matching.rank(made.terms[0, 0], own, 1)[0]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_same_reasons_and_handovers(page, ties):
+    made = generated(6, ties)
+    if ties:
+        made.terms[made.terms.sum(-1) > 1.5] = 0  # none that is best in every term
+    terms, chosen = made.terms[1, 2], [w for w in weights(8) if max(w) > 0]
+    asked = """async ([field, chosen]) => {
+      const f = await wsis.field(field), M = wsis.match;
+      return chosen.map(w => [M.decided(f, 0, w), ...[0, 1, 2].map(axis => {
+        const found = M.handover(f, 0, w, axis, Math.max(1.5, w[axis]));
+        return found && [found.below ? 'below' : 'above', found.value, f.ids[f.slots[found.entry]]];
+      })]);
+    }"""
+    answers = page.evaluate(asked, [payload.field(made, [(1, 2)], 1), chosen])
+    for triple, (why, *handed) in zip(chosen, answers, strict=True):
+        own = Weights(*triple)
+        assert (why["term"], why["lead"]) == firmness.decided_by(terms, own), triple
+        for axis, found in enumerate(handed):
+            expected = firmness.handover(terms, own, axis, max(1.5, triple[axis]))
+            assert found == (None if expected is None else list(expected[1:])), (triple, axis)
+
+
+def test_the_same_words(page):
+    rng = np.random.default_rng(2)
+    numbers = rng.random(3000) * 10.0 ** rng.integers(-9, 6, 3000) * rng.choice([-1, 1], 3000)
+    halves = np.arange(-4000, 4000) / 32  # of these, many lie half way between two roundings
+    edges = [0.0, -0.0, 5e-5, 1e-4, 5e-4, 0.001, 0.125, 0.9995, 999.5, 999.9996, 1000, 1000.5, 1001.5, 123456.5, 4e-5]
+    values = [*numbers.tolist(), *halves.tolist(), *edges]
+    asked = """values => { const W = wsis.words; return values.map(v => [
+      W.unit(v), W.short(v), W.short(v, 2), W.weight(v, 1.5), W.weight(v * 1e-9, 4e-5), W.decidedBy('recall', v)]); }"""
+    for value, told in zip(values, page.evaluate(asked, values), strict=True):
+        expected = [
+            words.unit(value), words.short(value), words.short(value, 2), words.weight(value, 1.5),
+            words.weight(value * 1e-9, 4e-5), words.decided_by("recall", value),
+        ]  # fmt: skip
+        assert told == expected, value
+    assert page.evaluate("wsis.words.decidedBy('recall', null)") == words.decided_by("recall", None)
+    assert (words.short(5e-5), words.unit(0.125), words.short(1234.5)) == ("5e-5", ".13", "1,235")
 
 
 def test_a_handover_hands_over(page):

@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.page_data import decoded, unpacked
 from tests.helpers.small_analysis import CAT, DOG, small_analysis
 from wsis import matching
-from wsis.explorer import payload
+from wsis.explorer import payload, pictures
 from wsis.matching import Weights
 
 
@@ -31,7 +31,6 @@ def test_the_partition_arrives_with_its_areas():
 
 def test_a_partition_of_many_regions_fits():
     labels = np.arange(70 * 100, dtype=np.int32).reshape(70, 100)
-    from wsis.explorer import pictures
 
     image = decoded(pictures.png_16(labels))
     np.testing.assert_array_equal(image[..., 2] + 256 * image[..., 1].astype(int), labels)
@@ -49,6 +48,7 @@ def test_a_field_holds_what_can_win():
         np.testing.assert_array_equal(ids, matching.pareto(made.terms[cell]))
         np.testing.assert_array_equal(terms[part], made.terms[cell][ids])
         np.testing.assert_array_equal(sent["fits"][part], made.fits[cell][ids])
+        np.testing.assert_array_equal(sent["tints"][part], pictures.tints(made.terms[cell][ids], cell[1]))
         assert matching.rank(made.terms[cell], Weights(1, 0.2, 0.5), 1)[0] in ids
     regions = made.proposals.membership.shape[1]
     bits = np.unpackbits(sent["bits"].reshape(len(sent["ids"]), -1), axis=1, bitorder="little")[:, :regions]

@@ -9,6 +9,7 @@
 //   offsets  Int32Array (cells+1)  where each cell's entries begin
 //   slots    Uint16Array (m)       which of the n an entry is
 //   terms    Float32Array (m, 3)   its three terms
+//   tints    Uint8Array (m)        its colour in the plane of two weights, see pictures.tints
 //   fits     Float32Array (m)      IoU of the binary map and the proposal, times its objectness
 (() => {
 const score = (field, i, w) => field.terms[3 * i] * w[0] + field.terms[3 * i + 1] * w[1] + field.terms[3 * i + 2] * w[2];
@@ -20,9 +21,9 @@ function before(field, i, j, w) {  // whether entry i ranks before entry j: scor
   const c = sum(field, i), d = sum(field, j);
   return c !== d ? c > d : field.slots[i] < field.slots[j];
 }
-function best(field, cell, w) {  // the entry that wins a cell
-  let found = field.offsets[cell];
-  for (let i = found + 1; i < field.offsets[cell + 1]; i++) if (before(field, i, found, w)) found = i;
+function best(field, cell, w, but) {  // the entry that wins a cell, or would without one of them
+  let found;
+  for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++) if (i !== but && (found === undefined || before(field, i, found, w))) found = i;
   return found;
 }
 function rank(field, cell, w, count) {  // the first entries of a cell's ranking
@@ -80,23 +81,26 @@ function plane(field, cell, w, axes, span, cells = 48) {
   }
   return {winners, cells, present, share: held / (cells * cells), candidates: count};
 }
-// The nearest value of one weight, within [0, limit], at which another entry takes over: {value, entry, below} or null.
+// The nearest value of one weight, within [0, limit], beyond which another entry wins: {value, entry, below} or null.
 function handover(field, cell, w, axis, limit) {
   const present = best(field, cell, w), own = score(field, present, w);
   let nearest = null;
   for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++) {
-    const slope = field.terms[3 * i + axis] - field.terms[3 * present + axis];
-    if (!slope) continue;
-    const move = (own - score(field, i, w)) / slope, value = w[axis] + move;
-    if (value < 0 || value > limit) continue;
-    if (!nearest || Math.abs(move) < Math.abs(nearest.move)) nearest = {value, entry: i, move, below: move < 0};
+    const slope = field.terms[3 * i + axis] - field.terms[3 * present + axis], steep = Math.abs(slope), below = slope < 0;
+    const move = Math.abs(own - score(field, i, w)) / steep, value = w[axis] + (below ? -move : move);
+    if (!slope || value < 0 || value > limit || value === (below ? 0 : limit)) continue;  // beyond there must be room
+    const order = nearest && (move - nearest.move || nearest.steep - steep || sum(field, nearest.entry) - sum(field, i));
+    if (!nearest || order < 0) nearest = {value, entry: i, below, move, steep};
   }
   return nearest;
 }
-// Which term puts `first` before `second`: {term, lead}, lead of the whole score.
-function decided(field, first, second, w) {
+// Which term puts the winner before the runner-up, the best of the others that can win: {term, lead}, lead of the whole
+// score; null where no other can. For a field of depth 1, so that it is known for every peak.
+function decided(field, cell, w) {
+  const first = best(field, cell, w), second = best(field, cell, w, first);
+  if (second === undefined) return null;
   const leads = [0, 1, 2].map(t => (field.terms[3 * first + t] - field.terms[3 * second + t]) * w[t]);
-  return {term: leads.indexOf(Math.max(...leads)), lead: leads[0] + leads[1] + leads[2]};
+  return {term: leads.indexOf(Math.max(...leads)), lead: score(field, first, w) - score(field, second, w)};
 }
 
 globalThis.wsis = globalThis.wsis || {};

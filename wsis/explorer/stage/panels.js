@@ -1,7 +1,7 @@
 // The panels around the stage: classes, peaks, weights, proposals, how firm the choice is, the table. Built once, updated
 // in place, so that a drag moves numbers and pictures without a question to Python.
 (() => {
-const W = globalThis.wsis, M = W.match, P = W.paint, S = W.state, D = W.data, C = W.config, {unit, short, plain, plural, summary} = W.words;
+const W = globalThis.wsis, M = W.match, P = W.paint, S = W.state, D = W.data, C = W.config, {unit, short, weight, decidedBy, plain, plural, summary} = W.words;
 const TERMS = ['precision', 'contour', 'recall'], SYMBOLS = ['α', 'β', 'γ'];
 const host = id => document.querySelector(`#${id} [data-host]`);
 const preset = () => W.presets.of(S.preset);
@@ -13,6 +13,12 @@ function html(home, text) {  // only where it changed, and the keyboard's place 
   if (at >= 0) home.querySelectorAll('button, select, input')[at]?.focus({preventScroll: true});
   return true;
 }
+function reveal(box, one, head) {  // one of a list scrolls into sight below the list's head; the page stays where it is
+  if (!one || box.scrollHeight <= box.clientHeight) return;
+  const outer = box.getBoundingClientRect(), inner = one.getBoundingClientRect();
+  box.scrollTop += Math.min(0, inner.top - outer.top - head) || Math.max(0, inner.bottom - outer.bottom + 8);
+}
+const PICKED = ['photo', 'analysis', 'peak'];
 const dot = colour => colour ? `<i style="background:${colour}"></i>` : '';
 
 // --- classes ----------------------------------------------------------------------------------------------------------
@@ -30,7 +36,7 @@ function classes() {
 const look = (name, on) => W.look('class', {name, on}, on ? `Looking for ${name}` : `Leaving out ${name}`);
 
 // --- peaks ------------------------------------------------------------------------------------------------------------
-function peaks() {
+function peaks(why) {
   const home = host('peaks');
   if (!D.match) return void html(home, D.busy ? '<div class="skeleton"><i></i><i></i></div>' : '<p class="hint">No peaks. Switch a class on above.</p>');
   const list = D.peaks.map((peak, k) => {
@@ -40,6 +46,7 @@ function peaks() {
   html(home, `<div class="peaks" role="group" aria-label="Peaks">${list.join('')}</div>`);
   const slots = W.now.right.best;
   home.querySelectorAll('canvas').forEach((c, k) => P.thumbnail(c, D.match, slots[k], D.peaks[k].colour));
+  if (PICKED.includes(why)) reveal(document.querySelector('#peaks'), home.querySelector('[aria-pressed=true]'), 44);
 }
 
 // --- weights ----------------------------------------------------------------------------------------------------------
@@ -59,7 +66,7 @@ function weights() {
     row.querySelector('.name').textContent = name;
     range.setAttribute('aria-label', name);
     number.setAttribute('aria-label', `${name}, number`);
-    row.querySelector('small').textContent = text;
+    row.querySelector('small').textContent = row.title = text;
     set(range, {max: Math.max(max, S.weights[i]), step}, S.weights[i]);
     set(number, {step}, S.weights[i], step < .01 ? String(S.weights[i]) : S.weights[i].toFixed(2));
     row.style.setProperty('--share', `${100 * S.weights[i] / Math.max(max, S.weights[i])}%`);
@@ -174,14 +181,14 @@ function firm(why) {
   if (canvas.shows !== seen || seen.shown !== present) {
     canvas.shows = seen; seen.shown = present;
     seen.share = winners.reduce((n, w) => n + (w === present), 0) / winners.length;
-    const colours = C.colours.filter(c => c !== own), inks = new Map([[present, P.packed(P.rgb(own), 255)]]), zoom = 2;
-    for (const w of winners) if (!inks.has(w)) inks.set(w, P.packed(P.rgb(colours[inks.size % colours.length]), 255));
+    const inks = new Map([[present, P.packed(P.rgb(own), 255)]]), zoom = 2;
+    for (const w of winners) if (!inks.has(w)) inks.set(w, P.packed(P.rgb(C.tints[D.match.tints[w]]), Math.round(255 * C.faded)));
     canvas.width = canvas.height = cells * zoom;
     canvas.getContext('2d').drawImage(P.canvas(cells, cells, out => { for (let y = 0; y < cells; y++) for (let x = 0; x < cells; x++) out[(cells - 1 - y) * cells + x] = inks.get(winners[y * cells + x]); }), 0, 0, cells * zoom, cells * zoom);
   }
   const lines = [[0, 'α', span[0]], [2, 'γ', span[1]]].map(([axis, symbol, limit]) => {
     const found = M.handover(D.match, cell, S.weights, axis, limit);
-    return found && `${symbol} ${found.below ? 'below' : 'above'} ${short(found.value, 2)}: ${placed(D.match.ids[D.match.slots[found.entry]])} wins`;
+    return found && `${symbol} ${found.below ? 'below' : 'above'} ${weight(found.value, limit)}: ${placed(D.match.ids[D.match.slots[found.entry]])} wins`;
   }).filter(Boolean);
   const text = `#1 wins ${Math.round(100 * seen.share)}% of this plane`, can = `${(D.match.offsets[cell + 1] - D.match.offsets[cell]).toLocaleString('en')} of ${D.photo.total.toLocaleString('en')} can win`;
   box.setAttribute('aria-label', `${text}; ${lines.join('; ')}`);
@@ -189,25 +196,22 @@ function firm(why) {
 }
 
 // --- the table ------------------------------------------------------------------------------------------------------------
-function table() {
+function table(why) {
   const home = host('table');
   if (!D.match) return void html(home, D.busy ? '<div class="skeleton"><i></i><i></i></div>' : '<p class="hint">No instances yet: switch a class on, lower its threshold, or choose another photo.</p>');
   const {right} = W.now, field = D.match, names = preset().meaning.map(m => m[0]), pixels = D.photo.work[0] * D.photo.work[1];
   const rows = right.found.map((one, i) => {
     const cells = [0, 1, 2].map(t => names[t] === 'unused' ? '' : `<td>${short(field.terms[3 * one.entry + t], 2)}</td>`).join('');
+    const by = M.decided(field, right.step * D.peaks.length + one.peak, S.weights);
     let area = 0;
     for (let r = 0; r < D.areas.length; r++) if (M.inside(field, one.slot, r)) area += D.areas[r];
-    return `<tr data-peak="${one.peak}" ${one.peak === S.peak ? 'class="now"' : ''}><td><button type="button" data-peak="${one.peak}">${dot(D.peaks[one.peak].colour)}${plain(D.peaks[one.peak].name)}</button></td><td>${short(one.score)}</td>${cells}<td>${(100 * area / pixels).toFixed(1)}%</td><td>${reason(one, names)}</td><td class="get"><button type="button" data-get="instance-png" data-index="${i}" aria-label="${plain(D.peaks[one.peak].name)}: mask as PNG">PNG</button> · <button type="button" data-get="instance-json" data-index="${i}" aria-label="${plain(D.peaks[one.peak].name)}: COCO JSON">JSON</button></td></tr>`;
+    return `<tr data-peak="${one.peak}" ${one.peak === S.peak ? 'class="now"' : ''}><td><button type="button" data-peak="${one.peak}">${dot(D.peaks[one.peak].colour)}${plain(D.peaks[one.peak].name)}</button></td><td>${short(one.score)}</td>${cells}<td>${(100 * area / pixels).toFixed(1)}%</td><td class="why">${decidedBy(names[by?.term], by ? by.lead : null)}</td><td class="get"><button type="button" data-get="instance-png" data-index="${i}" aria-label="${plain(D.peaks[one.peak].name)}: mask as PNG">PNG</button> · <button type="button" data-get="instance-json" data-index="${i}" aria-label="${plain(D.peaks[one.peak].name)}: COCO JSON">JSON</button></td></tr>`;
   });
   const head = names.map((n, t) => n === 'unused' ? '' : `<th scope="col"><span class="${TERMS[t]}">${plain(n)}</span></th>`).join('');
-  html(home, `<div class="scroll" tabindex="0" role="region" aria-label="Instances"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>${head}<th scope="col">area</th><th scope="col">decided by</th><th scope="col"><span class="aloud">files</span></th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`);
-}
-function reason(one, names) {  // against the second of the ranking, where it is known: the picked peak's, or on the front
-  const part = D.parts.get(one.peak), field = part?.runners || D.match, cell = part?.runners ? W.now.right.step : W.now.right.step * D.peaks.length + one.peak;
-  const [first, second] = M.rank(field, cell, S.weights, 2);
-  if (second === undefined) return part?.runners ? 'the only proposal' : '';
-  const {term, lead} = M.decided(field, first, second, S.weights);
-  return lead <= 0 ? 'a tie with #2' : `${names[term]}, ${lead >= .001 ? short(lead) : 'less than .001'} ahead of ${part?.runners ? '#2' : 'the next that can win'}`;
+  if (!home.querySelector('.scroll')) html(home, '<div class="scroll" tabindex="0" role="region" aria-label="Instances"></div>');
+  const box = home.querySelector('.scroll');
+  html(box, `<table><thead><tr><th scope="col">class</th><th scope="col">score</th>${head}<th scope="col">area</th><th scope="col" title="The term with the largest lead before the runner-up: the best other proposal that can win at some weights">decided by</th><th scope="col"><span class="aloud">files</span></th></tr></thead><tbody>${rows.join('')}</tbody></table>`);
+  if (PICKED.includes(why)) reveal(box, box.querySelector('tr.now'), 32);
 }
 function status() {
   const home = host('status');
@@ -289,6 +293,6 @@ W.listen(why => {
   if (why === 'tab' || why === 'settled' || why === 'notice') return;
   if (['photo', 'analysis', 'empty', 'busy'].includes(why)) classes();
   if (why === 'view' || why === 'preview') return proposals();
-  weights(); peaks(); proposals(); firm(why); table(); status();
+  weights(); peaks(why); proposals(); firm(why); table(why); status();
 });
 })();

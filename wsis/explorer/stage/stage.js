@@ -107,10 +107,13 @@ function render() {
   film(t);
 }
 const told = (data, t) => t === 0 ? 'naive, t = 0' : data.enhancer === 'spread' ? 'spread' : `${W.config.enhancers[data.enhancer]?.short || ''}, t = ${t}`;
+let below = 0;  // where the captions end, from the top of the box
 function captions(p, what, t, both) {
   const names = {classmap: 'class map', match: 'V and its best proposal', instances: 'instances', semantic: 'semantic map'};
+  // Beside a narrow photo there is room for both, on it there is not; half of the width each, so that they never meet.
+  const narrow = both && p.w < 440, edge = narrow ? 0 : Math.max(0, p.x), most = both ? (width - 2 * edge) / 2 - 15 : width - 20;
   const label = (selector, text, left, right) => {
-    const tag = $(selector), key = [text, left, right, p.y].join();
+    const tag = $(selector), key = [text, left, right, p.y, most].join();
     if (tag.dataset.key === key) return;
     tag.dataset.key = key;
     tag.hidden = !text;
@@ -118,11 +121,13 @@ function captions(p, what, t, both) {
     tag.style.left = left === null ? 'auto' : left + 'px';
     tag.style.right = right === null ? 'auto' : Math.max(10, right) + 'px';
     tag.style.top = Math.max(10, p.y + 10) + 'px';
+    tag.style.maxWidth = most + 'px';
+    below = Math.max(...['.tag.left', '.tag.right'].map($).map(one => one.offsetTop + one.offsetHeight));  // 0 where hidden
   };
   const right = what === 'classmap' || !D.match ? names.classmap : what === 'response' ? told(D, t) : `${names[what]}: ${told(D, t)}`;
   const preview = S.preview === null ? '' : `proposal ${S.preview + 1}`;
-  label('.tag.left', both ? told(W.now.left.data, W.now.left.step) : '', Math.max(10, p.x + 10), null);
-  label('.tag.right', D.peaks.length ? preview || right : '', null, width - p.x - p.w + 10);
+  label('.tag.left', both ? told(W.now.left.data, W.now.left.step) : '', edge + 10, null);
+  label('.tag.right', D.peaks.length ? preview || right : '', null, edge + 10);
   const hot = (what === 'classmap' || what === 'response') && D.peaks.length > 0, scale = $('.scale'), ends = scale.querySelectorAll('span');
   scale.hidden = !hot;
   if (!hot) return;
@@ -143,14 +148,17 @@ function marks(p) {  // one button a peak, over the canvas so that the keyboard 
       home.append(b);
     }
     const x = p.x + peak.x * p.w, y = p.y + peak.y * p.h, one = W.now.byPeak.get(k), text = `${peak.name} ${one ? unit(one.score) : ''}`.trim();
-    const key = [x, y, peak.colour, k === S.peak, text, many, D.peaks.length].join();
+    const side = y < below + 14 ? 'under' : y > Math.min(height, p.y + p.h) - 52 ? 'above' : '';
+    const key = [x, y, side, below, width, peak.colour, k === S.peak, text, many, D.peaks.length].join();
     if (b.dataset.key === key) return;
     b.dataset.key = key;
-    b.style.cssText = `left:${x}px;top:${y}px;--own:${peak.colour}`;
+    b.style.cssText = `left:${x}px;top:${y}px;--own:${peak.colour};--below:${below - y}px`;
     b.setAttribute('aria-pressed', k === S.peak);
     b.setAttribute('aria-label', `Peak ${k + 1} of ${D.peaks.length}: ${text}`);
     b.classList.toggle('quiet', many && k !== S.peak);
     b.classList.toggle('flip', x > width - 130);
+    b.classList.toggle('under', side === 'under');
+    b.classList.toggle('above', side === 'above');
     b.firstChild.textContent = text;
   });
 }

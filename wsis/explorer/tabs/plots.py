@@ -8,13 +8,13 @@ from html import escape
 import numpy as np
 import plotly.graph_objects as go
 
-from wsis import matching, render
+from wsis import matching
 from wsis.explorer import firmness
 from wsis.explorer.firmness import AXES, Region, Switch
-from wsis.explorer.pictures import colour
+from wsis.explorer.pictures import FADED, TINTS, colour, tints
 from wsis.explorer.scene import Scene
 from wsis.explorer.theme import COLOURS, FONTS
-from wsis.explorer.words import MEANING, SYMBOLS, TERMS, short
+from wsis.explorer.words import MEANING, SYMBOLS, TERMS, short, weight
 
 SHOWN = 600
 """At most so many proposals are drawn: more markers make the page slow and the picture no clearer."""
@@ -38,6 +38,7 @@ class Plane:
         winner: index of the proposal that wins now.
         switch: where the nearest other one takes over; None where nobody else can win.
         places: (N,) int64, the present rank of every proposal, from 1.
+        tints: which of `pictures.TINTS` each proposal that can win wears where it does not.
     """
 
     x: int
@@ -48,6 +49,7 @@ class Plane:
     winner: int
     switch: Switch | None
     places: np.ndarray
+    tints: dict[int, int]
 
     @property
     def share(self) -> float:
@@ -65,13 +67,16 @@ def plane(scene: Scene, x: str = "alpha", y: str = "gamma", peak: int | None = N
         peak: index of a peak; None takes the picked one.
     """
     first, second = AXES.index(x), AXES.index(y)
-    terms = scene.analysis.terms[scene.step, scene.peak if peak is None else peak]
+    peak = scene.peak if peak is None else peak
+    terms = scene.analysis.terms[scene.step, peak]
     largest = firmness.spans(scene.analysis.settings.reading, scene.weights)
     span, point = (largest[first], largest[second]), (getattr(scene.weights, x), getattr(scene.weights, y))
     found = firmness.regions(terms, scene.weights, first, second, span)
     places = _places(terms, scene)
     winner = int(places.argmin())
-    return Plane(first, second, span, point, found, winner, firmness.nearest(found, winner, point, span), places)
+    front = matching.pareto(terms)
+    wears = dict(zip(front.tolist(), tints(terms[front], peak).tolist(), strict=True))
+    return Plane(first, second, span, point, found, winner, firmness.nearest(found, winner, point, span), places, wears)
 
 
 def landscape(scene: Scene, dark: bool) -> go.Figure:
@@ -198,7 +203,7 @@ def sensitivity(scene: Scene, x: str, y: str, dark: bool) -> go.Figure:
             y=_light(corners[:, 1]),
             mode="lines",
             fill="toself",
-            fillcolor=_see_through(fill, 0.85 if own else 0.5),
+            fillcolor=_see_through(fill, 1 if own else FADED),
             line={"color": tint["panel"], "width": 1.5},
             hoveron="fills",
             hoverinfo="text",
@@ -270,8 +275,8 @@ def sensitivity_summary(scene: Scene, x: str, y: str) -> str:
     ]
     if seen.switch is None:
         return (
-            f"Proposal #1 wins everywhere in this plane. No {SYMBOLS[seen.x]} up to {number(seen.span[0], 1)} and no "
-            f"{SYMBOLS[seen.y]} up to {number(seen.span[1], 1)} changes the choice."
+            f"Proposal #1 wins everywhere in this plane. No {SYMBOLS[seen.x]} up to {weight(seen.span[0], 1)} and no "
+            f"{SYMBOLS[seen.y]} up to {weight(seen.span[1], 1)} changes the choice."
         )
     if seen.switch.distance == 0:
         return f"{_switch_words(seen)}."
@@ -281,7 +286,7 @@ def sensitivity_summary(scene: Scene, x: str, y: str) -> str:
         limit = seen.span[0] if axis == seen.x else seen.span[1]
         first = (
             f"Proposal #1 keeps winning until {symbol} {'falls' if side == 'below' else 'rises'} to "
-            f"{number(value, limit)}, then #{seen.places[other]} takes over."
+            f"{weight(value, limit)}, then #{seen.places[other]} takes over."
         )
     else:
         first = f"Moving {SYMBOLS[seen.x]} or {SYMBOLS[seen.y]} alone never changes the choice."
@@ -302,15 +307,15 @@ def sensitivity_table(scene: Scene, x: str, y: str) -> str:
             [
                 f"#{seen.places[region.proposal]}{' (now)' if region.proposal == seen.winner else ''}",
                 _percent(region.share),
-                f"{number(left, seen.span[0])} to {number(right, seen.span[0])}",
-                f"{number(bottom, seen.span[1])} to {number(top, seen.span[1])}",
+                f"{weight(left, seen.span[0])} to {weight(right, seen.span[0])}",
+                f"{weight(bottom, seen.span[1])} to {weight(top, seen.span[1])}",
                 f"{area[region.proposal]:.1f}%",
                 ", ".join(f"#{place}" for place in borders) or "none",
             ]
         )
     head = ["proposal", "wins", f"{SYMBOLS[seen.x]} within", f"{SYMBOLS[seen.y]} within", "area", "borders on"]
     others = [axis for axis in range(3) if axis not in (seen.x, seen.y)]
-    third = f"{SYMBOLS[others[0]]} stays at {number(getattr(scene.weights, AXES[others[0]]), 1)}"
+    third = f"{SYMBOLS[others[0]]} stays at {weight(getattr(scene.weights, AXES[others[0]]), 1)}"
     return _table(head, rows, f"Numbers are present ranks; now: {_point(seen, seen.point)}; {third}.", unfolded=True)
 
 
@@ -331,7 +336,7 @@ def plane_svg(seen: Plane, peak: int, pixels: int = 200) -> str:
     for region, fill in zip(seen.regions, fills(seen, peak), strict=True):
         own = region.proposal == seen.winner
         points = " ".join(f"{a:g},{b:g}" for a, b in place(region.corners))
-        shapes.append(f'<polygon points="{points}" fill="{fill}" fill-opacity="{1 if own else 0.55}"/>')
+        shapes.append(f'<polygon points="{points}" fill="{fill}" fill-opacity="{1 if own else FADED}"/>')
         if _roomy(region, seen):
             (a, b), rank = place(np.array(centre(region.corners))), seen.places[region.proposal]
             shapes.append(f'<text x="{a:g}" y="{b:g}">{rank}</text>')
@@ -347,13 +352,8 @@ def plane_svg(seen: Plane, peak: int, pixels: int = 200) -> str:
 
 
 def fills(seen: Plane, peak: int) -> list[str]:
-    """A colour for each region: the winner in its peak's, the others in those that are left."""
-    others = ["#{:02x}{:02x}{:02x}".format(*tint) for tint in render.COLOURS if tint != render.colour(peak)]
-    rest = [region.proposal for region in seen.regions if region.proposal != seen.winner]
-    return [
-        colour(peak) if region.proposal == seen.winner else others[rest.index(region.proposal) % len(others)]
-        for region in seen.regions
-    ]
+    """A colour for each region: the winner in its peak's, the others in theirs, see `pictures.tints`."""
+    return [colour(peak) if one.proposal == seen.winner else TINTS[seen.tints[one.proposal]] for one in seen.regions]
 
 
 def centre(corners: np.ndarray) -> tuple[float, float]:
@@ -384,22 +384,13 @@ def _switch_words(seen: Plane) -> str:
         return f"Proposal #1 is tied with #{rival} now, so any move of a weight may decide"
     # One length for both axes only makes sense where they have one scale.
     even = seen.span[0] == seen.span[1]
-    length = number(seen.switch.distance * seen.span[0], seen.span[0]) if even else None
+    length = weight(seen.switch.distance * seen.span[0], seen.span[0]) if even else None
     far = f"{length} away" if even else f"{_percent(seen.switch.distance)} of the shown range away"
     return f"The nearest change is {far}, at {_point(seen, seen.switch.point)}, to #{rival}"
 
 
 def _point(seen: Plane, point: tuple[float, float]) -> str:
-    return f"{SYMBOLS[seen.x]} {number(point[0], seen.span[0])} and {SYMBOLS[seen.y]} {number(point[1], seen.span[1])}"
-
-
-def number(value: float, limit: float) -> str:
-    """A weight in as many digits as its range deserves: .58, 1.2e-5."""
-    if limit < 0.01 or 0 < abs(value) < 0.005:
-        mantissa, _, power = f"{value:.2g}".partition("e")
-        return f"{mantissa}e{int(power)}" if power else mantissa.replace("0.", ".", 1)
-    text = f"{value:.2f}".rstrip("0").rstrip(".") if value == int(value) else f"{value:.2f}"
-    return text[1:] if text.startswith("0.") else text
+    return f"{SYMBOLS[seen.x]} {weight(point[0], seen.span[0])} and {SYMBOLS[seen.y]} {weight(point[1], seen.span[1])}"
 
 
 def _percent(share: float) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers.small_analysis import empty_scene, random_scene, small_analysis
 from wsis import matching
+from wsis.explorer import pictures, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.tabs import plots
 from wsis.matching import Weights
@@ -111,7 +112,7 @@ def test_tiny_weights_are_told_in_their_own_scale(rng):
 
 @pytest.mark.parametrize(("value", "text"), [(0.58, ".58"), (1.0, "1"), (1.32, "1.32"), (0.0, "0"), (0.0015, ".0015")])
 def test_numbers_have_no_leading_zero(value, text):
-    assert plots.number(value, 1.5) == text
+    assert words.weight(value, 1.5) == text
 
 
 def test_one_term_alone_draws_one_region():
@@ -149,3 +150,26 @@ def test_the_small_picture_has_a_polygon_a_region_within_its_frame(rng):
     assert numbers.min() >= 0
     assert numbers.max() <= 100
     assert plots.fills(seen, scene.peak).count(plots.colour(scene.peak)) == 1
+
+
+def test_one_proposal_has_one_colour(rng):
+    scene = random_scene(rng)
+    terms = scene.analysis.terms[scene.step, scene.peak]
+    front = matching.pareto(terms)
+    wears = dict(zip(front, pictures.tints(terms[front], scene.peak), strict=True))
+    assert len(set(wears.values())) == len(front) == 3 and scene.peak not in wears.values()
+    for x, y in (("alpha", "gamma"), ("alpha", "beta"), ("beta", "gamma")):
+        seen, drawn = plots.plane(scene, x, y), plots.sensitivity(scene, x, y, dark=False).data
+        expected = [
+            pictures.colour(scene.peak) if one.proposal == seen.winner else pictures.TINTS[wears[one.proposal]]
+            for one in seen.regions
+        ]
+        assert plots.fills(seen, scene.peak) == expected
+        assert re.findall(r'fill="(#\w+)"', plots.plane_svg(seen, scene.peak)) == expected
+        shades = [
+            plots._see_through(fill, 1 if region.proposal == seen.winner else pictures.FADED)
+            for fill, region in zip(expected, seen.regions, strict=True)
+        ]
+        assert [trace.fillcolor for trace in drawn if trace.fill == "toself"] == shades
+    many = pictures.tints(rng.random((40, 3)).astype(np.float32), 12)
+    assert set(many) == set(range(20)) - {2, 12}
