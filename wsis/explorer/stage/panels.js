@@ -18,7 +18,7 @@ const dot = colour => colour ? `<i style="background:${colour}"></i>` : '';
 // --- classes ----------------------------------------------------------------------------------------------------------
 function classes() {
   const order = [...D.classes].sort((a, b) => b.score - a.score), on = D.on, off = order.filter(c => !on.includes(c.name));
-  if (!order.length) return;
+  if (!order.length) return void (D.looking && html(host('classes'), '<div class="skeleton"><i></i><i></i></div>'));
   const near = off.slice(0, on.length ? 2 : 5).filter(c => c.score >= .005), rest = off.filter(c => !near.includes(c)).sort((a, b) => a.name < b.name ? -1 : 1);
   const chip = (name, is) => {
     const own = D.peaks.find(p => p.name === name)?.colour, score = order.find(c => c.name === name).score;
@@ -202,12 +202,11 @@ function table() {
   const head = names.map((n, t) => n === 'unused' ? '' : `<th scope="col"><span class="${TERMS[t]}">${plain(n)}</span></th>`).join('');
   html(home, `<div class="scroll" tabindex="0" role="region" aria-label="Instances"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>${head}<th scope="col">area</th><th scope="col">decided by</th><th scope="col"><span class="aloud">files</span></th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`);
 }
-function reason(one, names) {  // against the second of the ranking, where it is known: the picked peak's, or on the front
-  const part = D.parts.get(one.peak), field = part?.runners || D.match, cell = part?.runners ? W.now.right.step : W.now.right.step * D.peaks.length + one.peak;
-  const [first, second] = M.rank(field, cell, S.weights, 2);
-  if (second === undefined) return part?.runners ? 'the only proposal' : '';
+function reason(one, names) {  // against the second of the ranking
+  const field = D.pairs, [first, second] = M.rank(field, W.now.right.step * D.peaks.length + one.peak, S.weights, 2);
+  if (second === undefined) return 'the only proposal';
   const {term, lead} = M.decided(field, first, second, S.weights);
-  return lead <= 0 ? 'a tie with #2' : `${names[term]}, ${lead >= .001 ? short(lead) : 'less than .001'} ahead of ${part?.runners ? '#2' : 'the next that can win'}`;
+  return lead <= 0 ? 'a tie with #2' : `${names[term]}, ${lead >= .001 ? short(lead) : 'less than .001'} ahead of #2`;
 }
 function status() {
   const home = host('status');
@@ -281,13 +280,21 @@ document.addEventListener('pointerdown', () => { dragging = true; }, true);
 document.addEventListener('pointerup', () => { dragging = false; }, true);
 setInterval(queue, 15000);
 
+// What belongs to a photo fades while another is looked at, and what Python drew until it has drawn it anew.
+function belongs() {
+  const screen = document.querySelector('#screen'), looking = !D.looking || (!D.photo && !S.token) ? '' : S.token ? 'old' : 'new';
+  screen.dataset.looking = looking;
+  document.querySelector('#below').dataset.drawn = D.drawn === S.token + S.tab;
+  for (const b of document.querySelectorAll('#downloads button, #top button')) b.disabled = D.looking || !S.token;
+}
 W.listen(why => {
+  belongs();
   if (D.place || queued) pill(D.place ? W.words.place(D.place) : '');
   queued = !!D.place;
   if (why === 'place') return;
-  if (why === 'tab' || why === 'analysis' || why === 'photo') axes();
-  if (why === 'tab' || why === 'settled' || why === 'notice') return;
-  if (['photo', 'analysis', 'empty', 'busy'].includes(why)) classes();
+  if (['tab', 'analysis', 'photo', 'back'].includes(why)) axes();
+  if (['tab', 'settled', 'drawn', 'notice'].includes(why)) return;
+  if (['photo', 'back', 'analysis', 'empty', 'busy'].includes(why)) classes();
   if (why === 'view' || why === 'preview') return proposals();
   weights(); peaks(); proposals(); firm(why); table(); status();
 });
