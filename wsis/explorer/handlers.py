@@ -297,9 +297,7 @@ class Handlers:
         scene = self._scene(entry, now)
         found = [[instance.peak, instance.proposal] for instance in scene.found]
         weights = [now.weights.alpha, now.weights.beta, now.weights.gamma]
-        message = self._said(
-            "settled", token=now.token, found=found, weights=weights, step=scene.step, tab=now.tab
-        )
+        message = self._said("settled", token=now.token, found=found, weights=weights, step=scene.step, tab=now.tab)
         return now, scene, message
 
     def download(self, event: gr.EventData) -> str:

@@ -150,7 +150,7 @@ def _wire(
 
     # The desk lets them wait, not Gradio, which knows no visitors.
     event = {**PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
-    heavy = {**event, "outputs": [stage, *controls], "show_progress": "full"}
+    heavy = {**event, "outputs": [stage, *controls], "show_progress": "full", "show_progress_on": stage}
     # Of two at once Gradio would send the first again in the place of the second, unless it may send both.
     light = {**event, "show_progress": "hidden", "trigger_mode": "multiple"}
     look = desk.heavy(handlers.act, looked, refused=turned_away, ready=handlers.ready)
@@ -158,9 +158,7 @@ def _wire(
     stage.select(desk.light("ask", handlers.ask, refused=handlers.refused), None, stage, **light)
     settle = desk.light("settle", settled, refused=untouched)
     stage.release(settle, tuning.state, [stage, *drawn, *tuning.outputs], **light)
-    stage.download(
-        desk.light("download", handlers.download), None, made, **light
-    ).success(None, js=FETCH, **PRIVATE)
+    stage.download(desk.light("download", handlers.download), None, made, **light).success(None, js=FETCH, **PRIVATE)
     *sliders, file = controls
     for one in sliders:
         changed = one.release if isinstance(one, gr.Slider) else one.input

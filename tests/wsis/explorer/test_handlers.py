@@ -333,7 +333,7 @@ def test_a_link_to_an_example_has_settings_of_its_own(handlers):
     message = opened(handlers, example="cat", linked=told, classes=["dog"])
     assert message["settings"]["naive"] == "response" and message["settings"]["limit"] == 2
     assert message["on"] == ["dog"] and message["photo"]["example"] == "cat"
-    for wrong in ({"naive": ["x"]}, {"limit": "many"}, {"mode": {}}, {"window": None}):
+    for wrong in ({"naive": ["x"]}, {"limit": "many"}, {"window": None}):
         (message,) = look(handlers, "open", now(enhancer="spread"), example="cat", linked=wrong)
         assert message["kind"] == "notice" and "\n" not in message["text"], wrong
 
