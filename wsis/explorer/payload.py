@@ -79,9 +79,8 @@ def glance(seen: Glance, peaks: Peaks, name: str) -> Message:
 def analysis(made: Analysis) -> Message:
     """Classes, peaks and the matching of every step with every peak.
 
-    `match` holds what can win, `pairs` what can be among the best two: whether a peak was picked before or not, the page
-    knows what its winner is ahead of. `named` lists the classes that were asked for, None where the threshold
-    decides.
+    `match` holds what can win, `pairs` what can be among the best two, so that the page knows what each winner is ahead
+    of whether its peak was picked or not. `named`: the classes that were asked for, None where the threshold decides.
     """
     maps = made.evidence.class_maps
     return {

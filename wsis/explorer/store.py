@@ -59,10 +59,10 @@ class Store:
     """Keeps analyses by unguessable tokens, which are what a session (or a client of the API) holds on to.
 
     Bounded in number, in bytes and in time: what no tab shows and what was used least recently goes first, and each
-    goes after `seconds` without use, or `grace` seconds after the last tab that showed it was closed. What a session has
-    left for another analysis stays for its way back, the last `past` of them. Glances, which are photos on their way to
-    an analysis, count with them: one a session. A thread looks after that, so memory comes back though nobody asks for
-    anything. All methods may be called from any thread.
+    goes after `seconds` without use, or `grace` seconds after the last tab that showed it was closed. The last `past`
+    that a session has left for another stay for its way back. Glances, which are photos on their way to an analysis,
+    count with them: one a session. A thread looks after that, so memory comes back though nobody asks for anything.
+    All methods may be called from any thread.
     """
 
     def __init__(

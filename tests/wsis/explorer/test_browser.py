@@ -725,7 +725,8 @@ def test_masks_of_a_large_photo_have_its_full_size(visit, tmp_path):
 
 LOOKING = """() => ({
   photo: wsis.data.photo.name, looking: document.querySelector('#screen').dataset.looking,
-  chips: document.querySelectorAll('.chip').length, rows: document.querySelectorAll('#table tr, .peak, .proposal').length,
+  chips: document.querySelectorAll('.chip').length,
+  rows: document.querySelectorAll('#table tr, .peak, .proposal').length,
   marks: document.querySelectorAll('.marks button').length, status: document.querySelector('#status').innerText.trim(),
   film: getComputedStyle(document.querySelector('.film')).visibility,
   ready: document.querySelectorAll('#downloads button:enabled, #top button:enabled').length,
@@ -734,14 +735,21 @@ LOOKING = """() => ({
 
 
 def test_while_a_photo_is_looked_at_the_whole_screen_is_its_own(visit, site, cat, monkeypatch):
-    handlers, seen, made = site.handlers, threading.Event(), threading.Event()
-    glance, analyse = handlers._glance, handlers._analyse
-    monkeypatch.setattr(handlers, "_glance", lambda image: seen.wait(60) and glance(image))
-    monkeypatch.setattr(handlers, "_analyse", lambda *given: made.wait(60) and analyse(*given))
+    seen, failing, glance = threading.Event(), threading.Event(), site.handlers._glance
+
+    def fail(*_):
+        failing.wait(60)
+        raise WsisError("There is no room.")
+
+    monkeypatch.setattr(site.handlers, "_glance", lambda image: seen.wait(60) and glance(image))
+    monkeypatch.setattr(site.handlers, "_analyse", fail)
     page = visit()
     nothing = {"chips": 0, "rows": 0, "status": "", "film": "hidden", "ready": 0, "plots": "hidden"}
     own = {"photo": "new.jpg", "looking": "new", **nothing}
-    table, whole = page.locator("#table").inner_text(), page.evaluate(LOOKING)
+    tab(page, "Score landscape")
+    page.wait_for_selector("#landscape-plot .js-plotly-plot .point")
+    table, whole = page.locator("#table").text_content(), page.evaluate(LOOKING)
+    assert whole["looking"] == "" and whole["rows"] > 8 and whole["plots"] == whole["film"] == "visible"
     upload(page, "new.jpg", cat, wait=False)
     shown(page, "D.photo.name === 'new.jpg' && D.busy.startsWith('Finding')")
     assert page.evaluate(LOOKING) == {**own, "marks": 0}
@@ -750,11 +758,10 @@ def test_while_a_photo_is_looked_at_the_whole_screen_is_its_own(visit, site, cat
     page.wait_for_selector(".marks button")
     assert page.evaluate(LOOKING) == {**own, "marks": page.evaluate("wsis.data.peaks.length")}
     page.get_by_role("button", name="Semantic").click()  # what is no photo's own goes on
-    monkeypatch.setattr(handlers, "_observe", lambda *_: (_ for _ in ()).throw(WsisError("There is no room.")))
-    made.set()
+    failing.set()
     page.wait_for_selector(".notice:not([hidden])")  # it failed: the screen before is there again, whole
     assert page.locator(".notice span").inner_text() == "There is no room."
-    assert (page.locator("#table").inner_text(), page.evaluate(LOOKING)) == (table, whole)
+    assert (page.locator("#table").text_content(), page.evaluate(LOOKING)) == (table, whole)
     assert page.evaluate("wsis.data.photo.example") == "1-astronaut-and-cat" and state(page)["view"] == "semantic"
     page.locator(".marks button").nth(1).click()
     shown(page, "S.peak === 1 && now.part")
