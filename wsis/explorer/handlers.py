@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from wsis.explorer.desk import Desk
 from wsis.explorer.files import Folder
 from wsis.explorer.payload import Message
 from wsis.explorer.scene import BEST, Scene
-from wsis.explorer.store import GONE, Entry, Store
+from wsis.explorer.store import Entry, GoneError, Store
 from wsis.explorer.turns import RefusedError
 from wsis.explorer.watch import watched
 from wsis.image import MAX_PIXELS, read
@@ -34,6 +34,8 @@ from wsis.proposals import readers
 
 MAX_STEPS = 4
 AXES = ("alpha", "beta", "gamma")
+START = Settings(steps=MAX_STEPS)
+"""How a photo is looked at unless a control says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,26 @@ class Controls:
     agreement: bool = True
     file: str | None = None
 
-    def settings(self, **others: Any) -> Settings:
-        """As the core wants them.
+    @classmethod
+    def of(cls, settings: Settings) -> Controls:
+        """As they stand for an analysis with these settings."""
+        return cls(
+            naive=settings.naive,
+            mode=settings.mode,
+            threshold=settings.class_threshold,
+            window=settings.window,
+            sigma=settings.sigma,
+            limit=settings.max_peaks,
+            agreement=settings.agreement,
+        )
+
+    def linked(self, said: Any) -> Controls:
+        """The same, but for what a link says."""
+        known = asdict(self).keys() - {"file"}
+        return replace(self, **{name: said[name] for name in known & said.keys()}) if isinstance(said, dict) else self
+
+    def settings(self, base: Settings = START, **others: Any) -> Settings:
+        """As the core wants them; what no control shows stays as it is in `base`.
 
         Raises:
             WsisError: a value makes no sense; anybody can send anything here.
@@ -123,11 +143,10 @@ class Controls:
                 "sigma": float(self.sigma),
                 "max_peaks": int(self.limit),
                 "agreement": bool(self.agreement),
-                "steps": MAX_STEPS,
             }
         except (TypeError, ValueError, OverflowError) as error:
             raise WsisError("A setting is no number. Choose it again.") from error
-        return Settings(**chosen, **others)
+        return replace(base, **chosen, **others)
 
 
 class Handlers:
@@ -154,7 +173,7 @@ class Handlers:
         self.pipeline, self.examples = pipeline, examples
         self.store = Store() if store is None else store  # an empty one is false
         self.desk = desk or Desk()
-        self.defaults = Settings(enhancer=self.enhancer, steps=MAX_STEPS)
+        self.defaults = replace(START, enhancer=self.enhancer)
         self.files = Folder(self.device)
         self._glance, self._observe, self._analyse = (
             watched(lane(work)) for work in (pipeline.glance, pipeline.observe, pipeline.analyse)
@@ -212,9 +231,13 @@ class Handlers:
         """
 
         def work(data: dict) -> Message:
-            return self._acts[data["act"]](data, Now.of(data.get("now")), Controls(*controls), owner(request))
+            given = Controls(*controls).linked(data.get("linked"))
+            return self._acts[data["act"]](data, Now.of(data.get("now")), given, owner(request))
 
-        return self._answered(work, event)
+        message = self._answered(work, event)
+        if message["kind"] == "notice":  # the screen stays, and the controls go back to what it shows
+            message["settings"] = self._shown(event)
+        return {**message, "ticket": _ticket(event)}
 
     def act(self, event: gr.EventData, *_: Any) -> str:
         """What `look` is asked for, in one of few words."""
@@ -231,22 +254,22 @@ class Handlers:
             if data["act"] == "open" and data.get("id"):
                 return bool(self.store.get(str(data["id"])))
             name = data.get("name" if data["act"] == "example" else "example") or next(iter(self.examples), None)
-            same = self._settings(Controls(*controls), now) == self.defaults
+            given = Controls(*controls).linked(data.get("linked"))
+            same = self._chosen(given, now, data) == self.defaults
             return (name in self._finished and same) or not self.examples
         except (WsisError, KeyError, TypeError, ValueError):  # `look` says what is wrong, or that a link has expired
             return False
 
     def refused(self, error: RefusedError, event: gr.EventData | None = None, *_: Any) -> Message:
         """The answer to a request that was not taken on; with its ticket, so that the page may send it again."""
-        ticket = None if event is None else str(_data(event).get("ticket") or "")[:64]
-        return self._said("busy", text=str(error), seconds=error.seconds, ticket=ticket)
+        return self._said("busy", text=str(error), seconds=error.seconds, ticket=event and _ticket(event))
 
     def tuned(self, path: Callable[[str], Path], event: gr.EventData, request: gr.Request, *controls: Any) -> Message:
         """A photo of the tuned data set is opened in the explorer; `path` finds it by its stem."""
 
         def work(data: dict) -> Message:
             chosen = path(str(data.get("photo")))
-            return self._photo(read(chosen), chosen.name, Controls(*controls).settings(), owner(request))
+            return self._photo(read(chosen), chosen.name, Controls(*controls).settings(), owner(request), data)
 
         return self._answered(work, event)
 
@@ -260,7 +283,7 @@ class Handlers:
                 self.store.share(now.token)
                 return self._said("shared")
             scene = self._scene(entry, replace(now, peak=int(data["peak"])))
-            return self._said("peak", **self._part(scene, self._other(now)))
+            return self._said("peak", token=now.token, **self._part(scene, self._other(now)))
 
         return self._answered(work, event)
 
@@ -274,7 +297,8 @@ class Handlers:
         scene = self._scene(entry, now)
         found = [[instance.peak, instance.proposal] for instance in scene.found]
         weights = [now.weights.alpha, now.weights.beta, now.weights.gamma]
-        return now, scene, self._said("settled", token=now.token, found=found, weights=weights, step=scene.step)
+        message = self._said("settled", token=now.token, found=found, weights=weights, step=scene.step, tab=now.tab)
+        return now, scene, message
 
     def download(self, event: gr.EventData) -> str:
         """A download button was clicked; see `files.WRITERS`."""
@@ -302,6 +326,8 @@ class Handlers:
             except WsisError as error:
                 expired = self._refused(error)
             else:
+                if link != now.token:
+                    self.store.leave(now.token, who)
                 now = replace(now, enhancer=entry.analysis.settings.enhancer, peak=peak)
                 return self._analysis(str(link), entry.analysis, entry.photo, now, who, photo=True)
         if not self.examples:
@@ -309,8 +335,8 @@ class Handlers:
             return expired or self._said("idle", empty=empty)
         name = str(data.get("example") or "")
         name = name if name in self.examples else next(iter(self.examples))
-        message = self._example({"name": name, "peak": peak}, now, controls, who)
-        if expired is None:
+        message = self._example({**data, "name": name, "peak": peak}, now, controls, who)
+        if expired is None or data.get("example") == name:  # made anew as the link says
             return message
         text = f"{expired['text']} Here is an example; choose your photo again, and the settings of the link stay."
         return {**message, "text": f"{text} {message['text']}".strip(), "expired": link}
@@ -319,11 +345,11 @@ class Handlers:
         name, peak = str(data["name"]), int(data.get("peak", BEST))
         if name not in self.examples:
             raise WsisError("There is no such example.")
-        settings = self._settings(controls, now)
+        settings = self._chosen(controls, now, data)
         if settings != self.defaults:
-            return self._photo(read(self.examples[name]), name, settings, who, peak)
+            return self._photo(read(self.examples[name]), name, settings, who, data)
         token, made = self._finished_example(name)
-        self.store.drop(now.token)
+        self.store.leave(now.token, who)
         return self._analysis(token, made, name, replace(now, peak=peak), who, photo=True)
 
     def _upload(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
@@ -331,15 +357,16 @@ class Handlers:
         name = str(data.get("name") or "photo")[:200]
         if name in self.examples:  # an example goes by its name without an ending
             name += ".jpg"
-        return self._photo(image, name, self._settings(controls, now), who)
+        return self._photo(image, name, self._chosen(controls, now, data), who, data)
 
-    def _photo(self, image: np.ndarray, name: str, settings: Settings, who: str, peak: int = BEST) -> Message:
+    def _photo(self, image: np.ndarray, name: str, settings: Settings, who: str, data: dict) -> Message:
         """The first map of a new photo; the rest is asked for with `finish`, so that others come in between."""
         seen = self._glance(image)
         begun = next(self._serial)
         self.store.begin(who, begun, seen)
         found = self.pipeline.peaks(seen.class_maps, settings)
-        finish = {"name": name, "peak": peak, "begun": begun}
+        finish = {"name": name, "peak": int(data.get("peak", BEST)), "begun": begun}
+        finish |= {key: data[key] for key in ("linked", "classes") if data.get(key) is not None}
         return self._said("glance", **payload.glance(seen, found, name), finish=finish)
 
     def _finish(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
@@ -350,7 +377,7 @@ class Handlers:
             return self._said("stale")
         name = str(data["name"])
         try:
-            made = self._analyse(self._observe(seen), self._settings(controls, now))
+            made = self._analyse(self._observe(seen), self._chosen(controls, now, data))
         finally:
             self.store.finished(who, begun)
         token = self.store.put(made, photo=name, owner=who, replacing=now.token)
@@ -363,21 +390,23 @@ class Handlers:
         made = entry.analysis
         names = [n for n in payload.switched_on(made.evidence.class_maps, made.settings) if n != name]
         names += [name] if on and name in made.classes else []
-        fresh = self._analyse(made.evidence, replace(made.settings, classes=tuple(names)))
+        token, fresh = self._again(entry, replace(made.settings, classes=tuple(names)), now, who)
         own = (k for k, c in enumerate(fresh.peaks.classes) if on and made.classes[c] == name)
-        return self._kept(fresh, entry, replace(now, peak=next(own, BEST)), who)
+        return self._analysis(token, fresh, entry.photo, replace(now, peak=next(own, BEST)), who)
 
     def _adjust(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """A setting, the enhancer or the reading of Eq. 5 was changed: look again at what was seen."""
         entry = self.store.get(now.token, who)
         old = entry.analysis.settings
         wanted = replace(now, enhancer=str(data.get("name", now.enhancer)))
-        settings = self._settings(controls, wanted)
-        if settings.class_threshold == old.class_threshold:
-            settings = replace(settings, classes=old.classes)
-        same_peaks = data["act"] != "adjust"
-        fresh = self._analyse(entry.analysis.evidence, settings)
-        return self._kept(fresh, entry, replace(wanted, peak=now.peak if same_peaks else BEST), who)
+        base = replace(old, steps=MAX_STEPS)
+        settings = controls.settings(base, enhancer=wanted.enhancer, reading=wanted.reading)
+        if settings.class_threshold != old.class_threshold:
+            settings = replace(settings, classes=None)
+        token, fresh = self._again(entry, settings, now, who)
+        same_peaks = data["act"] != "adjust" or token == now.token
+        wanted = replace(wanted, peak=now.peak if same_peaks else BEST)
+        return self._analysis(token, fresh, entry.photo, wanted, who)
 
     def _proposals(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """A file of proposals was chosen, or taken away again: then the built-in ones."""
@@ -386,7 +415,8 @@ class Handlers:
         size = (image.shape[0], image.shape[1])
         foreign = readers.read(controls.file, size, Path(entry.photo).stem) if controls.file else None
         fresh = self._analyse(self._observe(image, proposals=foreign), entry.analysis.settings)
-        return self._kept(fresh, entry, replace(now, peak=BEST), who, photo=True)
+        token = self.store.put(fresh, photo=entry.photo, owner=who, replacing=now.token)
+        return self._analysis(token, fresh, entry.photo, replace(now, peak=BEST), who, photo=True)
 
     def _compare(self, data: dict, now: Now, controls: Controls, who: str) -> Message:
         """Another enhancer on the other side of the swipe."""
@@ -396,12 +426,25 @@ class Handlers:
         scene = self._scene(entry, now)
         part = None if made is None or scene.empty else payload.peak(made, scene.peak, runners=False)
         other = None if made is None else payload.other(made)
-        return self._said("other", otherToken=token, other=other, part=part, peak=scene.peak)
+        return self._said("other", token=now.token, otherToken=token, other=other, part=part, peak=scene.peak)
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
-    def _settings(self, controls: Controls, now: Now) -> Settings:
-        return controls.settings(enhancer=now.enhancer, reading=now.reading)
+    def _chosen(self, controls: Controls, now: Now, data: dict) -> Settings:
+        """How a new photo is looked at; a link to an example may name classes too."""
+        names = data.get("classes")
+        classes = tuple(dict.fromkeys(map(str, names))) if isinstance(names, list) else None
+        return controls.settings(enhancer=now.enhancer, reading=now.reading, classes=classes)
+
+    def _again(self, entry: Entry, settings: Settings, now: Now, who: str) -> tuple[str, Analysis]:
+        """The same photo with other settings; what its visitor has already is not made again."""
+        token = self.store.same(entry.analysis, settings, who)
+        if token is None:
+            fresh = self._analyse(entry.analysis.evidence, settings)
+            return self.store.put(fresh, photo=entry.photo, owner=who, replacing=now.token), fresh
+        if token != now.token:
+            self.store.leave(now.token, who)
+        return token, self.store.get(token, who).analysis
 
     def _finished_example(self, name: str) -> tuple[str, Analysis]:
         """A finished example, computed once for everybody: it is nobody's photo."""
@@ -413,11 +456,7 @@ class Handlers:
         token = self._finished[name]
         return token, self.store.get(token).analysis
 
-    def _kept(self, made: Analysis, entry: Entry, now: Now, who: str, photo: bool = False) -> Message:
-        token = self.store.put(made, photo=entry.photo, owner=who, replacing=now.token)
-        return self._analysis(token, made, entry.photo, now, who, photo=photo)
-
-    def _analysis(self, token: str, made: Analysis, name: str, now: Now, who: str, *, photo: bool) -> Message:
+    def _analysis(self, token: str, made: Analysis, name: str, now: Now, who: str, *, photo: bool = False) -> Message:
         """Everything that the page needs to go on without Python."""
         scene = Scene(made, name, now.peak, now.step, now.preset, now.weights)
         other_token, other = self._second(made, name, now, who)
@@ -428,6 +467,7 @@ class Handlers:
             text=" ".join(notes),
             pristine=token in self._finished.values(),
             **payload.analysis(made),
+            settings=asdict(Controls.of(made.settings)),
             part=None if scene.empty else self._part(scene, other),
             other=None if other is None else payload.other(other),
             otherToken=other_token,
@@ -467,8 +507,15 @@ class Handlers:
         except WsisError as error:
             return self._refused(error)
 
+    def _shown(self, event: gr.EventData) -> Message | None:
+        """The controls of the analysis on the screen."""
+        try:
+            return asdict(Controls.of(self.store.get(Now.of(_data(event).get("now")).token).analysis.settings))
+        except WsisError:
+            return None
+
     def _refused(self, error: WsisError) -> Message:
-        return self._gone() if str(error) == GONE else self._said("notice", text=str(error))
+        return self._gone() if isinstance(error, GoneError) else self._said("notice", text=str(error))
 
     def _gone(self) -> Message:
         text = "This analysis is no longer kept: they go after half an hour, and when the server starts anew."
@@ -483,6 +530,11 @@ class Handlers:
 def owner(request: gr.Request | None) -> str:
     """The session, one a tab."""
     return getattr(request, "session_hash", None) or ""
+
+
+def _ticket(event: gr.EventData) -> str:
+    """What the page calls its request."""
+    return str(_data(event).get("ticket") or "")[:64]
 
 
 def _data(event: gr.EventData) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -14,7 +15,7 @@ import gradio as gr
 from wsis.errors import WsisError
 from wsis.explorer import api, pictures, theme
 from wsis.explorer.files import WRITERS
-from wsis.explorer.handlers import Handlers
+from wsis.explorer.handlers import Controls, Handlers
 from wsis.explorer.payload import Message
 from wsis.explorer.scene import TOP
 from wsis.explorer.tabs import method, plots, results, tune
@@ -49,6 +50,9 @@ BACKSTOP = 1000
 """Most events under way at all; the desk refuses far earlier, with a sentence."""
 UPLOAD = 100 * 2**20
 """Bytes of the largest upload, unless the operator says otherwise."""
+BUILT_IN = "built-in"
+"""What `wsis.proposals` calls its own."""
+PROPOSALS = "Proposals: built-in, or drop a file (.mat, .json, .png)"
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
@@ -128,34 +132,55 @@ def _wire(
                 rest[4:] = tuning.moved(state, now.weights, now.step, now.reading)
         return message, *rest
 
-    def opened(state: Any, event: gr.EventData, request: gr.Request, *given: Any) -> Message:
+    def looked(event: gr.EventData, request: gr.Request, *given: Any) -> tuple:
+        """The answer, and the controls as they stand for the analysis that it brings."""
+        message = handlers.look(event, request, *given)
+        return message, *_standing(message, given)
+
+    def opened(state: Any, event: gr.EventData, request: gr.Request, *given: Any) -> tuple:
         """A photo of the data set, opened in the explorer."""
-        return handlers.tuned(partial(tuning.photo_path, state), event, request, *given)
+        message = handlers.tuned(partial(tuning.photo_path, state), event, request, *given)
+        return message, *_standing(message, given)
+
+    def turned_away(error: RefusedError, event: gr.EventData | None = None, *_: Any) -> tuple:
+        return handlers.refused(error, event), *[gr.skip()] * len(controls)
 
     def untouched(error: RefusedError, *_: Any) -> tuple:
         return handlers.refused(error), *[gr.skip()] * (len(drawn) + len(tuning.outputs))
 
     # The desk lets them wait, not Gradio, which knows no visitors.
     event = {**PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
-    heavy = {**event, "outputs": stage, "show_progress": "full"}
-    light = {**event, "show_progress": "hidden"}
-    look = desk.heavy(handlers.act, handlers.look, refused=handlers.refused, ready=handlers.ready)
+    heavy = {**event, "outputs": [stage, *controls], "show_progress": "full", "show_progress_on": stage}
+    # Of two at once Gradio would send the first again in the place of the second, unless it may send both.
+    light = {**event, "show_progress": "hidden", "trigger_mode": "multiple"}
+    look = desk.heavy(handlers.act, looked, refused=turned_away, ready=handlers.ready)
     stage.edit(look, controls, **heavy).failure(None, js="() => wsis.failed()", **PRIVATE)
     stage.select(desk.light("ask", handlers.ask, refused=handlers.refused), None, stage, **light)
     settle = desk.light("settle", settled, refused=untouched)
     stage.release(settle, tuning.state, [stage, *drawn, *tuning.outputs], **light)
-    stage.download(
-        desk.light("download", handlers.download), None, made, **{**light, "trigger_mode": "multiple"}
-    ).success(None, js=FETCH, **PRIVATE)
+    stage.download(desk.light("download", handlers.download), None, made, **light).success(None, js=FETCH, **PRIVATE)
     *sliders, file = controls
     for one in sliders:
         changed = one.release if isinstance(one, gr.Slider) else one.input
         changed(None, js="() => wsis.look('adjust')", **PRIVATE)
     gr.on([file.upload, file.clear], None, js="() => wsis.look('proposals', {}, 'Reading proposals')", **PRIVATE)
-    tuned = desk.heavy("tuned", opened, refused=lambda error, *_: handlers.refused(error))
+    tuned = desk.heavy("tuned", opened, refused=lambda error, *_: turned_away(error))
     tuning.opener.select(tuned, [tuning.state, *controls], **heavy)
     page.load(None, js="() => wsis.open()", **PRIVATE)
     page.unload(desk.closing(handlers.closed))
+
+
+def _standing(message: Message, given: tuple) -> list[Any]:
+    """The controls and the proposals file, as the analysis on the screen has them; what they show already stays."""
+    *shown, file = given
+    settings, photo = message.get("settings"), message.get("photo")
+    *wanted, _ = settings.values() if settings else given
+    controls = [gr.skip() if value == has else value for has, value in zip(shown, wanted, strict=True)]
+    if not photo:
+        return [*controls, gr.skip()]
+    built_in = photo["source"] == BUILT_IN
+    label = PROPOSALS if built_in else f"Proposals: from {photo['source']}; another file, or clear for the built-in"
+    return [*controls, gr.update(label=label, **({"value": None} if built_in and file else {}))]
 
 
 def launch_options(handlers: Handlers) -> dict[str, Any]:
@@ -199,6 +224,7 @@ def config(handlers: Handlers) -> dict[str, Any]:
         "top": TOP,
         "tints": pictures.TINTS,
         "faded": pictures.FADED,
+        "settings": asdict(Controls.of(handlers.defaults)),
         "inferno": pictures.inferno(),
     }
 
@@ -293,7 +319,7 @@ def _advanced(handlers: Handlers) -> tuple[list[gr.components.Component], gr.Fil
         gr.Checkbox(start.agreement, label="Agreement", info="hold an ICN back where superpixels or a class disagree"),
     ]
     file = gr.File(
-        label="Proposals: built-in, or drop a file (.mat, .json, .png)", file_types=[".mat", ".json", ".png"],
+        label=PROPOSALS, file_types=[".mat", ".json", ".png"],
         file_count="single", type="filepath", elem_id="proposal-file", height=92,
     )  # fmt: skip
     return controls, file

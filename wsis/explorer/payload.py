@@ -77,7 +77,11 @@ def glance(seen: Glance, peaks: Peaks, name: str) -> Message:
 
 
 def analysis(made: Analysis) -> Message:
-    """Classes, peaks and the matching of every step with every peak."""
+    """Classes, peaks and the matching of every step with every peak.
+
+    `match` holds what can win, `pairs` what can be among the best two, so that the page knows what each winner is ahead
+    of whether its peak was picked or not. `named`: the classes that were asked for, None where the threshold decides.
+    """
     maps = made.evidence.class_maps
     return {
         "classes": [
@@ -85,20 +89,22 @@ def analysis(made: Analysis) -> Message:
             for name, score in zip(maps.classes, maps.scores, strict=True)
         ],
         "on": switched_on(maps, made.settings),
+        "named": None if made.settings.classes is None else list(made.settings.classes),
         "enhancer": made.settings.enhancer,
         "reading": made.settings.reading,
         "steps": made.steps,
         "least": made.least,
         "peaks": _peaks(maps, made.peaks),
         "seconds": {stage: round(seconds, 3) for stage, seconds in made.seconds.items()},
-        "match": field(made, [(step, k) for step in range(made.steps + 1) for k in range(len(made.peaks))], 1),
+        "match": field(made, _cells(made), 1),
+        "pairs": field(made, _cells(made), 2),
         "empty": empty(made),
     }
 
 
 def other(made: Analysis) -> Message:
     """As much of a second analysis of the same peaks as the other side of the swipe needs."""
-    return {key: value for key, value in analysis(made).items() if key in ("enhancer", "steps", "match")}
+    return {"enhancer": made.settings.enhancer, "steps": made.steps, "match": field(made, _cells(made), 1)}
 
 
 def peak(made: Analysis, k: int, *, runners: bool = True) -> Message:
@@ -157,6 +163,11 @@ def empty(made: Analysis) -> dict[str, str] | None:
             "Look for it anyway, switch on another class on the left, or choose another photo."
         )
     return {"title": title, "text": text, "name": name, "offer": f"Look for {name}"}
+
+
+def _cells(made: Analysis) -> list[tuple[int, int]]:
+    """Every (step, peak), as `stage/match.js` counts them."""
+    return [(step, k) for step in range(made.steps + 1) for k in range(len(made.peaks))]
 
 
 def _peaks(maps: ClassMaps, found: Peaks) -> list[Message]:

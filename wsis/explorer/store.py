@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 
 from wsis.errors import WsisError
-from wsis.pipeline import Analysis, Glance
+from wsis.pipeline import Analysis, Glance, Settings
 
-GONE = "This analysis is no longer kept here. Choose the photo again."
+PAST = 4
+"""How many analyses that a session has left are kept for its way back."""
+
+
+class GoneError(WsisError):
+    """An analysis is no longer kept."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This analysis is no longer kept here. Choose the photo again.")
 
 
 @dataclass(eq=False)
@@ -31,6 +40,8 @@ class Entry:
         owners: sessions (tabs) that look at it.
         shared: somebody holds a link to it, so it stays its full time whatever its tabs do.
         pinned: never dropped; for examples, which are nobody's photo.
+        maker: the session that asked for it; None where there is none.
+        left: nobody looks at it, but its maker may come back to it.
     """
 
     analysis: Analysis
@@ -40,15 +51,18 @@ class Entry:
     owners: set[str] = field(default_factory=set)
     shared: bool = False
     pinned: bool = False
+    maker: str | None = None
+    left: bool = False
 
 
 class Store:
     """Keeps analyses by unguessable tokens, which are what a session (or a client of the API) holds on to.
 
     Bounded in number, in bytes and in time: what no tab shows and what was used least recently goes first, and each
-    goes after `seconds` without use, or `grace` seconds after the last tab that showed it was closed. Glances, which
-    are photos on their way to an analysis, count with them: one a session. A thread looks after that, so memory comes
-    back though nobody asks for anything. All methods may be called from any thread.
+    goes after `seconds` without use, or `grace` seconds after the last tab that showed it was closed. The last `past`
+    that a session has left for another stay for its way back. Glances, which are photos on their way to an analysis,
+    count with them: one a session. A thread looks after that, so memory comes back though nobody asks for anything.
+    All methods may be called from any thread.
     """
 
     def __init__(
@@ -58,6 +72,7 @@ class Store:
         megabytes: int = 2048,
         seconds: float = 1800,
         grace: float = 120,
+        past: int = PAST,
         every: float = 10,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,11 +83,12 @@ class Store:
             megabytes: most memory they may hold together, pinned ones not counted.
             seconds: how long one is kept without being asked for.
             grace: how long one is kept after its tab was closed, so that a reload finds it.
+            past: how many that a session has left are kept for its way back.
             every: pause between two looks for what is due, in seconds of real time.
             clock: seconds that never go back.
         """
         self._limit, self._bytes, self._clock = limit, megabytes * 2**20, clock
-        self._seconds, self._grace = seconds, grace
+        self._seconds, self._grace, self._past = seconds, grace, past
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._begun: OrderedDict[str, _Begun] = OrderedDict()
         self._closed: dict[str, float] = {}
@@ -108,12 +124,12 @@ class Store:
         """What `begin` kept; None where the session has begun with another photo since.
 
         Raises:
-            WsisError: it is no longer kept.
+            GoneError: it is no longer kept.
         """
         with self._lock:
             found = self._begun.get(owner)
             if found is None:
-                raise WsisError(GONE)
+                raise GoneError
             return found.glance if found.ticket == ticket else None
 
     def finished(self, owner: str, ticket: int) -> None:
@@ -139,8 +155,7 @@ class Store:
             photo: what the photo is called, with its ending.
             owner: the session that looks at it; None where there is none (the API). For a session that was closed while
                 it waited, the analysis is kept for the grace only.
-            replacing: token of what that session looked at so far; it goes, unless it is pinned, shared or shown in
-                another tab.
+            replacing: token of what that session looked at so far; see `leave`.
             pinned: keep it whatever happens.
 
         Returns:
@@ -149,7 +164,7 @@ class Store:
         token, size = secrets.token_urlsafe(16), held_bytes(analysis)
         with self._lock:
             self._leave(replacing, owner)
-            entry = Entry(analysis, size, photo, self._clock() + self._seconds, pinned=pinned)
+            entry = Entry(analysis, size, photo, self._clock() + self._seconds, pinned=pinned, maker=owner)
             if owner in self._closed:
                 entry.until = self._clock() + self._grace
             elif owner is not None:
@@ -167,7 +182,7 @@ class Store:
                 what was just put: that would say so of a session that was closed meanwhile.
 
         Raises:
-            WsisError: it was never there, or is no longer kept.
+            GoneError: it was never there, or is no longer kept.
         """
         with self._lock:
             self._tidy()
@@ -176,14 +191,38 @@ class Store:
             if owner is not None:
                 self._closed.pop(owner, None)
                 entry.owners.add(owner)
+                entry.left = False
             self._entries.move_to_end(token or "")
             return entry
+
+    def same(self, analysis: Analysis, settings: Settings, owner: str) -> str | None:
+        """The token under which a session has what looking again at the same photo with `settings` would give.
+
+        Args:
+            analysis: of the photo.
+            settings: how it is to be looked at.
+            owner: the session; what others made is theirs, unless it is pinned.
+        """
+        with self._lock:
+            for token, entry in reversed(self._entries.items()):
+                mine = entry.pinned or (entry.maker == owner and (entry.left or owner in entry.owners))
+                if mine and entry.analysis.evidence is analysis.evidence and entry.analysis.settings == settings:
+                    return token
+        return None
+
+    def leave(self, token: str | None, owner: str) -> None:
+        """A session looks at something else now.
+
+        What it alone looked at stays for its way back, unless it has left `past` others since.
+        """
+        with self._lock:
+            self._leave(token, owner)
 
     def share(self, token: str | None) -> None:
         """Keep it for the full time though its tab is closed: somebody was given a link.
 
         Raises:
-            WsisError: it is no longer kept.
+            GoneError: it is no longer kept.
         """
         with self._lock:
             self._tidy()
@@ -201,8 +240,8 @@ class Store:
             self._closed[owner] = self._clock() + self._seconds
             self._begun.pop(owner, None)
             for entry in self._entries.values():
-                if owner in entry.owners:
-                    entry.owners.remove(owner)
+                if owner in entry.owners or (entry.left and entry.maker == owner):
+                    entry.owners.discard(owner)
                     if not entry.owners and not entry.shared:
                         entry.until = min(entry.until, until)
 
@@ -230,7 +269,7 @@ class Store:
     def _entry(self, token: str | None) -> Entry:
         entry = self._entries.get(token) if isinstance(token, str) else None
         if entry is None:
-            raise WsisError(GONE)
+            raise GoneError
         return entry
 
     def _leave(self, token: str | None, owner: str | None) -> None:
@@ -238,8 +277,13 @@ class Store:
         if entry is None or entry.pinned:
             return
         entry.owners.discard(owner or "")
-        if not entry.owners and not entry.shared:
-            del self._entries[token or ""]
+        if entry.owners or entry.shared:
+            return
+        entry.left, entry.maker = True, owner
+        self._entries.move_to_end(token or "")
+        left = [token for token, one in self._entries.items() if one.left and one.maker == owner]
+        for old in left[: max(0, len(left) - self._past)]:
+            del self._entries[old]
 
     def _tidy(self, keep: str | None = None) -> None:
         now = self._clock()

@@ -35,6 +35,7 @@ from tests.helpers.browser_tools import (
     upload,
 )  # fmt: skip
 from tests.helpers.small_analysis import crowd
+from wsis.errors import WsisError
 from wsis.explorer.turns import Limits
 from wsis.matching import Weights
 from wsis.photo_sets import LAYOUTS
@@ -148,10 +149,15 @@ def test_the_photo_stays_large_beside_a_plot_and_the_peaks_above_advanced(visit)
 def test_an_upload_shows_its_first_map_and_then_its_instances(visit, cat):
     page = visit()
     page.evaluate(
-        "() => { globalThis.seen = []; wsis.listen(why => { if (why === 'photo') seen.push(!!wsis.data.match); }); }"
+        """() => {
+          globalThis.seen = [];
+          wsis.listen(why => { if (why === 'photo') seen.push([wsis.data.peaks.length > 0, !!wsis.data.match]); });
+        }"""
     )
     upload(page, "my cat.jpg", cat)
-    assert page.evaluate("seen") == [False, True]  # a glance at it came first
+    seen = page.evaluate("seen")
+    assert seen[-2:] == [[True, False], [True, True]]  # a glance at it came first
+    assert seen[:-2] in ([], [[False, False]])  # and before it, its picture
     now = state(page)
     assert now["photo"] == "my cat.jpg" and now["on"] == ["cat"] and now["found"]
     assert page.locator("#photo figcaption").inner_text() == "my cat.jpg"
@@ -749,6 +755,115 @@ def test_masks_of_a_large_photo_have_its_full_size(visit, tmp_path):
     with zipfile.ZipFile(fetched(page, "[data-get='VOC PNG']", tmp_path)) as packed:
         sizes = {Image.open(io.BytesIO(packed.read(name))).size for name in packed.namelist() if name.endswith("png")}
     assert sizes == {(3456, 2304)}
+
+
+# --- the screen tells the truth ---------------------------------------------------------------------------------------
+
+LOOKING = """() => ({
+  photo: wsis.data.photo.name, looking: document.querySelector('#screen').dataset.looking,
+  chips: document.querySelectorAll('.chip').length,
+  rows: document.querySelectorAll('#table tr, .peak, .proposal').length,
+  marks: document.querySelectorAll('.marks button').length, status: document.querySelector('#status').innerText.trim(),
+  film: getComputedStyle(document.querySelector('.film')).visibility,
+  ready: document.querySelectorAll('#downloads button:enabled, #top button:enabled').length,
+  plots: getComputedStyle(document.querySelector('#landscape-plot')).visibility,
+})"""
+
+
+def test_while_a_photo_is_looked_at_the_whole_screen_is_its_own(visit, site, cat, monkeypatch):
+    seen, failing, glance = threading.Event(), threading.Event(), site.handlers._glance
+
+    def fail(*_):
+        failing.wait(60)
+        raise WsisError("There is no room.")
+
+    monkeypatch.setattr(site.handlers, "_glance", lambda image: seen.wait(60) and glance(image))
+    monkeypatch.setattr(site.handlers, "_analyse", fail)
+    page = visit()
+    nothing = {"chips": 0, "rows": 0, "status": "", "film": "hidden", "ready": 0, "plots": "hidden"}
+    own = {"photo": "new.jpg", "looking": "new", **nothing}
+    tab(page, "Score landscape")
+    page.wait_for_selector("#landscape-plot .js-plotly-plot .point")
+    table, whole = page.locator("#table").text_content(), page.evaluate(LOOKING)
+    assert whole["looking"] == "" and whole["rows"] > 8 and whole["plots"] == whole["film"] == "visible"
+    upload(page, "new.jpg", cat, wait=False)
+    shown(page, "D.photo.name === 'new.jpg' && D.busy.startsWith('Finding')")
+    assert page.evaluate(LOOKING) == {**own, "marks": 0}
+    assert page.evaluate("wsis.data.photo.size") == [451, 300] and page.locator("#photo img").first.is_visible()
+    seen.set()
+    page.wait_for_selector(".marks button")
+    assert page.evaluate(LOOKING) == {**own, "marks": page.evaluate("wsis.data.peaks.length")}
+    page.get_by_role("button", name="Semantic").click()  # what is no photo's own goes on
+    failing.set()
+    page.wait_for_selector(".notice:not([hidden])")  # it failed: the screen before is there again, whole
+    assert page.locator(".notice span").inner_text() == "There is no room."
+    assert (page.locator("#table").text_content(), page.evaluate(LOOKING)) == (table, whole)
+    assert page.evaluate("wsis.data.photo.example") == "1-astronaut-and-cat" and state(page)["view"] == "semantic"
+    page.locator(".marks button").nth(1).click()
+    shown(page, "S.peak === 1 && now.part")
+
+
+def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
+    """One visit: a list by mouse, a reload, the link in another profile, back, forward, and out."""
+
+    def told(page):
+        return page.get_by_role("combobox", name="Naive map", exact=True).input_value()
+
+    def screen(page):
+        page.wait_for_function("() => !wsis.data.busy && wsis.data.drawn.startsWith(wsis.state.token)")
+        return [page.locator(one).inner_text() for one in ("#table", "#peaks", "#ranking", "#firmness", "#classes")]
+
+    page = visit()
+    page.locator("#advanced > button").click()
+    first = screen(page)
+    page.get_by_role("combobox", name="Naive map", exact=True).click()
+    anew(page, page.get_by_role("option", name="response", exact=True).click)
+    page.get_by_role("slider", name="Peak sigma").press("ArrowRight")
+    shown(page, "!D.busy && D.settings.sigma === 2.1 && D.settings.naive === 'response'")
+    assert page.locator(".notice").is_hidden() and page.evaluate("history.length") == 4  # one entry a change
+    page.locator(".peak").nth(1).click()
+    shown(page, "S.peak === 1 && now.part")
+    page.locator(".peak").nth(0).click()
+    page.get_by_label("recall, number").fill("0.7")
+    page.get_by_label("Opacity of the overlay").fill("40")
+    page.locator(".divider button").press("ArrowRight")
+    page.wait_for_function("() => location.hash.includes('0.7') && location.hash.includes('split=0.52')")
+    before, link = screen(page), page.url
+    page.reload()
+    page.wait_for_function(READY)
+    assert screen(page) == before and page.evaluate("history.length") == 4
+    other = visit(link.removeprefix(visit.site.address))
+    for one in (page, other):
+        one.locator("#advanced > button").click()
+        assert screen(one) == before and told(one) == "response" and one.evaluate("history.length") <= 4
+        assert one.get_by_role("spinbutton", name="Peak sigma").input_value() == "2.1"
+        assert one.evaluate("[wsis.state.opacity, wsis.state.split]") == [0.4, 0.52]
+        assert one.get_by_label("Opacity of the overlay").input_value() == "40"
+    upload(other, "cat.jpg", cat)
+    assert other.evaluate("[wsis.data.settings.naive, wsis.data.settings.sigma]") == ["response", 2.1]
+    for step, naive, sigma in (("back", "response", 2), ("back", "class map", 2), ("forward", "response", 2)):
+        page.evaluate(f"history.{step}()")
+        shown(page, f"!D.busy && D.settings.naive === '{naive}' && D.settings.sigma === {sigma}")
+        now = screen(page)
+        assert told(page) == naive and (now == first) == (naive == "class map")
+    assert page.locator(".notice").is_hidden() and page.evaluate("history.length") == 4
+    other.evaluate("history.back()")
+    shown(other, "!D.busy && D.photo.example")
+    assert screen(other) == before
+    other.evaluate("history.back()")
+    other.wait_for_url("about:blank")
+
+
+def test_changes_in_a_row_are_all_made(visit):
+    """Each of the clicks counts, though the networks are busy with the first; a walk over peaks ends where it ended."""
+    page = visit()
+    page.evaluate("() => { for (const name of ['cat', 'person']) wsis.look('class', {name, on: false}); }")
+    page.evaluate("() => wsis.look('class', {name: 'sheep', on: true})")
+    shown(page, "!D.busy && D.on.join() === 'sheep'")
+    page.evaluate("() => wsis.look('class', {name: 'cat', on: true})")
+    shown(page, "!D.busy && D.on.length === 2 && D.peaks.length > 1")
+    page.evaluate("() => { for (const k of D.peaks.keys()) wsis.pick(k); }".replace("D.", "wsis.data."))
+    shown(page, "S.peak === D.peaks.length - 1 && now.part && !D.notice")
 
 
 # --- links, visitors, servers ----------------------------------------------------------------------------------------

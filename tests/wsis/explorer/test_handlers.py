@@ -150,12 +150,19 @@ def test_an_upload_called_like_an_example_is_no_example(handlers, example, name)
     assert message["photo"]["example"] == "" and not message["pristine"]
 
 
-def test_a_new_upload_replaces_the_old_one(handlers, example):
+def test_a_new_upload_leaves_the_old_one_for_the_way_back(handlers, example):
     path = upload_to_gradio("mine.jpg", example.read_bytes())
     old = look(handlers, "upload", path=path, name="a.jpg")[-1]
     new = look(handlers, "upload", now(token=old["token"]), path=path, name="b.jpg")[-1]
-    assert ask(handlers, "share", now(token=old["token"]))["kind"] == "gone"
+    assert handlers.store._entries[old["token"]].left
+    said = now(token=new["token"], enhancer="spread")
+    back = look(handlers, "open", said, id=old["token"], peak=0)[-1]
+    assert back["token"] == old["token"] and back["photo"]["name"] == "a.jpg"
+    assert handlers.store._entries[new["token"]].left
     assert ask(handlers, "share", now(token=new["token"]))["kind"] == "shared"
+    for token in (old["token"], new["token"]):
+        handlers.store._entries.pop(token)
+    assert ask(handlers, "share", now(token=old["token"]))["kind"] == "gone"
 
 
 @pytest.mark.parametrize("path", ["/etc/hostname", "", "example"])
@@ -273,6 +280,75 @@ def test_advanced_settings_look_again_at_what_was_seen(handlers, monkeypatch):
     monkeypatch.setattr(handlers, "_observe", lambda *_, **__: pytest.fail("the photo was looked at again"))
     (fresh,) = look(handlers, "adjust", at(message), settings=controls(handlers, max_peaks=1))
     assert len(fresh["peaks"]) == 1
+
+
+def test_equal_requests_are_answered_once_and_an_old_token_is_no_error(handlers, monkeypatch):
+    """The list of naive maps tells of one choice twice; the second still names what the first has replaced."""
+    (message,), runs, analyse = look(handlers, "adjust", at(opened(handlers))), [], handlers._analyse
+    monkeypatch.setattr(handlers, "_analyse", lambda *given: runs.append(given) or analyse(*given))
+    chosen = controls(handlers, naive="response")
+    said = at(message)
+    first, second = (look(handlers, "adjust", said, settings=chosen)[0] for _ in range(2))
+    assert first["kind"] == "analysis" and second["token"] == first["token"] != message["token"] and len(runs) == 1
+    (same,) = look(handlers, "adjust", at(first) | {"peak": 1}, settings=chosen)
+    assert same["token"] == first["token"] and same["part"]["peak"] == 1  # nothing moved
+    (back,) = look(handlers, "adjust", at(first))
+    assert back["token"] == message["token"] and len(runs) == 1
+    for act, data in (("class", {"name": "cat", "on": False}), ("enhancer", {"name": "none"}), ("reading", {})):
+        said = at(message) | ({"preset": "prm-2018", "reading": "prm-2018"} if act == "reading" else {})
+        one, again = (look(handlers, act, said, **data)[0] for _ in range(2))
+        assert one["token"] == again["token"] != message["token"], act
+    assert len(runs) == 4
+
+
+def test_the_controls_are_told_with_every_analysis(handlers, example, analysis):
+    """What a reload, a link, an example, a change of class or an upload shows is what the controls stand on."""
+    message = opened(handlers)
+    assert message["settings"]["naive"] == "class map" and message["named"] == list(CLASSES)
+    changed = controls(handlers, naive="response", window=5, agreement=False)
+    (fresh,) = look(handlers, "adjust", at(message), settings=changed)
+    wanted = {"naive": "response", "window": 5, "agreement": False, "limit": 60}
+    assert wanted.items() <= fresh["settings"].items()
+    reloaded = opened(handlers, id=fresh["token"])  # the controls of a new page stand on the defaults
+    assert reloaded["settings"] == fresh["settings"]
+    (classes,) = look(handlers, "class", at(reloaded), name="horse", on=True)
+    assert classes["settings"] == fresh["settings"] and classes["named"] == [*CLASSES, "horse"]
+    (wrong,) = look(handlers, "upload", at(fresh), settings=changed, path="x", name="x.jpg")
+    assert wrong["kind"] == "notice" and wrong["settings"] == fresh["settings"]
+    path = upload_to_gradio("mine.jpg", example.read_bytes())
+    uploaded = look(handlers, "upload", at(fresh), settings=changed, path=path, name="m.jpg")[-1]
+    assert uploaded["settings"] == fresh["settings"]
+
+
+def test_what_no_control_shows_stays(handlers, analysis):
+    settings = replace(handlers.defaults, objectness=False, semantic_threshold=0.3, classes=CLASSES)
+    token = handlers.store.put(replace(analysis, settings=settings), photo="mine.jpg", owner="tab")
+    (fresh,) = look(handlers, "adjust", now(token=token, enhancer=handlers.enhancer), controls(handlers, window=5))
+    made = handlers.store.get(fresh["token"]).analysis.settings
+    assert made == replace(settings, window=5)
+
+
+def test_a_link_to_an_example_has_settings_of_its_own(handlers):
+    told = {"naive": "response", "limit": 2, "file": "/etc/passwd"}
+    message = opened(handlers, example="cat", linked=told, classes=["dog"])
+    assert message["settings"]["naive"] == "response" and message["settings"]["limit"] == 2
+    assert message["on"] == ["dog"] and message["photo"]["example"] == "cat"
+    for wrong in ({"naive": ["x"]}, {"limit": "many"}, {"window": None}):
+        (message,) = look(handlers, "open", now(enhancer="spread"), example="cat", linked=wrong)
+        assert message["kind"] == "notice" and "\n" not in message["text"], wrong
+
+
+def test_a_screen_follows_from_the_link_alone(handlers):
+    """Whatever was picked before: the answer to a reload is the answer that the page had."""
+    message = opened(handlers)
+    for peak in (1, 0, 1):
+        ask(handlers, "pick", at(message), peak=peak)
+    (before,) = look(handlers, "adjust", at(message) | {"peak": 1}, settings=controls(handlers))
+    after = opened(handlers, id=before["token"], peak=1)
+    ignored = ("serial", "photo", "part", "text", "ticket")
+    assert {k: v for k, v in before.items() if k not in ignored} == {k: v for k, v in after.items() if k not in ignored}
+    picked = ask(handlers, "pick", at(after), peak=1)
+    assert before["part"] == after["part"] == {key: picked[key] for key in after["part"]}
 
 
 def test_proposals_from_a_file_and_back(handlers, tmp_path):

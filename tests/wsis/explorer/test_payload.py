@@ -39,6 +39,12 @@ def test_a_partition_of_many_regions_fits():
 def test_a_field_holds_what_can_win():
     made = small_analysis()
     cells = [(step, k) for step in range(2) for k in range(2)]
+    assert payload.analysis(made)["match"] == payload.field(made, cells, 1)
+    pairs = {name: unpacked(packed) for name, packed in payload.analysis(made)["pairs"].items()}
+    for i, cell in enumerate(cells):
+        ids = pairs["ids"][pairs["slots"][slice(*pairs["offsets"][i : i + 2])]]
+        for weights in (Weights(1, 0.2, 0.5), Weights(0, 0, 1), Weights(0.95, 0.1, 0.8)):
+            assert set(matching.rank(made.terms[cell], weights, 2)) <= set(ids)
     sent = {name: unpacked(packed) for name, packed in payload.field(made, cells, 1).items()}
     terms = sent["terms"].reshape(-1, 3)
     assert sent["offsets"][0] == 0 and sent["offsets"][-1] == len(sent["slots"]) == len(terms)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.helpers.small_analysis import small_analysis
 from wsis.errors import WsisError
-from wsis.explorer.store import Store, held_bytes
+from wsis.explorer.store import GoneError, Store, held_bytes
 from wsis.pipeline import Glance
 
 
@@ -24,7 +24,7 @@ def now():
 
 @pytest.fixture
 def store(now):
-    made = Store(limit=3, seconds=1800, grace=120, every=3600, clock=lambda: now.seconds)
+    made = Store(limit=3, seconds=1800, grace=120, past=0, every=3600, clock=lambda: now.seconds)
     yield made
     made.close()
 
@@ -32,8 +32,8 @@ def store(now):
 def gone(store, token) -> bool:
     try:
         store.get(token)
-    except WsisError as error:
-        assert "no longer kept" in str(error)
+    except GoneError as error:
+        assert isinstance(error, WsisError) and "no longer kept" in str(error)
         return True
     return False
 
@@ -144,6 +144,49 @@ def test_a_new_photo_replaces_the_old_but_no_example_and_no_other_tabs(store):
     assert not gone(store, fresh)
     store.drop(example)
     assert not gone(store, example)
+
+
+def test_what_a_session_left_stays_for_its_way_back(now):
+    store = Store(past=2, every=3600, clock=lambda: now.seconds)
+    token, tokens = None, []
+    for _ in range(5):
+        token = store.put(small_analysis(), owner="a", replacing=token)
+        tokens.append(token)
+    other = store.put(small_analysis(), owner="b")
+    assert [token in store._entries for token in tokens] == [False, False, True, True, True]
+    store.get(tokens[3], "a")  # back
+    store.leave(tokens[4], "a")
+    assert not any(gone(store, token) for token in tokens[2:])
+    store.release("a")
+    now.seconds = 121
+    store.sweep()
+    assert list(store._entries) == [other]
+    store.close()
+
+
+def test_what_is_left_makes_room_first_and_the_shared_stays(now):
+    store = Store(limit=2, past=9, every=3600, clock=lambda: now.seconds)
+    left = store.put(small_analysis(), owner="a")
+    shown = store.put(small_analysis(), owner="a", replacing=left)
+    store.put(small_analysis(), owner="b")
+    assert gone(store, left) and not gone(store, shown)
+    store.share(shown)
+    store.leave(shown, "a")
+    assert not store.get(shown).left
+    store.close()
+
+
+def test_the_same_look_is_found_again_by_its_visitor_alone():
+    store, analysis = Store(every=3600), small_analysis()
+    token, other = store.put(analysis, owner="a"), replace(analysis.settings, window=5)
+    assert store.same(analysis, analysis.settings, "a") == token
+    assert store.same(analysis, other, "a") is store.same(analysis, analysis.settings, "b") is None
+    assert store.same(small_analysis(), analysis.settings, "a") is None  # another photo
+    fresh = store.put(replace(analysis, settings=other), owner="a", replacing=token)
+    assert store.same(analysis, analysis.settings, "a") == token and store.same(analysis, other, "a") == fresh
+    example = store.put(replace(analysis, settings=replace(other, sigma=1)), pinned=True)
+    assert store.same(analysis, replace(other, sigma=1), "b") == example
+    store.close()
 
 
 def test_closing_the_tab_mid_analysis_frees_its_memory(store, now):

@@ -24,7 +24,7 @@ const dot = colour => colour ? `<i style="background:${colour}"></i>` : '';
 // --- classes ----------------------------------------------------------------------------------------------------------
 function classes() {
   const order = [...D.classes].sort((a, b) => b.score - a.score), on = D.on, off = order.filter(c => !on.includes(c.name));
-  if (!order.length) return;
+  if (!order.length) return void (D.looking && html(host('classes'), '<div class="skeleton"><i></i><i></i></div>'));
   const near = off.slice(0, on.length ? 2 : 5).filter(c => c.score >= .005), rest = off.filter(c => !near.includes(c)).sort((a, b) => a.name < b.name ? -1 : 1);
   const chip = (name, is) => {
     const own = D.peaks.find(p => p.name === name)?.colour, score = order.find(c => c.name === name).score;
@@ -285,13 +285,21 @@ document.addEventListener('pointerdown', () => { dragging = true; }, true);
 document.addEventListener('pointerup', () => { dragging = false; }, true);
 setInterval(queue, 15000);
 
+// What belongs to a photo fades while another is looked at, and what Python drew until it has drawn it anew.
+function belongs() {
+  const screen = document.querySelector('#screen'), looking = !D.looking || (!D.photo && !S.token) ? '' : S.token ? 'old' : 'new';
+  screen.dataset.looking = looking;
+  document.querySelector('#below').dataset.drawn = D.drawn === S.token + S.tab;
+  for (const b of document.querySelectorAll('#downloads button, #top button')) b.disabled = D.looking || !S.token;
+}
 W.listen(why => {
+  belongs();
   if (D.place || queued) pill(D.place ? W.words.place(D.place) : '');
   queued = !!D.place;
   if (why === 'place') return;
-  if (why === 'tab' || why === 'analysis' || why === 'photo') axes();
-  if (why === 'tab' || why === 'settled' || why === 'notice') return;
-  if (['photo', 'analysis', 'empty', 'busy'].includes(why)) classes();
+  if (['tab', 'analysis', 'photo', 'back'].includes(why)) axes();
+  if (['tab', 'settled', 'drawn', 'notice'].includes(why)) return;
+  if (['photo', 'back', 'analysis', 'empty', 'busy'].includes(why)) classes();
   if (why === 'view' || why === 'preview') return proposals();
   weights(); peaks(why); proposals(); firm(why); table(why); status();
 });

@@ -2,28 +2,38 @@
 globalThis.wsis.photos = (element, upload) => {
 const W = globalThis.wsis, $ = s => element.querySelector(s);
 const dialog = $('dialog'), video = $('video');
-let stream = null, last = null;
+let stream = null, next = null, last = null;  // the photo under way, and the one on the screen: [file, name, its picture]
 const caption = () => W.data.photo?.example ? '' : W.data.photo?.name || '';
 function say(text) { $('figcaption').textContent = text; }
 async function send(file, name) {
   if (!file) return;
+  const mine = next = [file, name || file.name || 'photo'];
   element.classList.add('busy');
   say('Uploading …');
-  last = [file, name || file.name || 'photo'];
+  W.looking('Uploading');
+  preview(mine);
   try {
     const sent = await upload(file instanceof File ? file : new File([file], name || 'photo.png', {type: file.type}));
-    W.look('upload', {path: sent.path, name: name || file.name || 'photo'}, 'Finding what is where');
+    if (next === mine) W.look('upload', {path: sent.path, name: mine[1]}, 'Finding what is where');
     say(caption());
   } catch (error) {
-    say('');
+    next = null;
+    W.back();
+    say(caption());
     const told = /^HTTP \d+: (.+\.)$/.exec(error.message)?.[1];  // the server's own sentence
     W.notice(told || 'The upload did not arrive. Is the file too large, or the server gone? Try again, or a smaller file.');
   }
   element.classList.remove('busy');
 }
+async function preview(mine) {  // what the browser can show is on the stage at once
+  const image = new Image();
+  image.src = URL.createObjectURL(mine[0]);
+  try { await image.decode(); } catch { return URL.revokeObjectURL(image.src); }
+  if (next === mine && W.data.looking && (W.state.token || W.data.photo?.name !== mine[1])) W.begin({name: mine[1], src: image.src, image, size: [image.naturalWidth, image.naturalHeight], serial: image.src});
+}
 // The last few uploads also stay in this browser, by the analysis they became: when the server has let go of one, or was
 // started anew and the page with it, they can be analysed again.
-const KEPT = 5;
+const KEPT = 8;
 const shelf = new Promise((done, fail) => {
   const asked = indexedDB.open('wsis', 1);
   asked.onupgradeneeded = () => asked.result.createObjectStore('photos');
@@ -43,13 +53,14 @@ async function keep(token) {
   const old = tokens.map((t, i) => [all[i].at, t]).sort((a, b) => b[0] - a[0]).slice(KEPT);
   for (const [, t] of old) await shelved('readwrite', store => store.delete(t));
 }
+const mine = () => last?.[2] === W.data.photo?.src ? last : null;
 W.photo = {
   choose: () => $('.file').click(),
-  held: async token => !!last || !!await shelved('readonly', store => store.get(token)),
+  held: async token => !!mine() || !!await shelved('readonly', store => store.get(token)),
   async again(token) {
     const found = await shelved('readonly', store => store.get(token));
     if (found) return send(found.file, found.name);
-    if (last) return send(...last);
+    if (mine()) return send(...mine());
     if (W.data.photo?.example) return W.look('example', {name: W.data.photo.example}, 'Finding what is where');
     $('.file').click();
   },
@@ -102,13 +113,15 @@ $('.take').addEventListener('click', () => {
   c.getContext('2d').drawImage(video, 0, 0);
   c.toBlob(blob => { close(); send(blob, 'camera.jpg'); }, 'image/jpeg', .92);
 });
-for (const b of element.querySelectorAll('.examples button')) b.addEventListener('click', () => { last = null; W.look('example', {name: b.dataset.example}, 'Finding what is where'); });
+for (const b of element.querySelectorAll('.examples button')) b.addEventListener('click', () => { next = null; W.look('example', {name: b.dataset.example}, 'Finding what is where'); });
 W.listen(why => {
-  if (why === 'photo' && last && W.state.token && !W.data.photo.example) keep(W.state.token);
-  if (why !== 'photo') return;
-  $('figure img').src = W.data.photo.src;
-  $('figure img').hidden = false;
+  if (why === 'photo' && W.state.token && W.data.asked?.act === 'finish' && next?.[1] === W.data.photo.name) last = [...next, W.data.photo.src];
+  if (['photo', 'analysis'].includes(why) && W.state.token && mine()) keep(W.state.token);
+  if (why !== 'photo' && why !== 'back') return;
+  $('figure img').hidden = !W.data.photo;
   say(caption());
+  if (!W.data.photo) return;
+  $('figure img').src = W.data.photo.src;
   for (const b of element.querySelectorAll('.examples button')) b.setAttribute('aria-pressed', b.dataset.example === W.data.photo.example);
 });
 };

@@ -3,11 +3,11 @@
 (() => {
 const W = globalThis.wsis, M = W.match, C = W.config;
 const paper = C.presets.paper;
-const S = W.state = {
-  token: null, other: null, peak: 0, step: C.step, preset: 'paper', weights: [...paper.weights], enhancer: C.enhancer,
-  view: 'response', compare: 'naive', swipe: true, split: .5, opacity: .75, preview: null, tab: 'instances', axes: [0, 2],
-};
-const D = W.data = {photo: null, peaks: [], classes: [], on: [], steps: 0, match: null, other: null, parts: new Map(), empty: null, busy: 'Looking at a first photo', place: null, asked: null, retry: null};
+// What a link says, and what holds where it says nothing.
+const START = {peak: 0, step: C.step, preset: 'paper', weights: paper.weights, enhancer: C.enhancer, view: 'response', compare: 'naive', swipe: true, split: .5, opacity: .75};
+const S = W.state = {token: null, other: null, ...START, weights: [...paper.weights], preview: null, tab: 'instances', axes: [0, 2]};
+const EMPTY = {photo: null, peaks: [], classes: [], on: [], named: null, steps: 0, match: null, pairs: null, other: null, parts: new Map(), areas: null, empty: null, seconds: null, pristine: false};
+const D = W.data = {...EMPTY, busy: 'Looking at a first photo', looking: false, place: null, asked: null, retry: null, drawn: ''};
 const listeners = [];
 W.listen = draw => listeners.push(draw);
 W.listen.first = draw => listeners.unshift(draw);  // the stage, before the panels around it
@@ -89,16 +89,54 @@ const snapshot = () => ({
   token: S.token || D.replaced || null, other: S.other, peak: S.peak, step: S.step, preset: C.presets[S.preset] ? S.preset : 'paper', weights: S.weights,
   enhancer: S.enhancer, compare: S.compare, tab: S.tab, axes: S.axes, dark: document.body.classList.contains('dark'), reading: W.presets.of(S.preset).reading,
 });
-W.look = (act, data = {}, busy = '') => {
-  const ticket = crypto.getRandomValues(new Uint32Array(4)).join('-');
+// One look at a time, and the next with what the one before has made: of two at once Gradio would send the first again in
+// the place of the second. Of equal ones the last is enough, and a new photo makes what waits pointless.
+const ticket = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
+const isNew = act => ['open', 'example', 'upload'].includes(act);
+let flying = null, waiting = [], chain = null;  // chain: the request that the new photo hangs on, until it is seen through
+W.look = (act, data = {}, busy = '', undo = null) => {
+  const asked = {act, data, busy, undo, ticket: ticket(), key: act === 'class' ? act + data.name : act};
+  if (isNew(act)) { D.looking = true; waiting = []; }
+  if (isNew(act) || act === 'finish') chain = asked.ticket;
   if (D.retry) D.notice = '';
-  Object.assign(D, {busy: busy || 'Looking', place: null, retry: null, asked: {act, data, busy, ticket}});
+  Object.assign(D, {busy: busy || 'Looking', place: null, retry: null});
   W.change({}, 'busy');
+  waiting = [...waiting.filter(one => one.key !== asked.key), asked];
+  next();
+};
+function next() {
+  if (flying || !waiting.length) return;
+  flying = D.asked = waiting.shift();
+  const {act, data, busy, ticket} = flying;
+  if (!D.busy) { D.busy = busy || 'Looking'; W.change({}, 'busy'); }
   wire('edit', {act, ...data, ticket, now: snapshot()});
   clearTimeout(standing);
   standing = setTimeout(stand, 500, ticket);
+}
+W.again = () => { const {act, data, busy, undo} = D.retry; D.empty = null; W.look(act, data, busy, undo); };
+// A new photo is under way: at first what is on the screen fades, then the new picture has the stage to itself. Where it
+// fails, the screen before comes back whole.
+let held = null;
+W.looking = busy => {
+  chain = 'upload';
+  Object.assign(D, {looking: true, busy, notice: '', retry: null});
+  W.change({}, 'busy');
 };
-W.again = () => { const {act, data, busy} = D.retry; D.empty = null; W.look(act, data, busy); };
+W.begin = (shown, more = {}, peak = 0) => {
+  held ||= {data: Object.fromEntries(Object.keys(EMPTY).map(key => [key, D[key]])), state: {token: S.token, peak: S.peak}};
+  Object.assign(D, EMPTY, {parts: new Map(), photo: shown, looking: true, notice: '', gone: null, replaced: S.token || D.replaced}, more);
+  W.change({peak, preview: null, token: null}, 'photo');
+  stageFirst();
+};
+W.back = () => {  // to the screen before
+  Object.assign(D, {busy: '', looking: false});
+  chain = null;
+  if (!held) return;
+  const {data, state} = held;
+  held = null;
+  Object.assign(D, data, {replaced: null});
+  W.change({...state, preview: null}, 'back');
+};
 // Where in the queue what was asked last stands; asked about now and then for as long as it takes.
 let standing = 0;
 async function stand(ticket) {
@@ -123,22 +161,31 @@ W.settle = () => {  // the visitor let go: the address, the spoken summary, the 
     wire('release', {now: snapshot()});
   }, 120);
 };
-W.failed = () => { D.busy = ''; D.retry = D.asked; W.notice('The server could not do that. Try again, or reload the page.'); W.change({}, 'busy'); };
+W.failed = () => { waiting = []; flying = null; revert(D.asked); W.back(); D.retry = D.asked; W.notice('The server could not do that. Try again, or reload the page.'); W.change({}, 'busy'); };
 W.notice = text => { D.notice = text; if (!text) D.retry = null; W.change({}, 'notice'); };
 
+const revert = asked => { if (asked?.undo) Object.assign(S, asked.undo); };
+
 // --- from Python ----------------------------------------------------------------------------------------------------
-let chain = Promise.resolve();
+let order = Promise.resolve();
 W.receive = message => {
-  if (message && typeof message === 'object') chain = chain.then(() => take(message)).catch(error => { console.error(error); W.failed(); });
+  if (message && typeof message === 'object') order = order.then(() => take(message)).catch(error => { console.error(error); W.failed(); }).then(next);
 };
 async function part(packed) {
   if (!packed) return null;
   return {...packed, runners: await field(packed.runners), other: packed.other || null};
 }
 async function take(message) {
-  const {kind} = message;
+  const {kind} = message, asked = message.ticket && message.ticket === flying?.ticket ? flying : null;
+  if (asked) flying = null;
+  if (chain && message.ticket && message.ticket !== chain) {  // of the screen before
+    if (kind === 'analysis') D.replaced = message.token;
+    return revert(kind === 'analysis' ? null : asked);
+  }
+  if (kind === 'stale') return;
   if (kind === 'notice' || kind === 'gone') {
-    D.busy = '';
+    revert(asked);
+    if (asked) W.back();
     D.retry = null;
     if (kind === 'gone' && !D.photo) D.empty = message.empty;
     D.gone = kind === 'gone' ? S.token || W.link.read().id : null;
@@ -146,52 +193,61 @@ async function take(message) {
     return W.change({}, kind);
   }
   if (kind === 'busy') {  // not taken on: the screen stays as it is, and the same can be asked again
-    D.busy = '';
+    if (asked) { W.back(); waiting = []; }
     D.retry = message.ticket && message.ticket === D.asked?.ticket ? D.asked : null;
     if (D.photo) D.notice = message.text;
     else D.empty = {title: 'Not yet', text: message.text, offer: 'Try again'};
     return W.change({}, 'notice');
   }
   if (kind === 'idle') {
-    Object.assign(D, {busy: '', empty: message.empty});
+    W.back();
+    D.empty = message.empty;
     return W.change({}, 'empty');
   }
   if (kind === 'glance') {
-    Object.assign(D, {photo: await photo(message), peaks: message.peaks, match: null, other: null, steps: 0, parts: new Map(), empty: null, notice: '', busy: message.busy, gone: null});
-    if (message.classmap) D.parts.set(message.picked, {...message, peak: message.picked, maps: [], binary: [], thresholds: []});
-    D.replaced = S.token || D.replaced;
-    W.change({peak: message.picked ?? 0, preview: null, token: null}, 'photo');
-    stageFirst();
-    return W.look('finish', message.finish, message.busy);
+    if (waiting.some(one => isNew(one.act))) return;  // another photo was chosen meanwhile
+    const {finish, busy, picked, peaks} = message, parts = new Map();
+    if (message.classmap) parts.set(picked, {...message, peak: picked, maps: [], binary: [], thresholds: []});
+    W.begin(await photo(message), {peaks, parts}, picked ?? 0);
+    waiting.unshift({act: 'finish', data: finish, busy, ticket: chain = ticket(), told: {text: message.text, expired: message.expired}});
+    D.busy = busy;
+    return W.change({}, 'busy');
   }
   if (kind === 'analysis') {
-    const [match, first, second, shown] = await Promise.all([field(message.match), part(message.part), other(message.other), message.photo ? photo(message.photo) : null]);
-    if (shown) { D.photo = shown; stageFirst(); }
-    D.replaced = null;
-    if (shown) D.areas = D.photo.partition.areas;
-    const {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, least} = message;
-    Object.assign(D, {classes, on, enhancer, reading, steps, peaks, seconds, empty, pristine, least, match, other: second, busy: '', notice: message.text || '', gone: null});
-    if (message.expired && await W.photo.held(message.expired)) D.gone = message.expired;
+    const [match, pairs, first, second, shown] = await Promise.all([field(message.match), field(message.pairs), part(message.part), other(message.other), message.photo ? photo(message.photo) : null]);
+    if (shown) { D.photo = shown; D.areas = shown.partition.areas; stageFirst(); }
+    chain = held = D.replaced = null;
+    const text = message.text || asked?.told?.text, expired = message.expired || asked?.told?.expired;
+    const {classes, on, named, settings, enhancer, reading, steps, peaks, seconds, empty, pristine, least} = message;
+    Object.assign(D, {classes, on, named, settings, enhancer, reading, steps, peaks, seconds, empty, pristine, least, match, pairs, other: second, busy: '', looking: false, notice: text || '', gone: null});
+    if (expired && await W.photo.held(expired)) D.gone = expired;
     D.parts = new Map(first ? [[first.peak, first]] : []);
     const step = shown || enhancer !== S.enhancer ? (S.linked ? S.step : C.step) : S.step;
     W.change({token: message.token, other: message.otherToken || null, peak: first?.peak ?? 0, preview: null, enhancer, step, linked: false, compare: S.compare === enhancer ? 'naive' : S.compare}, shown ? 'photo' : 'analysis');
+    W.link.write();
+    if (W.presets.of(S.preset).reading !== reading && !waiting.length) W.setPreset(S.preset, S.weights);  // chosen while it was looked at
     return W.settle();
   }
   if (kind === 'peak') {
+    if (message.token !== S.token) return;
     D.parts.set(message.peak, await part(message));
     return W.change({}, 'part');
   }
   if (kind === 'other') {
-    D.other = await other(message.other);
     D.busy = '';
+    if (message.token !== S.token) return W.change({}, 'busy');
+    D.other = await other(message.other);
     if (D.parts.get(message.peak)) D.parts.get(message.peak).other = message.part;
     for (const [k, kept] of D.parts) if (k !== message.peak) D.parts.delete(k);
     W.change({other: message.otherToken, compare: D.other ? D.other.enhancer : S.compare}, 'analysis');
     return W.link.write();
   }
   if (kind === 'settled') {  // Python ranked with the same weights: it has the last word
+    D.drawn = message.token + message.tab;
+    if (S.token && !D.parts.has(S.peak) && D.match) W.ask('pick', {peak: S.peak});
     const mine = JSON.stringify(W.now.right.found.map(one => [one.peak, one.id]));
     if (message.token === S.token && JSON.stringify(message.weights) === JSON.stringify(S.weights) && message.step === W.now.right.step && JSON.stringify(message.found) !== mine) console.error('Browser and Python picked differently', mine, message.found);
+    return W.change({}, 'drawn');
   }
 }
 let serial = 0;
@@ -210,17 +266,16 @@ W.pick = k => {
 };
 W.setWeights = (weights, done = true) => { W.change({weights: weights.map(Number), preview: null}, 'weights'); if (done) W.settle(); };
 W.setStep = step => { W.change({step, preview: null}, 'step'); W.settle(); };
-W.setEnhancer = name => { if (name !== S.enhancer) W.look('enhancer', {name}, 'Growing the maps'); };
+W.setEnhancer = name => { if (name !== S.enhancer || flying) W.look('enhancer', {name}, 'Growing the maps'); };
 W.setCompare = name => {
   if (name === 'off' || name === 'naive' || D.other?.enhancer === name) return W.change({compare: name === 'off' ? S.compare : name, swipe: name !== 'off'}, 'view'), W.link.write();
   W.change({swipe: true});
   W.look('compare', {name}, 'Growing the maps of the other side');
 };
-W.setPreset = name => {
-  const preset = W.presets.of(name);
-  if (!preset) return;
-  W.change({preset: name, weights: [...preset.weights], preview: null}, 'weights');
-  if (S.token && preset.reading !== D.reading) W.look('reading', {}, 'Measuring the proposals anew'); else W.settle();
+W.setPreset = (name, weights = null) => {
+  const preset = W.presets.of(name), undo = {preset: S.preset, weights: S.weights};
+  W.change({preset: name, weights: [...weights || preset.weights], preview: null}, 'weights');
+  if (S.token && preset.reading !== D.reading) W.look('reading', {}, 'Measuring the proposals anew', undo); else W.settle();
 };
 
 // --- presets: the published ones, and the visitor's own, which stay in this browser ----------------------------------
@@ -248,6 +303,7 @@ W.presets = {
 };
 
 // --- the address: a reload and a colleague find the same screen -------------------------------------------------------
+let at = null;  // the analysis of the entry in the browser's history where the visitor stands
 W.link = {
   read() {
     const q = new URLSearchParams(location.hash.slice(1)), found = {};
@@ -260,7 +316,9 @@ W.link = {
     if (/^[0-8]$/.test(q.get('t') || '')) found.step = +q.get('t');
     if (/^\d{1,2}$/.test(q.get('peak') || '')) found.peak = +q.get('peak');
     if (q.get('swipe') === '0') found.swipe = false;
-    return {state: found, id: q.get('id'), photo: q.get('photo')};
+    for (const name of ['split', 'opacity']) if (q.has(name) && q.get(name) >= 0 && q.get(name) <= 1) found[name] = +q.get(name);
+    const settings = Object.fromEntries(Object.entries(C.settings).map(([name, usual]) => [name, !q.has(name) ? usual : typeof usual === 'string' ? q.get(name) : +q.get(name)]));
+    return {state: found, settings, classes: q.has('classes') ? q.get('classes').split(',').filter(Boolean) : null, id: q.get('id'), photo: q.get('photo')};
   },
   write() {
     if (!S.token) return;
@@ -273,16 +331,22 @@ W.link = {
     q.set('enhancer', S.enhancer);
     if (S.compare !== 'naive') q.set('compare', S.compare);
     if (!S.swipe) q.set('swipe', '0');
-    history.replaceState(history.state, '', '#' + q.toString().replaceAll('%2C', ','));
+    for (const name of ['split', 'opacity']) if (S[name] !== START[name]) q.set(name, +S[name].toFixed(3));
+    // The analysis itself knows how it was made; this is for when it is no longer kept.
+    for (const [name, usual] of Object.entries(C.settings)) if (D.settings[name] !== usual) q.set(name, typeof usual === 'string' ? D.settings[name] : +D.settings[name]);
+    if (D.named && example) q.set('classes', D.named.join());
+    // Each analysis is an entry in the browser's history; what moves within it changes that entry.
+    history[at && at !== S.token ? 'pushState' : 'replaceState'](history.state, '', '#' + q.toString().replaceAll('%2C', ','));
+    at = S.token;
   },
 };
-W.open = () => {  // once the page stands
-  const {state, id, photo: example} = W.link.read();
-  const linked = Object.keys(state).length > 0;
-  Object.assign(S, state, {linked});
-  if (linked && state.compare && state.compare !== 'naive') S.compare = state.compare;
-  W.look('open', {id, example, peak: state.peak ?? -1}, 'Looking at a first photo');
+W.open = (again = false) => {  // once the page stands, and when the visitor goes back or forward
+  const {state, settings, classes, id, photo} = W.link.read(), linked = again || Object.keys(state).length > 0;
+  at = null;
+  Object.assign(S, START, state, {linked});
+  W.look('open', {id, example: photo, linked: settings, classes, peak: state.peak ?? -1}, again ? 'Looking' : 'Looking at a first photo');
 };
+addEventListener('popstate', () => { if (/[#&](id|photo)=/.test(location.hash)) W.open(true); });
 // A new photo is to be seen, also where a tab has taken the stage's place.
 function stageFirst() { if (['tune', 'results', 'method'].includes(S.tab)) document.querySelector('#tab-instances-button')?.click(); }
 W.openTab = name => {

@@ -223,6 +223,7 @@ function buttons() {
   list.value = S.swipe ? S.compare : 'off';
   if (!list.value) list.value = 'naive';
   $('.compare').style.visibility = S.view === 'classmap' ? 'hidden' : '';
+  $('.opacity input').value = S.opacity * 100;
   $('.opacity b').textContent = Math.round(S.opacity * 100) + '%';
 }
 function stop() { clearInterval(playing); playing = 0; shownStep = null; }
@@ -247,6 +248,7 @@ function play() {  // t = 0..T before the eyes; what is matched stays
 for (const b of $$('.views button')) b.addEventListener('click', () => show(b.dataset.view));
 $('.compare select').addEventListener('change', event => W.setCompare(event.target.value));
 $('.opacity input').addEventListener('input', event => { S.opacity = event.target.value / 100; buttons(); paint(); });
+$('.opacity input').addEventListener('change', () => W.link.write());
 
 // --- zoom and pan -------------------------------------------------------------------------------------------------------
 function zoom(factor, x = width / 2, y = height / 2) {  // what lies at (x, y) stays there
@@ -346,12 +348,14 @@ handle.addEventListener('pointermove', event => {
   S.split = Math.min(1, Math.max(0, (spot(event)[0] - p.x) / p.w));
   paint();
 });
+handle.addEventListener('lostpointercapture', () => W.link.write());
 handle.addEventListener('keydown', event => {
   const by = {ArrowRight: .02, ArrowLeft: -.02, Home: -1, End: 1}[event.key];
   if (!by) return;
   event.preventDefault();
   S.split = Math.min(1, Math.max(0, S.split + by));
   paint();
+  W.link.write();
 });
 
 // --- words over the photo -------------------------------------------------------------------------------------------------
@@ -381,14 +385,15 @@ function words() {
 W.mount((event, data) => trigger(event, data));
 W.listen.first(why => {
   if (why === 'place') return words();
+  if (why === 'back') why = 'photo';
   if (['photo', 'analysis', 'empty', 'gone', 'notice', 'busy'].includes(why)) words();
   if (['photo', 'analysis', 'part'].includes(why)) { P.clear(); forget(); }
-  if (why === 'photo') { box.style.setProperty('--ratio', D.photo.size[0] / D.photo.size[1]); if (D.photo.src !== render.src) { render.src = D.photo.src; fit(); } }
-  if (why === 'step' || why === 'analysis') stop();
+  if (why === 'photo' && D.photo) { box.style.setProperty('--ratio', D.photo.size[0] / D.photo.size[1]); if (D.photo.src !== render.src) { render.src = D.photo.src; fit(); } }
+  if (['step', 'analysis', 'photo'].includes(why)) stop();
   if (why === 'analysis' || why === 'photo') fade();
   if (why === 'settled') $('.aloud').textContent = W.words.summary();
   buttons();
-  if (why === 'weights') { asked && cancelAnimationFrame(asked); asked = 0; render(); } else paint();  // a drag repaints at once
+  if (why === 'weights' || why === 'photo') { asked && cancelAnimationFrame(asked); asked = 0; render(); } else paint();  // a drag repaints at once
 });
 watch('value', () => W.receive(props.value));
 new ResizeObserver(() => { width = box.clientWidth; height = box.clientHeight; paint(); }).observe(box);
