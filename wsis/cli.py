@@ -63,7 +63,7 @@ Classes = Annotated[
     typer.Option("--class", metavar="NAME", help="Look for this class whatever its probability; repeatable."),
 ]
 Overlays = Annotated[bool, typer.Option("--overlays", help="Also write overlay/ and figure/ pictures.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")]
+Device = Annotated[str | None, typer.Option(help="cpu, gpu, cuda:1, mps, ...; default: the GPU where there is one.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
 
 

@@ -155,14 +155,20 @@ def resized_rle(mask: np.ndarray, size: Size) -> dict[str, Any]:
 
 
 def semantic_png(analysis: Analysis, found: Sequence[Instance]) -> bytes:
-    """The semantic map as a PNG whose indices are 0 for background and `category_id` for the rest."""
+    """The semantic map as a PNG whose indices are 0 for background and `category_id` for the rest.
+
+    Of 16 bits where the model has more than 254 classes, see `index_png`.
+    """
     return index_png(analysis.semantic(found))
 
 
 def instance_png(analysis: Analysis, found: Sequence[Instance]) -> bytes:
-    """Instances as a PNG: 0 background, i for the i-th best; of each peak the best proposal, the best score on top."""
+    """Instances as a PNG: 0 background, i for the i-th best; of each peak the best proposal, the best score on top.
+
+    Of 16 bits where there are more than 254, see `index_png`.
+    """
     best = [one for one in found if not one.rank]
-    index = np.zeros(analysis.evidence.size, np.uint8 if len(best) < voc.VOID else np.uint16)
+    index = np.zeros(analysis.evidence.size, voc.index_type(len(best)))
     for number, mask in zip(range(len(best), 0, -1), render.masks(analysis, best[::-1]), strict=True):
         index[mask] = number
     return index_png(index)
@@ -177,7 +183,8 @@ def index_png(index: np.ndarray) -> bytes:
     """An index PNG in VOC's palette.
 
     Args:
-        index: (H, W) uint8; (H, W) uint16 becomes a 16-bit grey PNG, for there are no larger palettes.
+        index: (H, W) uint8; (H, W) uint16 becomes a 16-bit grey PNG, for there are no larger palettes: there 255 is a
+            number like any other and not void.
     """
     if index.ndim != 2 or index.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"index: expected (H, W) uint8 or uint16, got {index.shape} {index.dtype}")

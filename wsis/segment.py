@@ -290,30 +290,23 @@ def chosen(
 
     Args:
         pipeline: the loaded model.
-        enhancer: None takes the default, or spreading where the model lacks it.
+        enhancer: None takes `pipeline.default_enhancer`.
         preset: whose reading of Eq. 5 counts.
-        classes: names to look for; None or none leaves it to the threshold.
+        classes: as of `Settings`; None leaves it to the threshold.
         quiet: do not say on stdout that another enhancer than the default is taken.
         others: further fields of `Settings`.
 
     Raises:
         WsisError: the model lacks the enhancer or a class.
     """
-    default = Settings().enhancer
     if enhancer is None:
-        enhancer = default if default in pipeline.enhancers else "spread"
-        if enhancer != default and not quiet:
-            print(f"{pipeline.name} has no {default}; maps grow by '{enhancer}'.")
-    if enhancer not in pipeline.enhancers:
-        raise WsisError(
-            f"The model '{pipeline.name}' has no enhancer '{enhancer}'. Choose one of: {', '.join(pipeline.enhancers)}."
-        )
-    if unknown := [name for name in classes or () if name not in pipeline.classes]:
-        some = ", ".join(pipeline.classes[:20])
-        raise WsisError(f"The model '{pipeline.name}' does not know the class '{unknown[0]}'. It knows: {some}.")
-    return Settings(
+        enhancer = pipeline.default_enhancer
+        if enhancer != Settings.enhancer and not quiet:
+            print(f"{pipeline.name} has no {Settings.enhancer}; maps grow by '{enhancer}'.")
+    settings = Settings(
         enhancer=enhancer,  # type: ignore[arg-type]
-        classes=tuple(classes) if classes else None,
+        classes=None if classes is None else tuple(classes),
         reading=PRESETS[preset].reading,
         **others,
     )
+    return pipeline.checked(settings)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import shutil
@@ -134,6 +135,33 @@ def test_another_networks_weights_are_refused(own: Path) -> None:
         checkpoints.load(own)
 
 
+@pytest.mark.parametrize("network", ["classifier", "contours", "objectness", *checkpoints.ICNS])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_network_may_hold_nan_or_infinity(own: Path, network: str, value: float) -> None:
+    file = own / f"{network}.safetensors"
+    state = load_file(file)
+    key = next(key for key in reversed(list(state)) if state[key].is_floating_point())
+    state[key].view(-1)[0] = value
+    save_file(state, file)
+    modules = json.loads((own / "config.json").read_text())["modules"]
+    modules[network]["sha256"] = checkpoints._sha256(file)
+    _edit(own, modules=modules)
+    with pytest.raises(WsisError, match=rf"{network}\.safetensors cannot be used: {key} holds numbers"):
+        checkpoints.load(own)
+
+
+def test_saving_keeps_what_float16_cannot_hold_and_refuses_nan(tmp_path: Path) -> None:
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["cat"]}
+    module = Classifier(**options)
+    module.head.weight.data.fill_(1e6)
+    checkpoints.save_module(module, tmp_path, "classifier", options)
+    assert checkpoints.load(tmp_path).classifier.head.weight.eq(1e6).all()
+    module.head.bias.data.fill_(float("nan"))
+    with pytest.raises(WsisError, match=r"head\.bias holds numbers that are not finite"):
+        checkpoints.save_module(module, tmp_path, "classifier", options)
+    assert checkpoints.load(tmp_path).classifier.head.weight.eq(1e6).all()
+
+
 def test_damaged_card_is_named(own: Path) -> None:
     (own / "metrics.json").write_text("{")
     with pytest.raises(WsisError, match="card"):
@@ -228,9 +256,100 @@ class TestForeignWeights:
             checkpoints.load("torchvision:mobilenet_v2", weights=files[0], labels=files[1])
 
     def test_other_number_of_labels(self, files: tuple[Path, Path]) -> None:
+        for text, names in (("cat\ndog\n", "2 names"), ("cat\n", "1 name"), ('["a", "b", "c", "d"]', "4 names")):
+            files[1].write_text(text)
+            says = rf"labels.txt holds {names}, but .*was trained for 3 \(fc.weight is \(3, 512\)\)"
+            with pytest.raises(WsisError, match=says):
+                checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+        with pytest.raises(WsisError, match=r"Without labels there are ImageNet's 1000 names, but .*for 3"):
+            checkpoints.load("timm:resnet18", weights=files[0])
+
+    def test_labels_as_json(self, files: tuple[Path, Path]) -> None:
+        for text in ('["cat", "potted plant", "dog"]', '{"0": "cat", "2": "dog", "1": "potted plant"}'):
+            files[1].write_text(text)
+            found = checkpoints.load("timm:resnet18", weights=files[0], labels=files[1]).classifier
+            assert found.classes == ("cat", "potted plant", "dog")
+        for text in ("[1, 2, 3]", '{"cat": 0}', '{"0": ["n01", "cat"]}', '["cat", ""]'):
+            files[1].write_text(text)
+            with pytest.raises(WsisError, match=r"JSON with \d entries, not all of them names"):
+                checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.model."])
+    def test_names_that_wrappers_put_before_tensors(self, files: tuple[Path, Path], prefix: str) -> None:
+        state = load_file(files[0])
+        beside = {"criterion.weight": torch.ones(3)} if prefix == "model." else {}
+        save_file({f"{prefix}{key}": value for key, value in state.items()} | beside, files[0])
+        found = checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+        assert torch.equal(found.classifier.head.weight[..., 0, 0], state["fc.weight"])
         files[1].write_text("cat\ndog\n")
-        with pytest.raises(WsisError, match="weights of another network: fc"):
+        with pytest.raises(WsisError, match="holds 2 names, but .*was trained for 3"):
             checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    def test_a_compiled_part_and_two_networks_in_one_file(self, files: tuple[Path, Path]) -> None:
+        state = load_file(files[0])
+        save_file({key.replace("layer1.", "layer1._orig_mod."): value for key, value in state.items()}, files[0])
+        checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+        save_file({f"{kind}.{key}": v.clone() for key, v in state.items() for kind in ("model", "module")}, files[0])
+        with pytest.raises(WsisError, match="weights of another network"):  # which of the two is meant?
+            checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    @pytest.mark.parametrize("counter", [None, torch.tensor([7]), torch.tensor(7)])
+    def test_counters_of_batch_norm_do_not_matter(self, files: tuple[Path, Path], counter: torch.Tensor | None) -> None:
+        state = {key: v for key, v in load_file(files[0]).items() if not key.endswith(checkpoints.COUNTER)}
+        if counter is not None:
+            state["bn1.num_batches_tracked"] = counter
+        save_file(state, files[0])
+        checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+    @pytest.mark.parametrize("key", ["fc.bias", "layer3.0.bn1.running_var", "conv1.weight"])
+    def test_numbers_that_are_not_finite(self, files: tuple[Path, Path], key: str, value: float) -> None:
+        state = load_file(files[0])
+        state[key].view(-1)[-1] = value
+        save_file(state, files[0])
+        with pytest.raises(WsisError, match=rf"cannot be used: {key} holds numbers that are not finite"):
+            checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    @pytest.mark.parametrize(("kind", "large"), [(torch.float16, 1e5), (torch.float64, 1e300)])
+    def test_numbers_beyond_their_range(self, files: tuple[Path, Path], kind: torch.dtype, large: float) -> None:
+        state = load_file(files[0])
+        state["fc.weight"] = torch.full((3, 512), large, dtype=torch.float64).to(kind)
+        save_file(state, files[0])
+        with pytest.raises(WsisError, match=r"fc\.weight holds numbers that are not finite"):
+            checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+        save_file({**state, "fc.weight": torch.ones((3, 512), dtype=torch.int8)}, files[0])
+        with pytest.raises(WsisError, match=r"holds fc\.weight as int8"):
+            checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    def test_finite_weights_whose_answer_is_not(self, files: tuple[Path, Path]) -> None:
+        state = load_file(files[0])
+        state["bn1.running_var"] -= 5
+        save_file(state, files[0])
+        with pytest.raises(WsisError, match="puts out NaN or infinity"):
+            checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    @pytest.mark.parametrize("kind", ["plain", "state_dict", "model", "ema", "model_ema"])
+    def test_the_readmes_conversion_of_training_files(self, files: tuple[Path, Path], kind: str, monkeypatch) -> None:
+        readme = (Path(checkpoints.__file__).parents[1] / "README.md").read_text()
+        line = next(one for one in readme.splitlines() if one.startswith('python -c "') and "torch.load" in one)
+        assert "weights_only=True" in line
+        state = load_file(files[0])
+        stale = {key: torch.zeros_like(value) for key, value in state.items()}
+        run = {"epoch": 3, "best": 0.5, "args": argparse.Namespace(lr=0.1), "optimizer": {"state": {0: stale}}}
+        wrapped = {f"module.{key}": value for key, value in state.items()}
+        content = {
+            "plain": state,
+            "state_dict": run | {"state_dict": wrapped},
+            "model": run | {"model": state},
+            "ema": run | {"model": stale, "ema": state},
+            "model_ema": run | {"state_dict": stale, "model_ema": wrapped | {"n_averaged": torch.tensor(2)}},
+        }[kind]
+        files[0].unlink()
+        torch.save(content, files[0].with_suffix(".pth"))
+        monkeypatch.chdir(files[0].parent)
+        exec(line.removeprefix('python -c "').removesuffix('"'), {})
+        found = checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+        assert torch.equal(found.classifier.head.weight[..., 0, 0], state["fc.weight"])
 
 
 @pytest.mark.realdata
