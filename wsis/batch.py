@@ -164,6 +164,7 @@ def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew
                     raise OutputError(row["stop"])
                 progress.told(row["photos"], row["set_aside"])
     about = {"settings": plan.settings, "weights": plan.matching, "per_peak": plan.per_peak, "skipped": listing.skipped}
+    shards.merge_coco(out, len(parts), model.classifier.classes)
     set_aside = shards.merge(out, len(parts), listing.doubles, {**header, **about})
     for one in set_aside[:SHOWN]:
         print(f"{one['path']}: {one['reason']}", file=sys.stderr)

@@ -31,10 +31,9 @@ def known(wanted: Iterable[str], classes: Sequence[str], model: str) -> tuple[st
 
 
 def _several(name: str, classes: Sequence[str], model: str) -> list[str]:
-    parts = [part for part in name.split(",") if part.strip()]
-    if _alike(name, classes) or len(parts) < 2:  # ImageNet has names with a comma
-        parts = [name]
-    return [_one(part.strip(), classes, model) for part in parts]
+    parts = [part.strip() for part in name.split(",") if part.strip()]
+    whole = not parts or _alike(name, classes)  # ImageNet has names with a comma
+    return [_one(part, classes, model) for part in ([name] if whole else parts)]
 
 
 def _one(name: str, classes: Sequence[str], model: str) -> str:

@@ -115,8 +115,9 @@ def segment(
 ) -> None:
     """Find the instances in photos and write their masks.
 
-    Writes instances.json (COCO results), semantic/STEM.png and instance/STEM.png (VOC palette) and manifest.json. A
-    photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1: some failed; 2: wrong usage.
+    Writes instances.json (COCO results), coco.json (a COCO data set), semantic/STEM.png and instance/STEM.png (VOC
+    palette) and manifest.json. A photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1:
+    some failed; 2: wrong usage.
     """
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
         from wsis import export  # noqa: PLC0415

@@ -7,6 +7,7 @@ one, never half of either. The same results give the same bytes.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import platform
@@ -35,7 +36,19 @@ from wsis.pipeline import Analysis
 from wsis.proposals.proposal_set import Size, resized_labels
 
 FORMAT = 1
-LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "higra", "pycocotools", "pillow")
+LIBRARIES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "opencv-python-headless": "cv2",
+    "scikit-image": "skimage",
+    "higra": "higra",
+    "pycocotools": "pycocotools",
+    "pillow": "PIL",
+}
+"""What shapes results, as packages and the modules they are imported by: caches are believed while none has changed."""
 
 
 @contextmanager
@@ -262,11 +275,11 @@ def header(model: str | Checkpoint) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of this package, Python and the libraries that shape results."""
     found = {"wsis": version(), "python": platform.python_version()}
-    for name in LIBRARIES:
+    for name, module in LIBRARIES.items():
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # e.g. another build of OpenCV
-            found[name] = "unknown"
+        except metadata.PackageNotFoundError:  # another build, as OpenCV has several
+            found[name] = str(getattr(importlib.import_module(module), "__version__", "unknown"))
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from wsis import export, image, render
+from wsis import coco, export, image, render
 from wsis.errors import WsisError
 from wsis.instances import Instance
 from wsis.matching import PRESETS, Weights
@@ -117,7 +117,7 @@ class Outcome:
 
 
 def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
-    """Work through the photos, then write instances.json and manifest.json.
+    """Work through the photos, then write instances.json, coco.json and manifest.json.
 
     Each photo's files are written when it is done; what goes wrong with one is reported on stderr and in the manifest.
     Several photos are worked on at a time, each in a thread, which keeps all cores busier than one photo can.
@@ -170,6 +170,9 @@ def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
     }
     try:
         export.write(job.out / "instances.json", export.as_json(results))
+        with export.writing(job.out / "coco.json") as part, part.open("wb") as stream:
+            numbers = {record["image_id"]: number for number, record in enumerate(done, 1)}
+            coco.write(stream, job.pipeline.classes, coco.image_rows(done), coco.annotation_rows(results, numbers))
         export.write(job.out / "manifest.json", export.as_json(manifest))
     except WsisError as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import app
 from wsis import checkpoints, cli, devices
 from wsis.errors import WsisError
-from wsis.pipeline import Pipeline
+from wsis.matching import PUBLISHED
+from wsis.pipeline import Pipeline, Settings
 
 
 @pytest.fixture
@@ -93,13 +94,13 @@ def test_the_model_lies_on_the_device_by_its_usual_name(tiny_checkpoint) -> None
         checkpoints.load(tiny_checkpoint, device="tpu")
 
 
-def test_actors_of_a_batch_take_the_gpu_that_they_are_given(machine, tiny_checkpoint) -> None:
+def test_actors_of_a_batch_take_the_gpu_that_they_are_given(machine) -> None:
     batch = pytest.importorskip("wsis.batch")
-    pipeline = Pipeline.load(str(tiny_checkpoint), device="cpu")
 
     def planned(device: str | None) -> str | None:
-        pipeline.device = devices.find(device)
-        return batch.Plan.of(pipeline, batch.Settings(), batch.Weights(), device=device).device
+        checkpoint = SimpleNamespace(folder=None)
+        pipeline = SimpleNamespace(name="tiny", checkpoint=checkpoint, device=devices.find(device))
+        return batch.Plan.of(pipeline, Settings(), PUBLISHED, device=device).device
 
     machine(cuda=1)
     assert [planned(name) for name in (None, "auto", "gpu", "0", "CPU")] == [None, None, "cuda", "cuda", "cpu"]

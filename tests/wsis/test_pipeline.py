@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
 from tests.helpers.small_analysis import small_analysis
 from wsis import matching
@@ -213,30 +213,12 @@ def test_no_class_and_no_choice_of_classes_are_two_things(pipeline, evidence):
     assert segment.chosen(pipeline, "none", classes=None).classes is None
 
 
-def test_the_default_enhancer_is_named_once(pipeline, monkeypatch):
-    import gradio as gr
-
-    from wsis import segment
-    from wsis.explorer.handlers import Handlers
-    from wsis.explorer.tabs import tune
-
-    def everywhere():
-        with gr.Blocks() as page:
-            tune.build(pipeline)
-        offered = [one.value for one in page.blocks.values() if getattr(one, "label", "") == "maps grown by"]
-        return {Handlers(pipeline, {}).enhancer, segment.chosen(pipeline).enhancer, *offered}
-
-    assert everywhere() == {"icn-saliency"} == {pipeline.default_enhancer}
-    few = replace(pipeline.checkpoint, icns={"icn-proposal": pipeline.checkpoint.icns["icn-proposal"]})
-    monkeypatch.setattr(pipeline, "checkpoint", few)
-    assert everywhere() == {"spread"} == {pipeline.default_enhancer}
-
-
-def test_a_network_that_puts_out_nan_is_one_sentence(pipeline, photo, monkeypatch):
-    weight = pipeline.checkpoint.classifier.head.bias.detach().clone().fill_(float("nan"))
-    monkeypatch.setattr(pipeline.checkpoint.classifier.head, "bias", torch.nn.Parameter(weight, requires_grad=False))
+@pytest.mark.parametrize("part", ["maps", "scores"])
+def test_a_network_that_puts_out_nan_is_one_sentence(pipeline, evidence, photo, part):
+    broken = replace(evidence.class_maps, **{part: getattr(evidence.class_maps, part) * np.float32("nan")})
+    classifier = SimpleNamespace(class_maps=lambda *_, **__: broken, classes=broken.classes)
     with pytest.raises(WsisError, match="puts out NaN or infinity for this photo"):
-        pipeline.glance(photo)
+        Pipeline(replace(pipeline.checkpoint, classifier=classifier)).glance(photo)
 
 
 def test_progress_names_every_stage_in_order(pipeline, photo):

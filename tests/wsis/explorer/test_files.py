@@ -6,17 +6,22 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
 
 from tests.helpers.small_analysis import small_analysis
 from tests.wsis.explorer.test_plots import empty_scene
+from wsis import export
 from wsis.errors import WsisError
 from wsis.explorer import files
 from wsis.explorer.scene import Scene
@@ -128,3 +133,25 @@ def test_what_cannot_be_downloaded_is_said(scene, folder):
         folder.write("COCO JSON", empty_scene(), "tiny")
     with pytest.raises(WsisError, match="There is no download 'PDF'"):
         folder.write("PDF", scene, "tiny")
+
+
+def test_a_data_set_that_pycocotools_opens(scene, folder, capsys):
+    found = COCO(str(folder.write("COCO data set", scene, "tiny")))
+    assert found.imgs == {1: {"id": 1, "file_name": "my cat.jpg", "width": 128, "height": 96}}
+    assert len(found.anns) == len(scene.found) == 2
+    for one, instance in zip(found.anns.values(), scene.found, strict=True):
+        assert (found.annToMask(one) == scene.analysis.mask(instance)).all()
+        assert found.cats[one["category_id"]]["name"] == instance.name
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.text(max_size=60) | st.text("./\\ a\0:*", max_size=12))
+def test_members_of_a_zip_stay_in_their_folder(name: str) -> None:
+    analysis, stem = small_analysis(), files.safe_stem(name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = export.voc_zip(Path(folder, "voc.zip"), analysis, analysis.instances(), stem=stem)
+        with zipfile.ZipFile(path) as archive:
+            assert archive.namelist() == [f"semantic/{stem}.png", f"instance/{stem}.png"]
+            archive.extractall(Path(folder, "out"))
+        left = [one for one in Path(folder).rglob("*") if one.is_file()]
+        assert sorted(one.relative_to(folder).parts[0] for one in left) == ["out", "out", "voc.zip"]
