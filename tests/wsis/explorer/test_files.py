@@ -48,6 +48,8 @@ def test_every_download_is_named_after_the_photo(scene, folder, kind):
         assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
     elif path.suffix == ".npz":
         assert np.load(io.BytesIO(content), allow_pickle=False)["maps"].shape == scene.analysis.maps.shape
+    elif kind == "COCO data set":
+        assert [one["category_id"] for one in json.loads(content)["annotations"]] == [8, 12]
     elif path.suffix == ".json":
         assert [entry["category_name"] for entry in json.loads(content)] == ["cat", "dog"]
     else:
