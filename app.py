@@ -50,7 +50,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--model", default="voc-lite", help="an embedded checkpoint, a folder, timm:NAME or torchvision:NAME")
     add("--weights", help="safetensors file for timm: and torchvision:")
     add("--labels", help="text file with one class name a line, for timm: and torchvision:")
-    add("--device", help="cpu, cuda, cuda:1; default: the GPU where there is one")
+    add("--device", help="cpu, gpu, cuda:1, mps, ...; default: the GPU where there is one")
     add("--host", help="address to serve on; 0.0.0.0 for everybody in the network; default: this machine only")
     add("--port", type=int, help="default: the first free one from 7860")
     add("--root-path", default="", help="where a proxy shows it, e.g. /wsis or https://example.org/wsis")

@@ -23,7 +23,7 @@ import typer
 from pycocotools import mask as coco_mask
 
 from train import data
-from wsis import image, instances, matching, metrics, voc
+from wsis import devices, image, instances, matching, metrics, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import overlaps
 from wsis.pipeline import Analysis, Pipeline, Settings
@@ -245,12 +245,13 @@ def main(
         float, typer.Option(help="least score of what is painted")
     ] = Settings.semantic_threshold,
     workers: Annotated[int, typer.Option(help="processes, one thread each")] = 2,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, gpu, cuda:1, ...; auto: the GPU where there is one")] = "cpu",
     results: Annotated[Path | None, typer.Option("--instances", help="score this COCO results file instead")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write all figures here")] = None,
 ) -> None:
     """Print the table of a split."""
     try:
+        device = devices.find(device)
         ids = data.voc_ids(voc_kit, split, half)[:limit]
         if results:
             figures = results_file_figures(results, voc_kit, ids, semantic_threshold)

@@ -29,7 +29,7 @@ from train.classifier import FrozenDepthwise
 from train.data import EndlessData, InstanceMasks, coco_instances, mask_folder, read_rgb
 from train.maps import NaiveMaps
 from train.pretrained import start_from
-from wsis import matching
+from wsis import devices, matching
 from wsis.backbone import LITE, Backbone
 from wsis.checkpoints import save_module
 from wsis.classifier import normalise
@@ -230,8 +230,7 @@ class PairedData(EndlessData):
 
     def maps(self, photos: Sequence[Path]) -> list[Path]:
         """Files with the classifier's maps of each photo."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        return naive_maps.ensure(photos, self.hparams.classifier, sizes=self.hparams.sizes, device=device)
+        return naive_maps.ensure(photos, self.hparams.classifier, sizes=self.hparams.sizes, device=devices.find())
 
 
 class SaliencyPairs(PairedData):

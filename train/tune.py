@@ -121,7 +121,7 @@ def main(
     figure: Annotated[Figure, typer.Option(help="what is maximised")] = "map50",
     limit: Annotated[int | None, typer.Option(help="only the first N photos of each half")] = None,
     model: Annotated[str, typer.Option(help="checkpoint")] = "voc-lite",
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, gpu, cuda:1, ...; auto: the GPU where there is one")] = "cpu",
     cache: Annotated[
         Path | None, typer.Option(help="where measured photos are kept; the user's cache by default")
     ] = None,

@@ -7,6 +7,7 @@ without any training. Whether a network is of that kind is not guessed from its 
 
 from __future__ import annotations
 
+import json
 import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,8 @@ class Labels:
 
     Attributes:
         classes: C distinct names.
-        scoring: `softmax` where every photo has exactly one class, `sigmoid` where it may have several.
+        scoring: `softmax` where every photo has exactly one class, `sigmoid` where it may have several. One class alone
+            is scored by `sigmoid`: softmax would find it in every photo.
         mean, std: normalisation for RGB in [0, 1], where it differs from the network's usual one.
     """
 
@@ -63,7 +65,7 @@ def imagenet_labels() -> Labels:
 
 
 def read_labels(file: Path) -> Labels:
-    """Read class names, one a line in the order of the head's rows.
+    """Read class names, one a line in the order of the head's rows, or as JSON: a list of names, or names by row.
 
     Lines that start with `#` may say `# scoring: sigmoid`, `# mean: 0.5 0.5 0.5`, `# std: 0.5 0.5 0.5`.
 
@@ -71,12 +73,14 @@ def read_labels(file: Path) -> Labels:
         WsisError: the file is missing, no UTF-8 text, empty, has a name twice or a header that cannot be read.
     """
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise WsisError(
             f"The labels {file} cannot be read: expected a UTF-8 text file, one class name a line."
         ) from error
-    classes = tuple(line for line in lines if line and not line.startswith("#"))
+    lines = [line.strip() for line in text.splitlines()]
+    listed = _listed(text, file)
+    classes = tuple(line for line in lines if line and not line.startswith("#")) if listed is None else listed
     twice = next((name for name, count in Counter(classes).items() if count > 1), None)
     if not classes or twice:
         fault = f"'{twice[:80]}' appears twice" if twice else "there is no name in it"
@@ -87,6 +91,23 @@ def read_labels(file: Path) -> Labels:
     if scoring not in get_args(Scoring):
         raise WsisError(f"The labels {file} ask for scoring '{scoring[:80]}'. Choose softmax or sigmoid.")
     return Labels(classes, cast(Scoring, scoring), *(_colour(header.get(key), key, file) for key in ("mean", "std")))
+
+
+def _listed(text: str, file: Path) -> tuple[str, ...] | None:
+    """The names that a JSON text holds; None where it is no JSON."""
+    try:
+        content = json.loads(text) if text.lstrip()[:1] in ("[", "{") else None
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(content, dict):  # Hugging Face's id2label: names by row
+        rows = {str(row): name for row, name in content.items()}
+        content = [rows.get(str(row)) for row in range(len(rows))]
+    if isinstance(content, list) and not all(isinstance(name, str) and name.strip() for name in content):
+        raise WsisError(
+            f"The labels {file} cannot be used: they are JSON with {len(content)} entries, not all of them names. "
+            "Expected a list of names, or one distinct class name a line."
+        )
+    return None if content is None else tuple(" ".join(name.split()) for name in content)
 
 
 def build(library: str, name: str, classes: int, *, pretrained: bool) -> tuple[nn.Module, RGB, RGB]:
@@ -173,7 +194,7 @@ class HeadMaps(Classifier):
             self.backbone = Trunk(layers, labels.mean or mean, labels.std or std)
         self.dropout = nn.Dropout2d(0.0)
         self.head = head
-        self.classes, self.scoring = labels.classes, labels.scoring
+        self.classes, self.scoring = labels.classes, labels.scoring if len(labels.classes) > 1 else "sigmoid"
 
     @torch.inference_mode()
     def class_maps(
@@ -243,6 +264,11 @@ def _same(net: nn.Module, layers: Sequence[nn.Module], head: nn.Module) -> bool:
         own = net(image)
     except (RuntimeError, TypeError, ValueError, IndexError, AssertionError):
         return False
+    if not bool(torch.isfinite(own).all()):
+        raise WsisError(
+            f"{type(net).__name__} puts out NaN or infinity: its weights are damaged or of a training that diverged. "
+            "Take an earlier checkpoint."
+        )
     # Random weights may make all logits tiny, so the tolerance follows their size.
     return maps.ndim == 4 and torch.allclose(
         maps.mean((2, 3)), own, rtol=1e-3, atol=1e-4 * float(own.abs().max()) + 1e-7
@@ -271,6 +297,11 @@ def _timm(name: str, classes: int, pretrained: bool) -> tuple[nn.Module, RGB, RG
     else:
         raise WsisError(f"timm cannot build '{name}' with {classes} classes.")
     config = net.pretrained_cfg
+    if pretrained and classes != config.get("num_classes", classes):
+        raise WsisError(
+            f"There are {classes} labels, but the weights of timm:{name} are of {config['num_classes']} classes. "
+            "Give weights of your own with the labels."
+        )
     if pretrained:
         file = _from_hub(name, config.get("hf_hub_id") or "")
         timm.models.load_checkpoint(net, file)

@@ -21,8 +21,9 @@ from typing import Any
 import pyarrow as pa
 import ray
 import ray.data
+import torch
 
-from wsis import cluster, export, segment, shards
+from wsis import cluster, devices, export, segment, shards
 from wsis.checkpoints import Checkpoint
 from wsis.errors import WsisError
 from wsis.matching import Weights
@@ -53,7 +54,7 @@ class Plan:
         per_peak: how many proposals a peak may offer.
         proposals: local folder with NAME.mat, .json or .png; None generates proposals.
         overlays: whether pictures are written too.
-        device: `cpu`, `cuda`; None takes the GPU where there is one.
+        device: `cpu`, `cuda`, ...; None takes the GPU where there is one.
     """
 
     model: str
@@ -83,6 +84,15 @@ class Plan:
         """A plan whose paths every process on this machine understands; see the attributes."""
         folder = Path(pipeline.name)
         model = str(folder.absolute()) if pipeline.checkpoint.folder == folder else pipeline.name
+        if devices.named(device) is None:
+            device = None
+        elif (device := pipeline.device).startswith("cuda:"):
+            if torch.cuda.device_count() > 1:
+                raise WsisError(
+                    f"batch gives each actor a GPU of its own, so it cannot take {device}. Say --device cuda; the "
+                    "variable CUDA_VISIBLE_DEVICES chooses among several GPUs."
+                )
+            device = "cuda"
         weights_file, labels_file, maps = (str(p.absolute()) if p else None for p in (weights, labels, proposals))
         return cls(
             model, weights_file, labels_file, asdict(settings), asdict(matching), per_peak, maps, overlays, device
@@ -154,6 +164,7 @@ def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew
                     raise OutputError(row["stop"])
                 progress.told(row["photos"], row["set_aside"])
     about = {"settings": plan.settings, "weights": plan.matching, "per_peak": plan.per_peak, "skipped": listing.skipped}
+    shards.merge_coco(out, len(parts), model.classifier.classes)
     set_aside = shards.merge(out, len(parts), listing.doubles, {**header, **about})
     for one in set_aside[:SHOWN]:
         print(f"{one['path']}: {one['reason']}", file=sys.stderr)

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from wsis import adapter
+from wsis import adapter, devices
 from wsis.classifier import Classifier
 from wsis.errors import WsisError
 from wsis.icn import ICN
@@ -29,6 +29,10 @@ from wsis.proposals.objectness import ObjectnessNet
 DEFAULT = "voc-lite"
 FORMAT = 1
 ICNS = ("icn-proposal", "icn-saliency")
+WRAPPERS = ("module", "_orig_mod", "model")
+"""What DataParallel and DistributedDataParallel, torch.compile and trainers put before the names of tensors."""
+COUNTER = "num_batches_tracked"
+"""Of batch normalisation while it trains; evaluation never looks at it, and older files lack it."""
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 _BUILDERS: dict[str, type[nn.Module]] = {
     "classifier": Classifier,
@@ -84,12 +88,13 @@ def load(
             `torchvision:NAME`. The latter bring class maps only; contours and enhancers are the default checkpoint's.
         weights: `.safetensors` file for `timm:` and `torchvision:`; None takes their hub's ImageNet weights.
         labels: text file with one class name a line, see `wsis.adapter.read_labels`; None means ImageNet's 1,000.
-        device: where the networks go.
+        device: where the networks go, see `wsis.devices.find`.
 
     Raises:
         WsisError: nothing of that name, a file is missing, damaged, a pickle or made for another network, or the hub
             cannot be reached.
     """
+    device = devices.find(device)
     library, _, network = str(name).partition(":")
     if network and library in adapter.LIBRARIES:
         return _foreign(library, network, weights, labels, device)
@@ -118,7 +123,8 @@ def load(
 def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: Mapping[str, Any]) -> Path:
     """Write one network of a checkpoint as float16 and enter it in the folder's `config.json`.
 
-    Vectors (biases, batch-norm statistics) stay float32: they weigh next to nothing and may leave float16's range.
+    Vectors (biases, batch-norm statistics) stay float32: they weigh next to nothing and may leave float16's range. So
+    does a larger tensor that leaves it.
     Both files are written under a temporary name and renamed, so an interruption leaves the old ones whole.
 
     Args:
@@ -131,7 +137,8 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
         The written `.safetensors` file.
 
     Raises:
-        WsisError: `file_stem` is no network of a checkpoint, or the folder holds something else.
+        WsisError: `file_stem` is no network of a checkpoint, a tensor holds NaN or infinity, or the folder holds
+            something else.
     """
     if file_stem not in _BUILDERS:
         raise WsisError(f"A checkpoint has no network '{file_stem}'. Choose one of: {', '.join(_BUILDERS)}.")
@@ -141,6 +148,9 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
     whole: dict[str, Any] = _read_config(folder) if entry.exists() else {"format": FORMAT, "modules": {}}
     file = folder / f"{file_stem}.safetensors"
     state = {key: _compact(value.detach()) for key, value in module.state_dict().items()}
+    for key, value in state.items():
+        if value.is_floating_point():
+            _check_numbers(key, value, value.dtype, file)
     temporary = file.with_suffix(".tmp")
     save_file(state, temporary, metadata={"format": "pt", "network": file_stem})
     sha256 = _sha256(temporary)
@@ -171,21 +181,68 @@ def read_safetensors(file: Path) -> dict[str, Tensor]:
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], file: Path) -> None:
-    """Load tensors into a network, in place; every tensor must have its place and its shape.
+    """Load tensors into a network, in place; every tensor must have its place, its shape and finite numbers.
+
+    Names may stand behind those of `WRAPPERS`. The counters of batch normalisation may be missing.
 
     Raises:
-        WsisError: the tensors are of another network.
+        WsisError: the tensors are of another network, or hold NaN or infinity.
     """
-    own = module.state_dict()
+    every = module.state_dict()
+    own = {key: value for key, value in every.items() if not key.endswith(COUNTER)}
+    state = unwrapped(state, own)
+    counters = {key: state[key].reshape(()) for key in every.keys() - own.keys() if state.get(key, _NONE).numel() == 1}
+    state = {key: value for key, value in state.items() if not key.endswith(COUNTER)}
     missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    wrong = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
+    wrong = [key for key in own if key in state and own[key].shape != state[key].shape]
     if missing or extra or wrong:
         found = (
             f"it lacks {missing[0]}" if missing else f"it has {extra[0]}, which this network has not" if extra
             else f"{wrong[0]} should be {tuple(own[wrong[0]].shape)} and is {tuple(state[wrong[0]].shape)}"
         )  # fmt: skip
         raise WsisError(f"{file} holds the weights of another network: {found}.")
-    module.load_state_dict(state)
+    for key, value in own.items():
+        if value.is_floating_point():
+            _check_numbers(key, state[key], value.dtype, file)
+    module.load_state_dict({**every, **counters, **state})
+
+
+def unwrapped(state: Mapping[str, Tensor], own: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Tensors under a network's own names, without `WRAPPERS` where that makes more of them fit.
+
+    What else lies beside a wrapped network, such as the tensors of a loss, is left out.
+
+    Args:
+        state: tensors by name.
+        own: the network's names.
+    """
+    names = {_plain(key): key for key in own}
+    found = [(names.get(_plain(key), _plain(key)), key) for key in state]
+    inside = {key.partition(".")[0] for name, key in found if name in own}
+    if inside <= set(WRAPPERS):
+        found = [(name, key) for name, key in found if key.partition(".")[0] in inside]
+    renamed = {name: state[key] for name, key in found}
+    better = len(own.keys() & renamed.keys()) > len(own.keys() & state.keys())
+    return renamed if better and len(renamed) == len(found) else dict(state)
+
+
+def _plain(key: str) -> str:
+    return ".".join(part for part in key.split(".") if part not in WRAPPERS)
+
+
+_NONE = torch.empty(0)
+
+
+def _check_numbers(key: str, value: Tensor, dtype: torch.dtype, file: Path) -> None:
+    """Raises where a tensor holds what no network computes with, once it is of the network's own kind."""
+    if not value.is_floating_point():
+        kind = str(value.dtype).removeprefix("torch.")
+        raise WsisError(f"{file} holds {key} as {kind}; expected numbers with a fraction. Save it without quantising.")
+    if not bool(torch.isfinite(value.to(dtype)).all()):
+        raise WsisError(
+            f"{file} cannot be used: {key} holds numbers that are not finite (NaN, or beyond their range), as of a "
+            "training that diverged. Take an earlier checkpoint of it, or save it as float32."
+        )
 
 
 def find(name: str) -> Path:
@@ -261,13 +318,14 @@ def _read_module(folder: Path, key: str, entry: Mapping[str, Any]) -> nn.Module:
 
 
 def _foreign(
-    library: str, network: str, weights: str | Path | None, labels: str | Path | None, device: str | torch.device
+    library: str, network: str, weights: str | Path | None, labels: str | Path | None, device: str
 ) -> Checkpoint:
     names_file = adapter.read_labels(Path(labels)) if labels is not None else adapter.imagenet_labels()
     file = Path(weights) if weights is not None else None
     state = read_safetensors(file) if file else None
     net, mean, std = adapter.build(library, network, len(names_file.classes), pretrained=state is None)
     if file and state is not None:
+        _check_count(net, state, file, len(names_file.classes), labels)
         fill(net, state, file)
     classifier = adapter.HeadMaps(net, names_file, mean, std).to(device).eval().requires_grad_(False)
     name = f"{library}:{network}"
@@ -286,6 +344,23 @@ def _foreign(
     if own is None:
         return Checkpoint(name, classifier, card=card)
     return Checkpoint(name, classifier, own.contours, own.objectness, own.icns, card)
+
+
+def _check_count(
+    net: nn.Module, state: Mapping[str, Tensor], file: Path, count: int, labels: str | Path | None
+) -> None:
+    """Raises where weights fit but for the number of classes: then the labels are wrong, not the weights."""
+    own = net.state_dict()
+    head = next((f"{name}.weight" for name, m in reversed([*net.named_modules()]) if isinstance(m, nn.Linear)), "")
+    found = unwrapped(state, own).get(head)
+    if found is None or found.ndim != 2 or found.shape[1:] != own[head].shape[1:] or len(found) == count:
+        return
+    names = "1 name" if count == 1 else f"{count} names"
+    there = f"Without labels there are ImageNet's {names}" if labels is None else f"{labels} holds {names}"
+    raise WsisError(
+        f"{there}, but {file} was trained for {len(found)} ({head} is {tuple(found.shape)}). "
+        "Give labels with a name a line for each of its rows."
+    )
 
 
 def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -308,7 +383,8 @@ def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compact(value: Tensor) -> Tensor:
     value = value.cpu().contiguous()
-    return value.half() if value.is_floating_point() and value.ndim > 1 else value.clone()
+    short = value.half() if value.is_floating_point() and value.ndim > 1 else value.clone()
+    return short if bool((torch.isfinite(short) == torch.isfinite(value)).all()) else value.clone()
 
 
 def _sha256(file: Path) -> str:

@@ -63,7 +63,7 @@ Classes = Annotated[
     typer.Option("--class", metavar="NAME", help="Look for this class whatever its probability; repeatable."),
 ]
 Overlays = Annotated[bool, typer.Option("--overlays", help="Also write overlay/ and figure/ pictures.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")]
+Device = Annotated[str | None, typer.Option(help="cpu, gpu, cuda:1, mps, ...; default: the GPU where there is one.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
 
 
@@ -115,8 +115,9 @@ def segment(
 ) -> None:
     """Find the instances in photos and write their masks.
 
-    Writes instances.json (COCO results), semantic/STEM.png and instance/STEM.png (VOC palette) and manifest.json. A
-    photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1: some failed; 2: wrong usage.
+    Writes instances.json (COCO results), coco.json (a COCO data set), semantic/STEM.png and instance/STEM.png (VOC
+    palette) and manifest.json. A photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1:
+    some failed; 2: wrong usage.
     """
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
         from wsis import export  # noqa: PLC0415

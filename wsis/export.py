@@ -7,6 +7,7 @@ one, never half of either. The same results give the same bytes.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import platform
@@ -35,7 +36,19 @@ from wsis.pipeline import Analysis
 from wsis.proposals.proposal_set import Size, resized_labels
 
 FORMAT = 1
-LIBRARIES = ("torch", "torchvision", "timm", "numpy", "opencv-python-headless", "higra", "pycocotools", "pillow")
+LIBRARIES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "timm": "timm",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "opencv-python-headless": "cv2",
+    "scikit-image": "skimage",
+    "higra": "higra",
+    "pycocotools": "pycocotools",
+    "pillow": "PIL",
+}
+"""What shapes results, as packages and the modules they are imported by: caches are believed while none has changed."""
 
 
 @contextmanager
@@ -155,14 +168,20 @@ def resized_rle(mask: np.ndarray, size: Size) -> dict[str, Any]:
 
 
 def semantic_png(analysis: Analysis, found: Sequence[Instance]) -> bytes:
-    """The semantic map as a PNG whose indices are 0 for background and `category_id` for the rest."""
+    """The semantic map as a PNG whose indices are 0 for background and `category_id` for the rest.
+
+    Of 16 bits where the model has more than 254 classes, see `index_png`.
+    """
     return index_png(analysis.semantic(found))
 
 
 def instance_png(analysis: Analysis, found: Sequence[Instance]) -> bytes:
-    """Instances as a PNG: 0 background, i for the i-th best; of each peak the best proposal, the best score on top."""
+    """Instances as a PNG: 0 background, i for the i-th best; of each peak the best proposal, the best score on top.
+
+    Of 16 bits where there are more than 254, see `index_png`.
+    """
     best = [one for one in found if not one.rank]
-    index = np.zeros(analysis.evidence.size, np.uint8 if len(best) < voc.VOID else np.uint16)
+    index = np.zeros(analysis.evidence.size, voc.index_type(len(best)))
     for number, mask in zip(range(len(best), 0, -1), render.masks(analysis, best[::-1]), strict=True):
         index[mask] = number
     return index_png(index)
@@ -177,7 +196,8 @@ def index_png(index: np.ndarray) -> bytes:
     """An index PNG in VOC's palette.
 
     Args:
-        index: (H, W) uint8; (H, W) uint16 becomes a 16-bit grey PNG, for there are no larger palettes.
+        index: (H, W) uint8; (H, W) uint16 becomes a 16-bit grey PNG, for there are no larger palettes: there 255 is a
+            number like any other and not void.
     """
     if index.ndim != 2 or index.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"index: expected (H, W) uint8 or uint16, got {index.shape} {index.dtype}")
@@ -265,11 +285,11 @@ def header(model: str | Checkpoint) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of this package, Python and the libraries that shape results."""
     found = {"wsis": version(), "python": platform.python_version()}
-    for name in LIBRARIES:
+    for name, module in LIBRARIES.items():
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # e.g. another build of OpenCV
-            found[name] = "unknown"
+        except metadata.PackageNotFoundError:  # another build, as OpenCV has several
+            found[name] = str(getattr(importlib.import_module(module), "__version__", "unknown"))
     return found
 
 

@@ -25,7 +25,8 @@ class GroundTruth:
     Attributes:
         masks: (G, H, W) bool instances.
         categories: (G,) int64 class of each, 0-based.
-        semantic: (H, W) uint8, 0 background, c + 1 for class c, 255 void.
+        semantic: (H, W) uint8, 0 background, c + 1 for class c, 255 void; uint16 without void for more than 254
+            classes.
     """
 
     masks: np.ndarray
@@ -37,7 +38,8 @@ def read(classes: Path, instances: Path | None, count: int = len(voc.CLASSES)) -
     """Masks of a photo from its index PNGs; an instance's class is the one that most of its pixels have.
 
     Args:
-        classes: PNG with 0 for background, c + 1 for class c and 255 for void.
+        classes: PNG with 0 for background, c + 1 for class c and, in 8 bits, 255 for void. 16 bits are taken where
+            `count` is above 254.
         instances: PNG of the same size with a number of its own for each instance, 0 for background and, in 8 bits,
             255 for void; None makes every connected area of a class an instance.
         count: how many classes there are.
@@ -46,8 +48,10 @@ def read(classes: Path, instances: Path | None, count: int = len(voc.CLASSES)) -
         WsisError: a file is missing, unreadable, in colour, of another size, or names a class beyond `count`.
     """
     semantic = _index(classes)
-    highest = int(semantic[semantic != VOID].max(initial=0))
-    if highest > count or semantic.dtype != np.uint8:
+    if count >= VOID and semantic.dtype != np.uint8 and semantic.max(initial=0) <= count < 2**16:
+        semantic = semantic.astype(np.uint16)
+    highest = int(semantic[voc.labelled(semantic)].max(initial=0))
+    if highest > count or semantic.dtype not in (np.uint8, np.uint16):
         raise WsisError(f"{classes.name} in {classes.parent.name} names class {highest}; expected 0..{count}, or 255.")
     objects = _areas(semantic) if instances is None else _index(instances)
     if objects.shape != semantic.shape:
@@ -58,7 +62,7 @@ def read(classes: Path, instances: Path | None, count: int = len(voc.CLASSES)) -
     masks, categories = [], []
     for i in numbers:
         mask = objects == i
-        votes = np.bincount(semantic[mask], minlength=256)[1 : count + 1]
+        votes = np.bincount(semantic[mask], minlength=count + 1)[1 : count + 1]
         if votes.any():
             masks.append(mask)
             categories.append(int(votes.argmax()))
@@ -75,7 +79,7 @@ def voc_ground_truth(kit: Path, identity: str) -> GroundTruth:
 
 def overlaps(proposals: ProposalSet, truth: GroundTruth) -> np.ndarray:
     """(N, G) IoU of every proposal, at the photo's size, with every instance; void pixels count for nobody."""
-    valid = truth.semantic != VOID
+    valid = voc.labelled(truth.semantic)
     shared = proposals.sums(truth.masks & valid) @ proposals.membership_f32.T
     area = proposals.sums(valid[None]) @ proposals.membership_f32.T
     union = area + (truth.masks & valid).sum((1, 2))[:, None] - shared
@@ -100,7 +104,7 @@ def _index(file: Path) -> np.ndarray:
 def _areas(semantic: np.ndarray) -> np.ndarray:
     """(H, W) int64: a number of its own for each connected area of one class, 0 elsewhere."""
     result = np.zeros(semantic.shape, np.int64)
-    for category in np.unique(semantic[(semantic != 0) & (semantic != VOID)]):
+    for category in np.unique(semantic[(semantic != 0) & voc.labelled(semantic)]):
         areas = cv2.connectedComponents((semantic == category).astype(np.uint8))[1]
         result[areas > 0] = areas[areas > 0] + result.max()
     return result

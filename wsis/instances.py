@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wsis import voc
 from wsis.matching import PUBLISHED, Weights, rank, total
 from wsis.peaks import Peaks
 from wsis.proposals.proposal_set import ProposalSet, Size, resized_labels
@@ -94,7 +95,11 @@ def assemble(
 
 
 def semantic(
-    instances: Sequence[Instance], proposals: ProposalSet, size: Size | None = None, least: float = 0.0
+    instances: Sequence[Instance],
+    proposals: ProposalSet,
+    size: Size | None = None,
+    least: float = 0.0,
+    count: int | None = None,
 ) -> np.ndarray:
     """Paint the best proposal of each peak, the best score on top.
 
@@ -103,13 +108,14 @@ def semantic(
         proposals: the proposals they point to.
         size: (H, W) of the result (nearest); None keeps the proposals' own.
         least: score from which an instance is painted.
+        count: of the model's classes, so that all its photos get the same kind; None looks at these instances alone.
 
     Returns:
-        (H, W) uint8: 0 background, c + 1 for class c; uint16 where a class index does not fit.
+        (H, W) uint8: 0 background, c + 1 for class c; uint16 of more than 254 classes, as 255 is VOC's void.
     """
     painted = [found for found in instances if not found.rank and found.score >= least]
     chosen = sorted(reversed(painted), key=lambda found: found.score)  # of equal scores the first lies on top
-    kind = _index_type([found.category for found in chosen])
+    kind = voc.index_type(max((found.category + 1 for found in chosen), default=0) if count is None else count)
     colours: np.ndarray = np.zeros(proposals.membership.shape[1], kind)
     for found in chosen:
         colours[proposals.membership[found.proposal]] = found.category + 1
@@ -126,14 +132,10 @@ def paint(masks: np.ndarray, categories: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) uint8 (or uint16) as `semantic` returns it.
     """
-    result: np.ndarray = np.zeros(masks.shape[1:], _index_type(categories))
+    result: np.ndarray = np.zeros(masks.shape[1:], voc.index_type(int(max(categories, default=-1)) + 1))
     for mask, category in zip(masks[::-1], categories[::-1], strict=True):
         result[mask] = category + 1
     return result
-
-
-def _index_type(categories: Sequence[int] | np.ndarray) -> type:
-    return np.uint8 if max(categories, default=0) < 255 else np.uint16
 
 
 def _best(terms: np.ndarray, scores: np.ndarray, weights: Weights) -> int:

@@ -7,12 +7,14 @@ millisecond.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from numbers import Integral, Real
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from scipy.special import expit
 
-from wsis import checkpoints, icn, instances, matching, memory, peaks, response
+from wsis import checkpoints, class_names, devices, icn, instances, matching, memory, peaks, response
 from wsis.agreement import agreed, class_share
 from wsis.classifier import SIZES, VIEWS, ClassMaps
 from wsis.errors import WsisError
@@ -40,7 +42,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that shapes an analysis besides the matching weights.
+    """Everything that shapes an analysis besides the matching weights; checked when made, before any network runs.
 
     Attributes:
         enhancer: what grows the naive maps.
@@ -49,7 +51,8 @@ class Settings:
             sqrt(response of the peak) + sqrt(response of the class) + class map, each min-max normalised.
         mode: how responses are back-propagated, `excitation` or `gradient`.
         class_threshold: least probability of a class whose peaks are followed.
-        classes: names of the classes to follow whatever their probability; None leaves it to the threshold.
+        classes: names of the classes to follow whatever their probability, see `wsis.class_names`; None leaves it to
+            the threshold, and an empty tuple follows none, so nothing is found.
         sigma: of the Gaussian in Eq. 1, in cells.
         window: side of the neighbourhood that a peak must be the maximum of, in cells.
         max_peaks: at most so many peaks a photo.
@@ -66,7 +69,7 @@ class Settings:
     enhancer: Enhancer = "icn-saliency"
     steps: int = 3
     naive: Naive = "class map"
-    mode: Literal["excitation", "gradient"] = "excitation"
+    mode: response.Mode = "excitation"
     class_threshold: float = 0.1
     classes: tuple[str, ...] | None = None
     sigma: float = 2.0
@@ -79,16 +82,46 @@ class Settings:
     semantic_threshold: float = 0.1
 
     def __post_init__(self) -> None:
-        """Check names and ranges."""
-        if self.enhancer not in ENHANCERS:
-            raise WsisError(f"Unknown enhancer '{str(self.enhancer)[:80]}'. Choose one of: {', '.join(ENHANCERS)}.")
-        if self.naive not in get_args(Naive):
-            raise WsisError(f"Unknown naive map '{str(self.naive)[:80]}'. Choose one of: {', '.join(get_args(Naive))}.")
-        if not 0 <= self.steps <= 8:
-            raise WsisError(f"steps must be between 0 and 8, got {self.steps}.")
-        for name in ("class_threshold", "semantic_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise WsisError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
+        """Check every field; a list of classes becomes a tuple."""
+        for name, (title, choices) in _CHOICES.items():
+            if not isinstance(value := getattr(self, name), str) or value not in choices:
+                raise WsisError(f"Unknown {title} '{str(value)[:80]}'. Choose one of: {', '.join(choices)}.")
+        for name, (kind, low, high, words) in _RANGES.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:
+                raise WsisError(f"{name} must be {words}, got {str(value)[:80]}.")
+        if self.window % 2 == 0:
+            raise WsisError(f"window must be {_RANGES['window'][3]}, got {self.window}.")
+        for name in ("agreement", "objectness"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise WsisError(f"{name} must be True or False, got {str(getattr(self, name))[:80]}.")
+        if isinstance(self.classes, list):
+            object.__setattr__(self, "classes", tuple(self.classes))
+        if self.classes is not None and not (
+            isinstance(self.classes, tuple) and all(isinstance(name, str) for name in self.classes)
+        ):
+            raise WsisError(
+                f"classes must be a tuple of names, such as ('cat',), or None, got {str(self.classes)[:80]}."
+            )
+
+
+_CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "enhancer": ("enhancer", ENHANCERS),
+    "naive": ("naive map", get_args(Naive)),
+    "mode": ("mode of back-propagation", response.MODES),
+    "reading": ("reading of Eq. 5", matching.READINGS),
+}
+"""What each field with names may be, and what it is called."""
+_RANGES: dict[str, tuple[Any, float, float, str]] = {
+    "steps": (Integral, 0, 8, "a whole number between 0 and 8"),
+    "class_threshold": (Real, 0, 1, "between 0 and 1"),
+    "sigma": (Real, 0, peaks.MOST_CELLS, f"a number of cells between 0 and {peaks.MOST_CELLS}"),
+    "window": (Integral, 3, peaks.MOST_CELLS, f"an odd number of cells from 3 to {peaks.MOST_CELLS}"),
+    "max_peaks": (Integral, 1, sys.maxsize, "a whole number of at least 1"),
+    "spread_strength": (Real, sys.float_info.min, sys.float_info.max, "a number above 0"),
+    "semantic_threshold": (Real, 0, 1, "between 0 and 1"),
+}
+"""What each field with a number may be: its type, the least and the largest value, and this in words."""
 
 
 @dataclass(frozen=True)
@@ -257,8 +290,12 @@ class Analysis:
         return self.evidence.source.mask(instance.proposal, size=self.evidence.size)
 
     def semantic(self, found: Sequence[Instance]) -> np.ndarray:
-        """(H, W) uint8 at the photo's own size: 0 background, c + 1 for class c, the best instance on top."""
-        return instances.semantic(found, self.evidence.source, size=self.evidence.size, least=self.least)
+        """(H, W) at the photo's own size: 0 background, c + 1 for class c, the best instance on top.
+
+        uint8; uint16 where the model has more than 254 classes, whichever were found: 255 is VOC's void.
+        """
+        source, size = self.evidence.source, self.evidence.size
+        return instances.semantic(found, source, size=size, least=self.least, count=len(self.classes))
 
     @property
     def least(self) -> float:
@@ -291,15 +328,11 @@ class Pipeline:
 
         Args:
             name: an embedded checkpoint, a folder, `timm:NAME` or `torchvision:NAME`.
-            device: `cpu`, `cuda`, `cuda:1`, ...; None takes the GPU where there is one.
+            device: see `wsis.devices.find`; None takes the GPU where there is one.
             weights: safetensors file for `timm:` and `torchvision:`.
             labels: text file with one class name a line, for `timm:` and `torchvision:`.
         """
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise WsisError(
-                f"The device '{device}' was asked for, but this machine shows no CUDA GPU. Use --device cpu."
-            )
+        device = devices.find(device)
         return cls(checkpoints.load(name, weights=weights, labels=labels, device=device), device)
 
     @property
@@ -317,18 +350,46 @@ class Pipeline:
         """The enhancers this checkpoint can run."""
         return tuple(e for e in ENHANCERS if e in ("none", "spread") or e in self.checkpoint.icns)
 
+    @property
+    def default_enhancer(self) -> Enhancer:
+        """The enhancer where nobody names one: that of `Settings`, or spreading where the checkpoint lacks it."""
+        return Settings.enhancer if Settings.enhancer in self.enhancers else "spread"
+
+    def checked(self, settings: Settings) -> Settings:
+        """The settings with the model's own names of their classes, see `wsis.class_names.known`.
+
+        Raises:
+            WsisError: the model lacks the enhancer or a class.
+        """
+        if settings.enhancer not in self.enhancers:
+            raise WsisError(
+                f"The model '{self.name}' has no enhancer '{settings.enhancer}'. "
+                f"Choose one of: {', '.join(self.enhancers)}."
+            )
+        if settings.classes is None:
+            return settings
+        return replace(settings, classes=class_names.known(settings.classes, self.classes, self.name))
+
     @memory.explained
     def glance(self, image: np.ndarray) -> Glance:
         """Class maps alone, for those who want to see something early; `observe` goes on from there.
 
         Args:
             image: (H, W, 3) uint8 RGB, see `wsis.image.read`.
+
+        Raises:
+            WsisError: the network puts out NaN or infinity, or memory does not suffice.
         """
         clock, notes = _Clock(None), list[str]()
         work = resized(image, WORK_SIZE)
         with clock("classes", 0.0):
             look = partial(self.checkpoint.classifier.class_maps, work, sizes=SIZES)
             maps = self._chunks.run(look, VIEWS, VIEWS, "views of the photo were classified", notes)
+        if not (np.isfinite(maps.maps).all() and np.isfinite(maps.scores).all()):
+            raise WsisError(
+                f"The model '{self.name}' puts out NaN or infinity for this photo: its weights are damaged or of a "
+                "training that diverged. Take an earlier checkpoint."
+            )
         return Glance(image, work, maps, clock.seconds, tuple(notes))
 
     @memory.explained
@@ -401,12 +462,7 @@ class Pipeline:
         Returns:
             An analysis; its peaks are empty where no class passes the threshold.
         """
-        settings = settings or Settings()
-        if settings.enhancer not in self.enhancers:
-            raise WsisError(
-                f"The model '{self.name}' has no enhancer '{settings.enhancer}'. "
-                f"Choose one of: {', '.join(self.enhancers)}."
-            )
+        settings = self.checked(settings or Settings())
         evidence = photo if isinstance(photo, Evidence) else self.observe(photo, progress=progress)
         clock, notes = _Clock(progress), list[str]()
         with clock("peaks", 0.6):
@@ -441,10 +497,8 @@ class Pipeline:
         if settings.classes is None:
             chosen = np.flatnonzero(class_maps.scores >= settings.class_threshold)
         else:
-            unknown = [name for name in settings.classes if name not in class_maps.classes]
-            if unknown:
-                raise WsisError(f"The model '{self.name}' does not know the class '{unknown[0]}'.")
-            chosen = np.array([class_maps.classes.index(name) for name in settings.classes], int)
+            wanted = class_names.known(settings.classes, class_maps.classes, self.name)
+            chosen = np.array([class_maps.classes.index(name) for name in wanted], int)
         return peaks.find(
             class_maps.maps,
             class_maps.scores,

@@ -95,7 +95,7 @@ def over_semantic(image: np.ndarray, semantic: np.ndarray, opacity: float = 0.6)
 
     Args:
         image: (H, W, 3) uint8.
-        semantic: (H, W) integers, 0 background, c + 1 for class c.
+        semantic: (H, W) integers, 0 background, c + 1 for class c; as uint16 without void.
         opacity: of the colours.
 
     Returns:
@@ -103,7 +103,7 @@ def over_semantic(image: np.ndarray, semantic: np.ndarray, opacity: float = 0.6)
     """
     _check(image, semantic.shape, "semantic")
     index = semantic.astype(np.int64) % 256  # a model of more classes goes round the palette again
-    weight = opacity * ((semantic != 0) & (semantic != voc.VOID))[..., None]
+    weight = opacity * ((semantic != 0) & voc.labelled(semantic))[..., None]
     return _mixed(image, voc.palette()[index], weight)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from wsis import export, image, render
+from wsis import coco_dataset, export, image, render
 from wsis.errors import WsisError
 from wsis.instances import Instance
 from wsis.matching import PRESETS, Weights
@@ -117,7 +117,7 @@ class Outcome:
 
 
 def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
-    """Work through the photos, then write instances.json and manifest.json.
+    """Work through the photos, then write instances.json, coco_dataset.json and manifest.json.
 
     Each photo's files are written when it is done; what goes wrong with one is reported on stderr and in the manifest.
     Several photos are worked on at a time, each in a thread, which keeps all cores busier than one photo can.
@@ -170,6 +170,14 @@ def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
     }
     try:
         export.write(job.out / "instances.json", export.as_json(results))
+        with export.writing(job.out / "coco_dataset.json") as part, part.open("wb") as stream:
+            numbers = {record["image_id"]: number for number, record in enumerate(done, 1)}
+            coco_dataset.write(
+                stream,
+                job.pipeline.classes,
+                coco_dataset.image_rows(done),
+                coco_dataset.annotation_rows(results, numbers),
+            )
         export.write(job.out / "manifest.json", export.as_json(manifest))
     except WsisError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -290,30 +298,23 @@ def chosen(
 
     Args:
         pipeline: the loaded model.
-        enhancer: None takes the default, or spreading where the model lacks it.
+        enhancer: None takes `pipeline.default_enhancer`.
         preset: whose reading of Eq. 5 counts.
-        classes: names to look for; None or none leaves it to the threshold.
+        classes: as of `Settings`; None leaves it to the threshold.
         quiet: do not say on stdout that another enhancer than the default is taken.
         others: further fields of `Settings`.
 
     Raises:
         WsisError: the model lacks the enhancer or a class.
     """
-    default = Settings().enhancer
     if enhancer is None:
-        enhancer = default if default in pipeline.enhancers else "spread"
-        if enhancer != default and not quiet:
-            print(f"{pipeline.name} has no {default}; maps grow by '{enhancer}'.")
-    if enhancer not in pipeline.enhancers:
-        raise WsisError(
-            f"The model '{pipeline.name}' has no enhancer '{enhancer}'. Choose one of: {', '.join(pipeline.enhancers)}."
-        )
-    if unknown := [name for name in classes or () if name not in pipeline.classes]:
-        some = ", ".join(pipeline.classes[:20])
-        raise WsisError(f"The model '{pipeline.name}' does not know the class '{unknown[0]}'. It knows: {some}.")
-    return Settings(
+        enhancer = pipeline.default_enhancer
+        if enhancer != Settings.enhancer and not quiet:
+            print(f"{pipeline.name} has no {Settings.enhancer}; maps grow by '{enhancer}'.")
+    settings = Settings(
         enhancer=enhancer,  # type: ignore[arg-type]
-        classes=tuple(classes) if classes else None,
+        classes=None if classes is None else tuple(classes),
         reading=PRESETS[preset].reading,
         **others,
     )
+    return pipeline.checked(settings)

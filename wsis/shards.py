@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wsis import coco_dataset
 from wsis.export import as_json
 from wsis.photo_lists import Photo
 from wsis.segment import Outcome
@@ -183,6 +184,36 @@ def merge(out: Folder, shards: int, set_aside: Sequence[tuple[Photo, str]], mani
         _join(stream, (out.read(f"shards/{number:05d}-instances.json") for number in range(shards)))
     out.write("manifest.json", as_json({**manifest, "photos": count - len(failed), "failed": failed}))
     return failed
+
+
+def merge_coco(out: Folder, shards: int, classes: Sequence[str]) -> None:
+    """Write coco_dataset.json, see `wsis.coco`, holding one shard at a time.
+
+    Args:
+        out: folder of results whose shards are all finished.
+        shards: how many there are.
+        classes: names of all the model's classes.
+    """
+
+    def photos() -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """The photos of each shard that were not set aside, and the number of the first."""
+        first = 1
+        for number in range(shards):
+            rows = [row for row in _table(out, number, "photos").to_pylist() if row["reason"] is None]
+            yield first, [{**row, "file_name": f"{row['image_id']}{Path(row['path']).suffix}"} for row in rows]
+            first += len(rows)
+
+    def annotations() -> Iterator[dict[str, Any]]:
+        count = 0
+        for number, (first, rows) in enumerate(photos()):
+            entries = json.loads(out.read(f"shards/{number:05d}-instances.json"))
+            numbers = {row["image_id"]: i for i, row in enumerate(rows, first)}
+            yield from coco_dataset.annotation_rows(entries, numbers, count + 1)
+            count += len(entries)
+
+    images = (image for first, rows in photos() for image in coco_dataset.image_rows(rows, first))
+    with out.writing("coco_dataset.json") as stream:
+        coco_dataset.write(stream, classes, images, annotations())
 
 
 def _patiently(look: Callable[[Photo], Outcome], photo: Photo, retries: int) -> Outcome:

@@ -21,7 +21,7 @@ from typing import get_args
 
 import numpy as np
 
-from wsis import export, ground_truth, image, matching, metrics
+from wsis import export, ground_truth, image, matching, metrics, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import GroundTruth
 from wsis.matching import PUBLISHED, READINGS, Reading, Weights
@@ -377,7 +377,7 @@ def record(analysis: Analysis, truth: GroundTruth) -> Record:
                 fits.append(analysis.fits[step, peak, front])
     candidates, members = np.unique(_joined(indices, (0,), np.int64), return_inverse=True)
     shown = analysis.evidence.source.resized(analysis.evidence.size)
-    valid = truth.semantic != metrics.VOID
+    valid = voc.labelled(truth.semantic)
     kinds, places = np.unique(truth.semantic[valid], return_inverse=True)
     regions = len(proposals.region_areas)
     flat = shown.labels[valid].astype(np.int64) * max(len(kinds), 1) + places

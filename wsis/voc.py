@@ -11,7 +11,17 @@ CLASSES: tuple[str, ...] = (
 """Class names; VOC's `category_id` of `CLASSES[i]` is `i + 1`, 0 is background."""
 
 VOID = 255
-"""Index of pixels that VOC leaves unlabelled; they count neither for nor against a mask."""
+"""Index of pixels that VOC leaves unlabelled; they count neither for nor against a mask. Only in 8 bits."""
+
+
+def index_type(highest: int) -> type[np.uint8] | type[np.uint16]:
+    """The kind of an index image with numbers up to `highest`: 8 bits while 255 stays free for void, else 16 bits."""
+    return np.uint8 if highest < VOID else np.uint16
+
+
+def labelled(index: np.ndarray) -> np.ndarray:
+    """Where an index image says something, background included: everywhere but on void; of 16 bits everywhere."""
+    return (index != VOID) | (index.dtype == np.uint16)
 
 
 def palette() -> np.ndarray:

@@ -165,6 +165,19 @@ def test_labels_that_cannot_be_used(tmp_path: Path, content: bytes, sentence: st
         adapter.read_labels(file)
 
 
+def test_one_class_alone_is_scored_by_a_sigmoid(photo: np.ndarray) -> None:
+    for scoring in ("softmax", "sigmoid"):
+        _, wrapped = _wrap("timm", "resnet18", adapter.Labels(("cat",), scoring))
+        torch.nn.init.constant_(wrapped.head.weight, 0)
+        torch.nn.init.constant_(wrapped.head.bias, -5)
+        assert wrapped.class_maps(photo, sizes=(64,)).scores == pytest.approx([1 / (1 + np.exp(5))], rel=1e-4)
+
+
+def test_hub_weights_of_another_number_of_classes_are_told_before_they_are_fetched() -> None:
+    with pytest.raises(WsisError, match="There are 3 labels, but the weights of timm:resnet18 are of 1000 classes"):
+        adapter.build("timm", "resnet18", 3, pretrained=True)
+
+
 def test_missing_labels(tmp_path: Path) -> None:
     with pytest.raises(WsisError, match="cannot be read"):
         adapter.read_labels(tmp_path / "no.txt")

@@ -116,6 +116,7 @@ def test_batch_finds_what_segment_finds(batch, photos: Path, segmented: Path, tm
     assert "broken.jpg is damaged" in result.output
     own, plain = content(tmp_path), content(segmented)
     assert own["instances.json"] == plain["instances.json"]
+    assert own["coco.json"] == plain["coco.json"]
     assert {name for name in own if name.endswith(".png")} == {name for name in plain if name.endswith(".png")}
     assert all(own[name] == plain[name] for name in own if name.endswith(".png"))
     mine, theirs = json.loads(own["manifest.json"]), json.loads(plain["manifest.json"])

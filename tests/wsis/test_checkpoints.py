@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import shutil
+from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from wsis import checkpoints
 from wsis.classifier import Classifier
@@ -134,6 +138,33 @@ def test_another_networks_weights_are_refused(own: Path) -> None:
         checkpoints.load(own)
 
 
+@pytest.mark.parametrize("network", ["classifier", "contours", "objectness", *checkpoints.ICNS])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_network_may_hold_nan_or_infinity(own: Path, network: str, value: float) -> None:
+    file = own / f"{network}.safetensors"
+    state = load_file(file)
+    key = next(key for key in reversed(list(state)) if state[key].is_floating_point())
+    state[key].view(-1)[0] = value
+    save_file(state, file)
+    modules = json.loads((own / "config.json").read_text())["modules"]
+    modules[network]["sha256"] = checkpoints._sha256(file)
+    _edit(own, modules=modules)
+    with pytest.raises(WsisError, match=rf"{network}\.safetensors cannot be used: {key} holds numbers"):
+        checkpoints.load(own)
+
+
+def test_saving_keeps_what_float16_cannot_hold_and_refuses_nan(tmp_path: Path) -> None:
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["cat"]}
+    module = Classifier(**options)
+    module.head.weight.data.fill_(1e6)
+    checkpoints.save_module(module, tmp_path, "classifier", options)
+    assert checkpoints.load(tmp_path).classifier.head.weight.eq(1e6).all()
+    module.head.bias.data.fill_(float("nan"))
+    with pytest.raises(WsisError, match=r"head\.bias holds numbers that are not finite"):
+        checkpoints.save_module(module, tmp_path, "classifier", options)
+    assert checkpoints.load(tmp_path).classifier.head.weight.eq(1e6).all()
+
+
 def test_damaged_card_is_named(own: Path) -> None:
     (own / "metrics.json").write_text("{")
     with pytest.raises(WsisError, match="card"):
@@ -228,9 +259,129 @@ class TestForeignWeights:
             checkpoints.load("torchvision:mobilenet_v2", weights=files[0], labels=files[1])
 
     def test_other_number_of_labels(self, files: tuple[Path, Path]) -> None:
+        for text, names in (("cat\ndog\n", "2 names"), ("cat\n", "1 name"), ('["a", "b", "c", "d"]', "4 names")):
+            files[1].write_text(text)
+            says = rf"labels.txt holds {names}, but .*was trained for 3 \(fc.weight is \(3, 512\)\)"
+            with pytest.raises(WsisError, match=says):
+                checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+        with pytest.raises(WsisError, match=r"Without labels there are ImageNet's 1000 names, but .*for 3"):
+            checkpoints.load("timm:resnet18", weights=files[0])
+
+    def test_labels_as_json(self, files: tuple[Path, Path]) -> None:
+        for text in ('["cat", "potted plant", "dog"]', '{"0": "cat", "2": "dog", "1": "potted plant"}'):
+            files[1].write_text(text)
+            found = checkpoints.load("timm:resnet18", weights=files[0], labels=files[1]).classifier
+            assert found.classes == ("cat", "potted plant", "dog")
+        for text in ("[1, 2, 3]", '{"cat": 0}', '{"0": ["n01", "cat"]}', '["cat", ""]'):
+            files[1].write_text(text)
+            with pytest.raises(WsisError, match=r"JSON with \d entries, not all of them names"):
+                checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    def test_names_that_wrappers_put_before_tensors(self, files: tuple[Path, Path]) -> None:
+        state = load_file(files[0])
+        save_file({f"module.{key}": value for key, value in state.items()}, files[0])
+        found = checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+        assert torch.equal(found.classifier.head.weight[..., 0, 0], state["fc.weight"])
         files[1].write_text("cat\ndog\n")
-        with pytest.raises(WsisError, match="weights of another network: fc"):
+        with pytest.raises(WsisError, match=r"holds 2 names, but .*was trained for 3"):
             checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+    def test_finite_weights_whose_answer_is_not(self, files: tuple[Path, Path]) -> None:
+        state = load_file(files[0])
+        state["bn1.running_var"] -= 5
+        save_file(state, files[0])
+        with pytest.raises(WsisError, match="puts out NaN or infinity"):
+            checkpoints.load("timm:resnet18", weights=files[0], labels=files[1])
+
+
+class TestFill:
+    """Tensors of a file into a network, as training programs leave them."""
+
+    @pytest.fixture
+    def net(self) -> nn.Module:
+        layers = {"conv1": nn.Conv2d(3, 4, 3), "bn1": nn.BatchNorm2d(4), "fc": nn.Linear(4, 3)}
+        return nn.Sequential(OrderedDict(layers))
+
+    @pytest.fixture
+    def state(self, net: nn.Module) -> dict[str, torch.Tensor]:
+        return {key: torch.ones_like(value) for key, value in net.state_dict().items()}
+
+    @staticmethod
+    def _filled(net: nn.Module, state: Mapping[str, torch.Tensor]) -> bool:
+        checkpoints.fill(net, state, Path("net.safetensors"))
+        return all(value.eq(1).all() for key, value in net.state_dict().items() if checkpoints.COUNTER not in key)
+
+    @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod.model."])
+    def test_names_behind_wrappers(self, net: nn.Module, state: dict[str, torch.Tensor], prefix: str) -> None:
+        wrapped = {f"{prefix}{key}": value for key, value in state.items()}
+        assert self._filled(net, wrapped)
+        assert self._filled(net, wrapped | {"criterion.weight": torch.zeros(9), "n_averaged": torch.tensor(3)})
+        del wrapped[f"{prefix}bn1.bias"]
+        with pytest.raises(WsisError, match=r"weights of another network: it lacks bn1\.bias"):
+            self._filled(net, wrapped)
+
+    def test_a_compiled_part_and_two_networks_in_one_file(self, net: nn.Module, state: dict[str, torch.Tensor]) -> None:
+        assert self._filled(net, {key.replace("conv1.", "conv1._orig_mod."): value for key, value in state.items()})
+        with pytest.raises(WsisError, match="weights of another network"):  # which of the two is meant?
+            self._filled(net, {f"{kind}.{key}": v for key, v in state.items() for kind in ("model", "module")})
+        with pytest.raises(WsisError, match=r"it has head\.bias, which this network has not"):
+            self._filled(net, state | {"head.bias": torch.ones(3)})
+
+    def test_a_network_with_such_a_name_of_its_own(self, state: dict[str, torch.Tensor]) -> None:
+        inner = nn.Sequential(OrderedDict(model=nn.Linear(4, 3)))
+        assert self._filled(inner, {"model.weight": state["fc.weight"], "model.bias": state["fc.bias"]})
+        assert self._filled(inner, {"module.model.weight": state["fc.weight"], "module.model.bias": state["fc.bias"]})
+
+    @pytest.mark.parametrize("counter", [None, torch.tensor([7]), torch.tensor(7), torch.zeros(0)])
+    def test_counters_of_batch_norm_do_not_matter(
+        self, net: nn.Module, state: dict[str, torch.Tensor], counter: torch.Tensor | None
+    ) -> None:
+        del state["bn1.num_batches_tracked"]
+        assert self._filled(net, state | ({} if counter is None else {"bn1.num_batches_tracked": counter}))
+        assert net.bn1.num_batches_tracked == (7 if counter is not None and counter.numel() else 0)
+        assert self._filled(net, state | {"old.num_batches_tracked": torch.tensor(1)})
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+    @pytest.mark.parametrize("key", ["fc.bias", "bn1.running_var", "conv1.weight"])
+    def test_numbers_that_are_not_finite(
+        self, net: nn.Module, state: dict[str, torch.Tensor], key: str, value: float
+    ) -> None:
+        state[key].view(-1)[-1] = value
+        with pytest.raises(WsisError, match=rf"cannot be used: {key} holds numbers that are not finite"):
+            self._filled(net, state)
+
+    @pytest.mark.parametrize(("kind", "large"), [(torch.float16, 1e5), (torch.float64, 1e300)])
+    def test_numbers_beyond_their_range(
+        self, net: nn.Module, state: dict[str, torch.Tensor], kind: torch.dtype, large: float
+    ) -> None:
+        state["fc.weight"] = torch.full((3, 4), large, dtype=torch.float64).to(kind)
+        with pytest.raises(WsisError, match=r"fc\.weight holds numbers that are not finite"):
+            self._filled(net, state)
+        with pytest.raises(WsisError, match=r"holds fc\.weight as int8"):
+            self._filled(net, state | {"fc.weight": torch.ones((3, 4), dtype=torch.int8)})
+
+    @pytest.mark.parametrize("kind", ["plain", "state_dict", "model", "ema", "model_ema"])
+    def test_the_readmes_conversion_of_training_files(
+        self, net: nn.Module, state: dict[str, torch.Tensor], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        readme = (Path(checkpoints.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+        line = next(one for one in readme.splitlines() if one.startswith('python -c "') and "torch.load" in one)
+        assert "weights_only=True" in line
+        stale = {key: torch.zeros_like(value) for key, value in state.items()}
+        run = {"epoch": 3, "best": 0.5, "args": argparse.Namespace(lr=0.1), "optimizer": {"state": {0: stale}}}
+        wrapped = {f"module.{key}": value for key, value in state.items()}
+        content = {
+            "plain": OrderedDict(state),
+            "state_dict": run | {"state_dict": wrapped},
+            "model": run | {"model": state},
+            "ema": run | {"model": stale, "ema": state},
+            "model_ema": run | {"state_dict": stale, "model_ema": wrapped | {"n_averaged": torch.tensor(2)}},
+        }[kind]
+        torch.save(content, tmp_path / "net.pth")
+        monkeypatch.chdir(tmp_path)
+        with torch.serialization.safe_globals([]):
+            exec(line.removeprefix('python -c "').removesuffix('"'), {})
+        assert self._filled(net, checkpoints.read_safetensors(tmp_path / "net.safetensors"))
 
 
 @pytest.mark.realdata

@@ -80,6 +80,13 @@ def test_a_folder_of_photos(run, photos: Path, tmp_path: Path) -> None:
         assert (entry["category_id"], entry["category_name"]) == (8, "cat")
         assert entry["segmentation"]["size"] == sizes[entry["image_id"]]
         assert coco_mask.decode(entry["segmentation"]).sum() == entry["area"] > 0
+    data_set = json.loads((out / "coco.json").read_text(encoding="utf-8"))
+    assert [(one["file_name"], [one["height"], one["width"]]) for one in data_set["images"]] == [
+        (f"{stem}.jpg", size) for stem, size in sizes.items()
+    ]
+    assert [(one["rle"], one["area"]) for one in data_set["annotations"]] == [
+        (entry["segmentation"], entry["area"]) for entry in entries
+    ]
     for stem, size in sizes.items():
         for kind in ("semantic", "instance"):
             with Image.open(out / kind / f"{stem}.png") as image:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
-import tempfile
+import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,8 @@ from pycocotools.coco import COCO
 
 from tests.helpers.bad_files import picture
 from tests.helpers.small_analysis import CAT, DOG, small_analysis
-from wsis import export, voc
+from wsis import export, ground_truth, voc
 from wsis.errors import WsisError
-from wsis.explorer.files import safe_stem
 from wsis.instances import Instance
 from wsis.matching import PUBLISHED
 from wsis.proposals.proposal_set import resized_labels
@@ -84,8 +85,6 @@ def test_pngs_carry_indices_and_vocs_palette() -> None:
 
 def test_in_the_instance_png_the_best_lies_on_top_and_further_ranks_are_left_out() -> None:
     analysis = small_analysis()
-    from dataclasses import replace
-
     first = analysis.instances()[0]
     small = next(i for i in range(3) if analysis.proposals.areas[i] == 16 * 14)
     second = replace(first, proposal=small, score=first.score / 2)
@@ -94,6 +93,66 @@ def test_in_the_instance_png_the_best_lies_on_top_and_further_ranks_are_left_out
     assert (index[analysis.mask(second) & ~analysis.mask(first)] == 2).all()
     ranked = np.array(Image.open(io.BytesIO(export.instance_png(analysis, (first, replace(second, rank=1))))))
     assert set(np.unique(ranked)) == {0, 1}
+
+
+def test_libraries_that_shape_results_are_those_that_are_imported() -> None:
+    """What `versions` leaves out may be upgraded and old measurements would still be believed."""
+    beside = {"huggingface_hub", "safetensors", "typer"}  # fetch files, read numbers as they are, read options
+    imported, folder = set(), Path(export.__file__).parent
+    cluster = {"ray", "pyarrow", "fsspec"}  # carry photos and results
+    for file in folder.rglob("*.py"):
+        if "explorer" not in file.parts:
+            nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+            names = [one.name for node in nodes if isinstance(node, ast.Import) for one in node.names]
+            names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+            imported |= {name.partition(".")[0] for name in names}
+    foreign = imported - set(sys.stdlib_module_names) - {"wsis"}
+    assert set(export.LIBRARIES.values()) == foreign - beside - cluster
+
+
+def test_versions_of_another_build_of_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cv2
+
+    own = export.versions()
+    assert own["scipy"] and own["scikit-image"] and "unknown" not in own.values()
+    monkeypatch.setitem(export.LIBRARIES, "opencv-of-another-build", "cv2")
+    assert export.versions()["opencv-of-another-build"] == cv2.__version__
+
+
+@pytest.mark.parametrize("count", [254, 255, 300])
+def test_more_than_254_classes_go_to_16_bits_in_every_photo(count: int, tmp_path: Path) -> None:
+    from wsis.classifier import ClassMaps
+    from wsis.proposals import readers
+
+    plain = small_analysis()
+    maps, scores = np.zeros((count, 6, 8), np.float32), np.zeros(count, np.float32)
+    seen = ClassMaps(maps, scores, tuple(f"c{i}" for i in range(count)))
+    analysis = replace(plain, evidence=replace(plain.evidence, class_maps=seen))
+    last = replace(plain.instances()[0], category=count - 1)
+    for found in ((last,), ()):
+        image = Image.open(io.BytesIO(export.semantic_png(analysis, found)))
+        assert image.mode == ("P" if count == 254 else "I;16")
+        assert set(np.unique(np.array(image))) == {0, *(one.category + 1 for one in found)}
+    (tmp_path / "one.png").write_bytes(export.semantic_png(analysis, (last,)))
+    read = readers.read(tmp_path / "one.png", (96, 128))
+    assert len(read) == 1 and (read.mask(0) == analysis.mask(last)).all()
+    truth = ground_truth.read(tmp_path / "one.png", None, count)
+    assert truth.categories.tolist() == [count - 1] and (truth.masks[0] == analysis.mask(last)).all()
+    assert ground_truth.overlaps(read, truth) == pytest.approx(1)
+
+
+def test_more_than_254_instances_are_read_back(tmp_path: Path) -> None:
+    from wsis.proposals import from_masks, readers
+
+    plain, first = small_analysis(), small_analysis().instances()[0]
+    masks = np.eye(300, 96 * 128, dtype=bool).reshape(300, 96, 128)
+    analysis = replace(plain, evidence=replace(plain.evidence, source=from_masks(masks)))
+    found = [replace(first, proposal=i, score=1 - i / 1000) for i in range(300)]
+    for count, mode in ((254, "P"), (255, "I;16"), (300, "I;16")):
+        (tmp_path / "many.png").write_bytes(export.instance_png(analysis, found[:count]))
+        assert Image.open(tmp_path / "many.png").mode == mode
+        read = readers.read(tmp_path / "many.png", (96, 128))
+        assert len(read) == count and read.mask(254 % count).ravel()[254 % count]
 
 
 def test_more_than_255_indices_become_a_grey_png_of_16_bits() -> None:
@@ -233,16 +292,3 @@ def test_both_pngs_agree_with_any_instances(chosen: list[tuple[int, float, int, 
             painted[analysis.mask(one)] = one.category + 1
     assert np.array_equal(instances, expected)
     assert np.array_equal(semantic, painted)
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.text(max_size=60) | st.text("./\\ a\0:*", max_size=12))
-def test_members_of_a_zip_stay_in_their_folder(name: str) -> None:
-    analysis, stem = small_analysis(), safe_stem(name)
-    with tempfile.TemporaryDirectory() as folder:
-        path = export.voc_zip(Path(folder, "voc.zip"), analysis, analysis.instances(), stem=stem)
-        with zipfile.ZipFile(path) as archive:
-            assert archive.namelist() == [f"semantic/{stem}.png", f"instance/{stem}.png"]
-            archive.extractall(Path(folder, "out"))
-        files = [one for one in Path(folder).rglob("*") if one.is_file()]
-        assert sorted(one.relative_to(folder).parts[0] for one in files) == ["out", "out", "voc.zip"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,11 +154,71 @@ def test_a_class_switched_on_that_is_absent_still_answers(pipeline, evidence):
         ({"class_threshold": 2.0}, "class_threshold"),
         ({"enhancer": "magic"}, "magic"),
         ({"naive": "magic"}, "magic"),
+        ({"classes": ("airplane",)}, "Did you mean 'aeroplane'"),
     ],
 )
 def test_wrong_settings_are_one_sentence(pipeline, evidence, changes, part):
     with pytest.raises(WsisError, match=part):
         pipeline.analyse(evidence, Settings(**changes))
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong", "words"),
+    [
+        ("enhancer", ("magic", None, 3, ["none"]), "Unknown enhancer"),
+        ("naive", ("magic", None), "Unknown naive map .* class map, response, mixed"),
+        ("mode", ("magic", None), "Unknown mode of back-propagation .* excitation, gradient"),
+        ("reading", ("magic", None), "Unknown reading of Eq. 5 .* cover, literal"),
+        ("steps", (-1, 9, 1.5, "3", True, None), "steps must be a whole number between 0 and 8, got"),
+        ("class_threshold", (-0.1, 1.1, float("nan"), "0.1", None), "class_threshold must be between 0 and 1, got"),
+        ("semantic_threshold", (-0.1, 1.1, float("nan"), "0.1", None), "semantic_threshold must be between"),
+        ("sigma", (-1, 1000, float("nan"), "2"), "sigma must be a number of cells between 0 and 999"),
+        ("window", (1, 4, 1001, 7.0), "window must be an odd number of cells from 3 to 999"),
+        ("max_peaks", (0, -1, 1.5, None), "max_peaks must be a whole number of at least 1"),
+        ("spread_strength", (0, -1, float("nan"), float("inf")), "spread_strength must be a number above 0"),
+        ("agreement", (1, "yes", None), "agreement must be True or False"),
+        ("objectness", (0, "no", None), "objectness must be True or False"),
+        ("classes", ("cat", (1,), {"cat"}), "classes must be a tuple of names"),
+    ],
+)
+def test_every_field_of_the_settings_is_checked_when_made(field, wrong, words):
+    assert {field} <= set(Settings.__dataclass_fields__)
+    for value in wrong:
+        with pytest.raises(WsisError, match=words) as caught:
+            Settings(**{field: value})
+        assert len(str(caught.value)) < 300
+
+
+def test_no_field_of_the_settings_goes_unchecked():
+    own = test_every_field_of_the_settings_is_checked_when_made.pytestmark[0].args[1]
+    assert {field for field, *_ in own} == set(Settings.__dataclass_fields__)
+    taken = Settings(steps=np.int64(2), sigma=0, window=np.int32(3), class_threshold=np.float32(0.5), classes=["cat"])
+    assert taken.classes == ("cat",) and hash(taken)
+
+
+def test_classes_are_found_by_any_spelling_and_told_before_the_networks_run(pipeline, evidence, monkeypatch):
+    own = pipeline.analyse(evidence, Settings(classes=("pottedplant", "cat"), enhancer="none"))
+    other = pipeline.analyse(evidence, Settings(classes=["Potted plant, CAT"], enhancer="none"))
+    assert other.settings == own.settings and np.array_equal(other.terms, own.terms)
+    monkeypatch.setattr(pipeline, "observe", lambda *_, **__: pytest.fail("the networks ran"))
+    with pytest.raises(WsisError, match="unicorn"):
+        pipeline.analyse(evidence.image, Settings(classes=("unicorn",)))
+
+
+def test_no_class_and_no_choice_of_classes_are_two_things(pipeline, evidence):
+    from wsis import segment
+
+    for chosen in (Settings(classes=[], enhancer="none"), segment.chosen(pipeline, "none", classes=[])):
+        assert chosen.classes == () and not len(pipeline.analyse(evidence, chosen).peaks)
+    assert segment.chosen(pipeline, "none", classes=None).classes is None
+
+
+@pytest.mark.parametrize("part", ["maps", "scores"])
+def test_a_network_that_puts_out_nan_is_one_sentence(pipeline, evidence, photo, part):
+    broken = replace(evidence.class_maps, **{part: getattr(evidence.class_maps, part) * np.float32("nan")})
+    classifier = SimpleNamespace(class_maps=lambda *_, **__: broken, classes=broken.classes)
+    with pytest.raises(WsisError, match="puts out NaN or infinity for this photo"):
+        Pipeline(replace(pipeline.checkpoint, classifier=classifier)).glance(photo)
 
 
 def test_progress_names_every_stage_in_order(pipeline, photo):

@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from wsis import shards
 from wsis.export import as_json
 from wsis.photo_lists import Photo
 from wsis.segment import Outcome
-from wsis.shards import Shard, finished, merge, reopen, split, work
+from wsis.shards import Shard, finished, merge, merge_coco, reopen, split, work
 from wsis.storage import Folder, OutputError
 
 PHOTOS = tuple(Photo(f"a/{i}", f"/photos/a/{i}.jpg") for i in range(11))
@@ -85,6 +86,29 @@ def test_the_merged_result(tmp_path: Path) -> None:
     assert [one["reason"] for one in failed] == ["3 is no photo.", "10 is no photo.", "a double"]
     assert (tmp_path / "semantic" / "a" / "7.png").read_bytes() == b"png 7"
     assert not (tmp_path / "parts" / "00000").exists()
+
+
+def test_a_data_set_of_all_shards(tmp_path: Path) -> None:
+    def masked(photo: Photo) -> Outcome:
+        seen = look(photo)
+        rle = {"size": [4, 5], "counts": "51b0"}  # a pixel
+        return replace(seen, entries=[{**one, "segmentation": rle} for one in seen.entries])
+
+    for size in (4, 100):
+        out = Folder(str(tmp_path / str(size)))
+        finish(out, masked, size)
+        merge_coco(out, len(split(PHOTOS, size)), ("cat", "dog"))
+    assert (tmp_path / "4" / "coco.json").read_bytes() == (tmp_path / "100" / "coco.json").read_bytes()
+    found = json.loads((tmp_path / "4" / "coco.json").read_bytes())
+    good = [photo.name for photo in PHOTOS if number(photo) not in BAD]
+    assert [(one["id"], one["file_name"]) for one in found["images"]] == [
+        (i, f"{n}.jpg") for i, n in enumerate(good, 1)
+    ]
+    assert [one["id"] for one in found["annotations"]] == list(range(1, len(found["annotations"]) + 1))
+    named = {one["id"]: one["file_name"].removesuffix(".jpg") for one in found["images"]}
+    entries = json.loads((tmp_path / "4" / "instances.json").read_text())
+    assert [named[one["image_id"]] for one in found["annotations"]] == [one["image_id"] for one in entries]
+    assert found["categories"][1]["name"] == "dog"
 
 
 def test_shards_have_what_the_merged_result_has(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from train import data
 from train.ablate import figures, page, photos, rows, variants
 from train.ablate.photos import Networks
 from train.ablate.rows import PUBLISHED, SALIENCY, STEP, STEPS
-from wsis import checkpoints, export, image, results
+from wsis import checkpoints, devices, export, image, results
 from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
@@ -65,10 +65,11 @@ def main(
     ] = None,
     cache: Annotated[Path, typer.Option(help="where measured photos are kept")] = Path(".cache/ablate"),
     workers: Annotated[int, typer.Option(min=1, help="processes, one thread each")] = 2,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, gpu, cuda:1, ...; auto: the GPU where there is one")] = "cpu",
 ) -> None:
     """Write the tables and figures of a split."""
     try:
+        device = devices.find(device)
         ids = data.voc_ids(voc_kit, split, half)[:limit]
         there = variants.present(folder)
         for name in (name for name in variants.WITHOUT if name not in there):

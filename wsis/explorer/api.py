@@ -63,7 +63,7 @@ class Api:
             enhancer: what grows the naive maps over their objects; `default` is the model's own.
             steps: T, how often an ICN is applied to its own output, 0 to 8.
             class_threshold: least probability of a class whose peaks are followed, 0 to 1.
-            classes: names of the classes to look for, whatever their probability; null leaves it to the threshold.
+            classes: names of the classes to look for, however unlikely; null: those above the threshold; []: none.
 
         Returns:
             `id` for `rank`, which is kept for half an hour after its last use
@@ -113,7 +113,7 @@ class Api:
             enhancer: what grows the naive maps over their objects; `default` is the model's own.
             steps: T, how often an ICN is applied to its own output, 0 to 8.
             class_threshold: least probability of a class whose peaks are followed, 0 to 1.
-            classes: names of the classes to look for, whatever their probability; null leaves it to the threshold.
+            classes: names of the classes to look for, however unlikely; null: those above the threshold; []: none.
             per_peak: how many proposals a peak may offer, 1 to 50: its best, then objects that no instance covers.
 
         Returns:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from wsis import export
+from wsis import coco_dataset, export
 from wsis.checkpoints import Checkpoint
 from wsis.errors import WsisError
 from wsis.explorer import report
@@ -49,6 +49,13 @@ def _bundle(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device
     )
 
 
+def _data_set(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
+    height, width = scene.analysis.evidence.size
+    photo = {"image_id": stem, "file_name": Path(scene.photo).name, "width": width, "height": height}
+    entries = export.coco_results(scene.analysis, scene.found, stem=stem)
+    return export.write(path, coco_dataset.dataset(scene.analysis.classes, [photo], entries))
+
+
 def _plain(write: Callable[..., Path]) -> Callable[..., Path]:
     """One of `export`'s writers, which know neither steps nor weights."""
     return lambda path, scene, stem, model, device: write(path, scene.analysis, scene.found, stem=stem)
@@ -56,6 +63,7 @@ def _plain(write: Callable[..., Path]) -> Callable[..., Path]:
 
 WRITERS: dict[str, tuple[str, Callable[[Path, Scene, str, str | Checkpoint, str], Path]]] = {
     "COCO JSON": ("instances.json", _plain(export.coco_json)),
+    "COCO data set": ("coco_dataset.json", _data_set),
     "VOC PNG": ("voc.zip", _plain(export.voc_zip)),
     "Overlay": ("overlay.png", _plain(export.overlay_png)),
     "Strip": ("strip.png", _strip),

@@ -198,12 +198,12 @@ class Handlers:
 
     @property
     def enhancer(self) -> Enhancer:
-        """The enhancer to start with: the design's default where the checkpoint has it."""
-        wanted = Settings().enhancer
-        return wanted if wanted in self.pipeline.enhancers else "spread"
+        """The enhancer to start with."""
+        return self.pipeline.default_enhancer
 
     def analyse(self, image: np.ndarray, settings: Settings) -> Analysis:
         """Run the networks, for the API."""
+        settings = self.pipeline.checked(settings)  # told before they run
         return self._analyse(self._observe(image), settings)
 
     def photo(self, path: Path) -> np.ndarray:

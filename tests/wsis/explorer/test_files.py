@@ -6,18 +6,22 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
 
 from tests.helpers.bad_files import NAMES
 from tests.helpers.small_analysis import empty_scene, small_analysis
-from wsis import photo_sets
+from wsis import export, photo_sets
 from wsis.errors import WsisError
 from wsis.explorer import files
 from wsis.explorer.scene import Scene
@@ -44,6 +48,8 @@ def test_every_download_is_named_after_the_photo(scene, folder, kind):
         assert zipfile.ZipFile(io.BytesIO(content)).testzip() is None
     elif path.suffix == ".npz":
         assert np.load(io.BytesIO(content), allow_pickle=False)["maps"].shape == scene.analysis.maps.shape
+    elif kind == "COCO data set":
+        assert [one["category_id"] for one in json.loads(content)["annotations"]] == [8, 12]
     elif path.suffix == ".json":
         assert [entry["category_name"] for entry in json.loads(content)] == ["cat", "dog"]
     else:
@@ -138,3 +144,25 @@ def test_a_download_lies_in_its_own_folder_whatever_the_photo_is_called(name, tm
     file.write_bytes(b"")
     assert file.resolve().parent == tmp_path and [path.name for path in tmp_path.iterdir()] == [file.name]
     assert 0 < len(stem.encode()) <= files.LONGEST + 1 and stem.isprintable() and not photo_sets._DEVICE.match(stem)
+
+
+def test_a_data_set_that_pycocotools_opens(scene, folder, capsys):
+    found = COCO(str(folder.write("COCO data set", scene, "tiny")))
+    assert found.imgs == {1: {"id": 1, "file_name": "my cat.jpg", "width": 128, "height": 96}}
+    assert len(found.anns) == len(scene.found) == 2
+    for one, instance in zip(found.anns.values(), scene.found, strict=True):
+        assert (found.annToMask(one) == scene.analysis.mask(instance)).all()
+        assert found.cats[one["category_id"]]["name"] == instance.name
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.text(max_size=60) | st.text("./\\ a\0:*", max_size=12))
+def test_members_of_a_zip_stay_in_their_folder(name: str) -> None:
+    analysis, stem = small_analysis(), files.safe_stem(name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = export.voc_zip(Path(folder, "voc.zip"), analysis, analysis.instances(), stem=stem)
+        with zipfile.ZipFile(path) as archive:
+            assert archive.namelist() == [f"semantic/{stem}.png", f"instance/{stem}.png"]
+            archive.extractall(Path(folder, "out"))
+        left = [one for one in Path(folder).rglob("*") if one.is_file()]
+        assert sorted(one.relative_to(folder).parts[0] for one in left) == ["out", "out", "voc.zip"]

@@ -474,3 +474,19 @@ def test_every_preset_and_enhancer_is_on_the_page(handlers):
 
 def test_controls_become_settings(handlers):
     assert Controls(*controls(handlers)).settings(enhancer=handlers.enhancer) == handlers.defaults
+
+
+def test_the_default_enhancer_is_named_once(pipeline, monkeypatch):
+    from wsis import segment
+    from wsis.explorer.tabs import tune
+
+    def everywhere():
+        with gr.Blocks() as page:
+            tune.build(pipeline)
+        offered = [one.value for one in page.blocks.values() if getattr(one, "label", "") == "maps grown by"]
+        return {Handlers(pipeline, {}).enhancer, segment.chosen(pipeline).enhancer, *offered}
+
+    assert everywhere() == {"icn-saliency"} == {pipeline.default_enhancer}
+    few = replace(pipeline.checkpoint, icns={"icn-proposal": pipeline.checkpoint.icns["icn-proposal"]})
+    monkeypatch.setattr(pipeline, "checkpoint", few)
+    assert everywhere() == {"spread"} == {pipeline.default_enhancer}

@@ -427,7 +427,7 @@ def build(pipeline: Pipeline, desk: Desk | None = None, *, allow_folder: bool = 
                 take = gr.Button("Take it", elem_classes="tune-button")
             enhancer = gr.Dropdown(
                 [(view.ENHANCERS[name], name) for name in pipeline.enhancers],
-                value=pipeline.enhancers[-1],
+                value=pipeline.default_enhancer,
                 label="maps grown by",
                 elem_classes="tune-list",
             )
