@@ -1,4 +1,4 @@
-"""Instances as a COCO data set: one file that `pycocotools.coco_dataset.COCO`, annotation tools and trainings open.
+"""Instances as a COCO data set: one file that `pycocotools.coco.COCO`, annotation tools and trainings open.
 
 COCO has two ways to write a mask. `segmentation` holds polygons, as all tools read them and some (Detectron2's default,
 converters to YOLO) read nothing else. They run along the edges of pixels, and a hole hangs on a cut of no width, so

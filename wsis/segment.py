@@ -117,7 +117,7 @@ class Outcome:
 
 
 def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
-    """Work through the photos, then write instances.json, coco_dataset.json and manifest.json.
+    """Work through the photos, then write instances.json, coco.json and manifest.json.
 
     Each photo's files are written when it is done; what goes wrong with one is reported on stderr and in the manifest.
     Several photos are worked on at a time, each in a thread, which keeps all cores busier than one photo can.
@@ -170,7 +170,7 @@ def run(job: Job, batch: Batch, quiet: bool, workers: int | None = None) -> int:
     }
     try:
         export.write(job.out / "instances.json", export.as_json(results))
-        with export.writing(job.out / "coco_dataset.json") as part, part.open("wb") as stream:
+        with export.writing(job.out / "coco.json") as part, part.open("wb") as stream:
             numbers = {record["image_id"]: number for number, record in enumerate(done, 1)}
             coco_dataset.write(
                 stream,

@@ -187,7 +187,7 @@ def merge(out: Folder, shards: int, set_aside: Sequence[tuple[Photo, str]], mani
 
 
 def merge_coco(out: Folder, shards: int, classes: Sequence[str]) -> None:
-    """Write coco_dataset.json, see `wsis.coco`, holding one shard at a time.
+    """Write coco.json, see `wsis.coco_dataset`, holding one shard at a time.
 
     Args:
         out: folder of results whose shards are all finished.
@@ -212,7 +212,7 @@ def merge_coco(out: Folder, shards: int, classes: Sequence[str]) -> None:
             count += len(entries)
 
     images = (image for first, rows in photos() for image in coco_dataset.image_rows(rows, first))
-    with out.writing("coco_dataset.json") as stream:
+    with out.writing("coco.json") as stream:
         coco_dataset.write(stream, classes, images, annotations())
 
 

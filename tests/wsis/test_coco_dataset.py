@@ -31,9 +31,9 @@ def _entry(mask: np.ndarray, stem: str = "a", category: int = 1, score: float = 
 
 
 def _opened(content: bytes, folder: Path) -> COCO:
-    (folder / "coco_dataset.json").write_bytes(content)
+    (folder / "coco.json").write_bytes(content)
     with contextlib.redirect_stdout(io.StringIO()):
-        return COCO(str(folder / "coco_dataset.json"))
+        return COCO(str(folder / "coco.json"))
 
 
 def _shapes() -> dict[str, np.ndarray]:

@@ -63,7 +63,7 @@ def _plain(write: Callable[..., Path]) -> Callable[..., Path]:
 
 WRITERS: dict[str, tuple[str, Callable[[Path, Scene, str, str | Checkpoint, str], Path]]] = {
     "COCO JSON": ("instances.json", _plain(export.coco_json)),
-    "COCO data set": ("coco_dataset.json", _data_set),
+    "COCO data set": ("coco.json", _data_set),
     "VOC PNG": ("voc.zip", _plain(export.voc_zip)),
     "Overlay": ("overlay.png", _plain(export.overlay_png)),
     "Strip": ("strip.png", _strip),
