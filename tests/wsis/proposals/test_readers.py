@@ -232,7 +232,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused_before_it_is_read(
 ) -> None:
     path = tmp_path / "bomb.mat"
     scipy.io.savemat(path, {"masks": np.zeros((*masks.shape[1:], 2000), np.uint8)}, do_compression=True)
-    monkeypatch.setattr("wsis.proposals.readers.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("wsis.proposals.readers.checks.MOST_BYTES", 1 << 20)
     monkeypatch.setattr("wsis.proposals.matlab._Reader.matrix", lambda *_, **__: pytest.fail("it was read"))
     assert path.stat().st_size < 1 << 16
     with pytest.raises(WsisError, match="unpacks to more than"):
@@ -249,7 +249,7 @@ def test_packed_and_plain_files_of_moderate_size_are_read(tmp_path: Path, masks:
 def test_too_many_proposals_over_too_many_regions_are_refused(
     tmp_path: Path, masks: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsis.proposals.readers.MOST_CELLS", 1000)
+    monkeypatch.setattr("wsis.proposals.readers.checks.MOST_CELLS", 1000)
     height, width = masks.shape[1:]
     Image.fromarray(np.arange(height * width, dtype=np.uint16).reshape(height, width)).save(tmp_path / "many.png")
     lists = cells([np.array([i + 1]) for i in range(40)])
