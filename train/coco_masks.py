@@ -19,7 +19,7 @@ def by_photo(annotations: Path, images: Path) -> list[tuple[Path, tuple[dict, ..
     Crowds are left out, and so are annotations without a mask, of which stderr says how many.
 
     Args:
-        annotations: a JSON file with `images` and `annotations`; masks in COCO's RLE or polygons, see `wsis.shapes.mask`.
+        annotations: a JSON file with `images` and `annotations`; their masks as `wsis.shapes.mask` reads them.
         images: folder of the photos.
 
     Raises:
@@ -50,9 +50,7 @@ def by_photo(annotations: Path, images: Path) -> list[tuple[Path, tuple[dict, ..
         except ValueError as error:
             raise WsisError(f"{place} has no readable mask: {coco.short(error)}.") from error
     if missing:
-        print(
-            f"{annotations.name}: {missing} of {len(whole)} annotations have no mask and are left out", file=sys.stderr
-        )
+        print(f"{annotations.name}: {missing} of {len(whole)} annotations without a mask left out", file=sys.stderr)
     if not any(found.values()):
         raise WsisError(f"{annotations.name} holds no mask to learn from.")
     kept = [image for image, rles in found.items() if rles]
@@ -61,16 +59,15 @@ def by_photo(annotations: Path, images: Path) -> list[tuple[Path, tuple[dict, ..
 
 
 def _size(image: dict, shape: Any, place: str) -> shapes.Size:
-    size = (image.get("height"), image.get("width"))
-    if None in size and isinstance(shape, dict):
-        size = tuple(shape.get("size") or ()) if isinstance(shape.get("size"), list) else ()
-    if len(size) != 2 or not all(
-        type(side) in (int, float) and 0 < side < 2**16 and side == int(side) for side in size
-    ):
+    size = [image.get("height"), image.get("width")]
+    if None in size and isinstance(shape, dict) and isinstance(shape.get("size"), list):
+        size = shape["size"]
+    sides = [int(side) for side in size if type(side) in (int, float) and 0 < side < 2**16 and side % 1 == 0]
+    if len(size) != 2 or len(sides) != 2:
         if not shape:
             raise shapes.NoMaskError("it has no mask")
         raise WsisError(f"{place}: its image has no 'height' and 'width' in pixels.")
-    return int(size[0]), int(size[1])
+    return sides[0], sides[1]
 
 
 def _rle(shape: Any, size: shapes.Size, shares: bool) -> dict:
@@ -95,9 +92,7 @@ def _rle(shape: Any, size: shapes.Size, shares: bool) -> dict:
 
 
 def _photo(images: Path, image: dict, annotations: Path) -> Path:
-    """The photo's file: `file_name` below the folder, or in the folder itself where only that is there."""
-    parts = names.parts(str(image.get("file_name") or ""))
-    if not parts:
+    name = image.get("file_name")
+    if not isinstance(name, str) or not name.strip():
         raise WsisError(f"The image {coco.short(image.get('id'))} of {annotations.name} has no 'file_name'.")
-    whole, flat = Path(images, *parts), Path(images, parts[-1])
-    return flat if not whole.is_file() and flat.is_file() else whole
+    return names.below(images, name)

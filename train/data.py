@@ -173,7 +173,7 @@ def csv_labels(folder: Path) -> ImageLabels:
                         f"{file.name}, photo {i + 1}: there is no class '{name[:80]}'; expected VOC's names."
                     )
                 target[i, column[name]], weight[i, column[name]] = value
-    paths = tuple(Path(folder, "images", *names.parts(entry["image"].strip())) for entry in rows)
+    paths = tuple(names.below(Path(folder) / "images", entry["image"].strip()) for entry in rows)
     return ImageLabels(paths, target, weight)
 
 

@@ -76,7 +76,7 @@ def table_rows(enhancers: Iterable[str], steps: Iterable[int], default_step: int
 def photo_figures(
     pipeline: Pipeline, kit: Path, identity: str, rows: list[Row], settings: Settings, proposals: Path | None = None
 ) -> PhotoFigures:
-    """Analyse a photo once per enhancer and score every row, with foreign `proposals` (`wsis.proposals.sources`) if any."""
+    """Analyse a photo once per enhancer and score every row; `proposals` as `wsis.proposals.sources` reads them."""
     truth, path = data.voc_ground_truth(kit, identity), data.voc_photo(kit, identity)
     photo = image.read(path)
     size = (photo.shape[0], photo.shape[1])

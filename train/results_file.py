@@ -75,7 +75,7 @@ def read(file: Path, photos: Iterable[str], classes: int) -> Results:
         image = listing.image_of(photo)
         if image is not None and owners.setdefault(image, photo) != photo:
             raise WsisError(
-                f"The image {coco.short(image)} of {file.name} may be {owners[image]} or {photo}. Name images as the photos."
+                f"The image {coco.short(image)} of {file.name} may be {owners[image]} or {photo}. Name it as the photo."
             )
     numbers = {photo: _ranked(listing, listing.by_image.get(image, [])) for image, photo in owners.items()}
     others = len(listing.entries) - sum(map(len, numbers.values()))

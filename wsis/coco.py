@@ -38,9 +38,9 @@ def short(value: Any) -> str:
 class Listing:
     """Entries of a COCO file, and how to find those of a photo.
 
-    **Which image a photo is.** By file name first: the image whose `file_name` ends in the photo's name, with or without
-    ending, folders of either system. Of several such images the one counts that shares most folders with the photo, then
-    the one whose ending is the same; if that leaves two, the file cannot say which it is and is refused. Letters of
+    **Which image a photo is.** By name first: the image whose `file_name` is the photo's without folders, of either
+    system, with or without ending. Of several such images the one counts that shares most folders with the photo, then
+    the one whose ending is the same; where that leaves two, the file cannot say which it is and is refused. Letters of
     another case count only where no name fits to the letter. Only if no name fits, by `id`: as text, else as a number
     (139 is 000000000139, 3.0 is 3), unless the image of that id is named by another number. Entries of two images are
     never mixed.
@@ -84,8 +84,8 @@ class Listing:
 
         Args:
             photo: its name, with or without folders and ending, or the id of its image; None: that of the file.
-            own: the file is that photo's if it is named like it, or if no photo is named: then a file of one image is of
-                that image, whatever its id or name, and one without ids is too.
+            own: the file is one photo's. If it is named like it, or no photo is, and it holds one image or says nothing
+                of images, all entries are the photo's whatever that image's id and name.
 
         Raises:
             WsisError: the file does not say which entries these are, or has none for the photo.
@@ -99,10 +99,10 @@ class Listing:
             return list(range(len(self.entries)))
         image = self.image_of(name)
         if image is None or image not in self.by_image:
-            some = short(", ".join([title(self.titles.get(one, [one])[0]) for one in self.ids[:5]]))
+            some = short(", ".join([title(self.titles.get(one, [one])[0]) for one in list(self.by_image)[:5]]))
             raise WsisError(
-                f"{self.file.name} has no proposals for image '{short(title(name))}'; it covers {len(self.by_image)} "
-                f"images ({some} ...)."
+                f"{self.file.name} has no proposals for image '{short(title(name))}'; it has some for "
+                f"{len(self.by_image)} ({some}{', ...' if len(self.by_image) > 5 else ''})."
             )
         return self.by_image[image]
 
@@ -159,8 +159,8 @@ class Listing:
         if len(best) > 1:
             some = short(", ".join(self.titles[image][0] for image in best))
             raise WsisError(
-                f"{self.file.name} has several images named '{short(title(photo))}' ({some}) and does not say which one "
-                "the photo is. Give each photo a file of its own."
+                f"{self.file.name} has several images named '{short(title(photo))}' ({some}); the photo may be any. "
+                "Give each photo a file of its own."
             )
         return best[0] if best else None
 

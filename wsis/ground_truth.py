@@ -52,8 +52,8 @@ def read(classes: Path, instances: Path | None, count: int = len(voc.CLASSES)) -
     semantic = semantic.astype(np.uint8)
     if not highest and (semantic == VOID).any():
         raise WsisError(
-            f"{classes.name} in {classes.parent.name} holds 0 and 255 only, foreground but no class. Give the pixels of "
-            "class c, counted from 0, the number c + 1."
+            f"{classes.name} in {classes.parent.name} holds 0 and 255 only: foreground, but no class. Give the pixels "
+            "of class c, counted from 0, the number c + 1."
         )
     objects = _areas(semantic) if instances is None else _index(instances)
     if objects.shape != semantic.shape:

@@ -47,7 +47,7 @@ def read(file: Path, check: Callable[[tuple[int, int]], None] = lambda _: None) 
     index = _voc_index(pixels) if mode in ("RGB", "RGBA") else None
     if index is None:
         raise WsisError(
-            f"{file.name} is a colour image ({mode}); expected an index PNG, in grey or with a palette, or VOC's colours."
+            f"{file.name} is a colour image ({mode}); expected an index PNG, grey or with a palette, or VOC's colours."
         )
     return index
 

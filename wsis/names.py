@@ -52,6 +52,13 @@ def parts(name: str) -> tuple[str, ...]:
     )
 
 
+def below(folder: Path, name: str) -> Path:
+    """The file that a list calls `name`: below the folder, or in it where only that is there; of Windows' paths too."""
+    path = parts(name)
+    ways = [folder / name, folder.joinpath(*path), folder.joinpath(*path[-1:])]
+    return next((way for way in ways if way.is_file()), folder / name)
+
+
 def bare(name: str) -> str:
     """A file's name without a photo's ending; other dots stay."""
     stem, dot, ending = name.rpartition(".")

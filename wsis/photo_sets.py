@@ -68,13 +68,14 @@ def collect(folder: Path) -> tuple[Pair, ...]:
 
     The first layout that is found counts, in the folder itself or up to three folders deeper:
 
-    * a VOC devkit: `JPEGImages/STEM.jpg`, `SegmentationClass/STEM.png`, `SegmentationObject/STEM.png`; where
-      there is an `ImageSets/Segmentation/val.txt`, only those that it names, see `wsis.names.listed`, because others may
-      have trained the model;
+    * a VOC devkit: `JPEGImages/STEM.jpg`, `SegmentationClass/STEM.png`, `SegmentationObject/STEM.png`; where there is
+      an `ImageSets/Segmentation/val.txt`, only those that it names, see `wsis.names.listed`, because others may have
+      trained the model;
     * `images/STEM.jpg`, `classes/STEM.png`, `masks/STEM.png`: class indices and instance indices;
     * `STEM.jpg` beside `STEM.png`, its class indices; every connected area of a class is an instance.
 
-    Endings may be in any case. Photos without masks are left out. Class c of the model has index c + 1 (VOC's numbers for `voc-lite`).
+    Endings may be in any case. Photos without masks are left out. Class c of the model has index c + 1 (VOC's numbers
+    for `voc-lite`).
 
     Raises:
         WsisError: no such folder, no photo with masks in it or none that its list names, or too many.
@@ -182,8 +183,8 @@ def _listed(place: Path, found: dict[str, Pair]) -> dict[str, Pair]:
     if found and not kept:
         said = f"'{wanted[0][:80]}' and the like" if wanted else "nothing"
         raise WsisError(
-            f"{listing.name} in ImageSets/Segmentation names none of the {len(found)} photos with masks that are there, but "
-            f"{said}. Put one name a line, or delete the list to take them all."
+            f"{listing.name} in ImageSets/Segmentation names none of the {len(found)} photos with masks, but {said}. "
+            "Put one name a line, or delete the list to take them all."
         )
     return kept
 

@@ -24,6 +24,7 @@ class OtherSizeError(ValueError):
     """The mask belongs to a photo of another size, `found`."""
 
     def __init__(self, found: tuple[Any, ...]) -> None:
+        """Keep the size (height, width) as the file gives it."""
         super().__init__("another size")
         self.found = found
 
@@ -51,7 +52,7 @@ def mask(shape: Any, size: Size, shares: bool = False) -> np.ndarray:
         counts = runs(shape, size)
         return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size, order="F")
     if not isinstance(shape, list):
-        raise ValueError("a mask is neither")
+        raise ValueError("a text or a number is no mask")
     pixels = rows(shape, size)
     if pixels is not None:
         return pixels

@@ -26,9 +26,7 @@ def check(source: Path) -> None:
     if not source.is_dir():
         listing = _listing(source)
         if not listing.by_image:
-            raise WsisError(
-                f"{source.name} does not say which photos its proposals belong to: no entry has an 'image_id'."
-            )
+            raise WsisError(f"{source.name} does not say whose proposals they are: no entry has an 'image_id'.")
 
 
 def read(source: Path, name: str, photo: Path, size: Size) -> ProposalSet:

@@ -1,7 +1,7 @@
 """Proposals of other tools: MCG and COB (.mat), PRM, COCO results and RLE (.json, also SAM's), label images (.png).
 
-A file that does not hold what its ending promises is refused with what was expected and what was found. Single masks that
-cannot cover a pixel are left out, and a note says so.
+A file that does not hold what its ending promises is refused with what was expected and what was found. Single masks
+that cover no pixel are left out, and a note says so.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ def of_entries(listing: coco.Listing, numbers: Sequence[int], size: Size) -> Pro
 
 def _expected(path: Path, place: int) -> str:
     return (
-        f"{path.name}, proposal {place}: expected a COCO RLE {{'size': [height, width], 'counts': ...}}, polygons or rows "
-        "of pixels"
+        f"{path.name}, proposal {place}: expected a COCO RLE {{'size': [height, width], 'counts': ...}}, polygons or "
+        "rows of pixels"
     )
 
 
