@@ -135,7 +135,7 @@ def runs(shape: dict, size: Size) -> np.ndarray:
         raise ValueError("its 'size' or its 'counts' is missing")
     if tuple(found) != tuple(size):
         raise OtherSizeError(tuple(found))
-    lengths = _decompressed(counts.encode("ascii", "replace")) if isinstance(counts, str) else _whole(counts)
+    lengths = _decompressed(counts.encode("utf-8", "surrogatepass")) if isinstance(counts, str) else _whole(counts)
     if lengths.min(initial=0) < 0 or lengths.sum() != size[0] * size[1]:
         raise ValueError(f"the runs add up to {lengths.sum()} pixels, not {size[0] * size[1]}")
     return lengths
