@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.fuzz.seeds import grey_png
 from tests.helpers.small_analysis import CAT, DOG, SIZE, WORK, small_analysis
 from train.scenes import scene
 from wsis import ground_truth, image, matching, metrics, photo_sets, tuning, voc
@@ -294,6 +296,52 @@ def test_collect_takes_only_val_of_a_devkit(kit, tmp_path):
     assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["s2"]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfs2\r\n", "s2\r\nelse\r\n".encode("utf-16"), "s2\n".encode("utf-16-be"), b"# held out\ns2.jpg\n",
+        b"JPEGImages/s2.jpg SegmentationClass/s2.png\n", b"JPEGImages\\s2.JPG", b"s2  1\ns9 -1", b"\n\n  s2\t\n",
+    ],
+)  # fmt: skip
+def test_collect_reads_a_list_in_any_writing(kit, tmp_path, content):
+    shutil.copytree(kit, tmp_path / "kit")
+    listing = tmp_path / "kit" / "ImageSets" / "Segmentation" / "val.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_bytes(content)
+    assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["s2"]
+
+
+@pytest.mark.parametrize("content", [b"", b"else\nother\n", b"# s2", "\ufeff".encode("utf-16"), bytes(50)])
+def test_a_list_that_names_nothing_takes_nothing(kit, tmp_path, content):
+    shutil.copytree(kit, tmp_path / "kit")
+    listing = tmp_path / "kit" / "ImageSets" / "Segmentation" / "val.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_bytes(content)
+    with pytest.raises(WsisError, match=r"val.txt in ImageSets/Segmentation names none of the 3 photos"):
+        photo_sets.collect(tmp_path)
+
+
+def test_names_with_spaces_may_be_listed(kit, tmp_path):
+    shutil.copytree(kit, tmp_path / "kit")
+    for file in [*(tmp_path / "kit").rglob("s1.*")]:
+        file.rename(file.with_name(f"my photo 1{file.suffix}"))
+    listing = tmp_path / "kit" / "ImageSets" / "Segmentation" / "val.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_text("my photo 1\n")
+    assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["my photo 1"]
+
+
+@pytest.mark.parametrize(("photo", "mask"), [("DSC1.JPG", "DSC1.PNG"), ("x.jpeg", "x.Png"), ("y.TIFF", "y.png")])
+def test_collect_knows_endings_in_any_case(tmp_path, photo, mask):
+    for layout in (("", "", ""), *photo_sets.LAYOUTS):
+        place = tmp_path / (layout[0] or "flat")
+        for folder, name in zip(layout, (photo, mask, mask), strict=True):
+            (place / folder).mkdir(parents=True, exist_ok=True)
+            (place / folder / name).write_bytes(b"")
+        (pair,) = photo_sets.collect(place)
+        assert (pair.photo.name, pair.classes.name) == (photo, mask)
+
+
 def test_collect_says_what_it_expects(tmp_path):
     with pytest.raises(WsisError, match="SegmentationObject"):
         photo_sets.collect(tmp_path)
@@ -310,6 +358,41 @@ def test_connected_areas_are_instances(tmp_path):
     assert sorted(truth.categories) == [2, 2, 2, 4]
     np.testing.assert_array_equal(truth.masks.any(0), (semantic > 0) & (semantic < 255))
     assert truth.masks.sum(0).max() == 1
+
+
+def test_classes_of_any_depth_are_read(tmp_path):
+    index = np.zeros((20, 30), np.uint8)
+    index[2:8, 3:9], index[10:15, 3:9], index[10:15, 12:20] = 1, 2, 3
+    Image.fromarray(index.astype(np.uint16)).save(tmp_path / "16.png")
+    Image.fromarray(voc.palette()[index]).save(tmp_path / "colours.png")
+    for bits in (2, 4, 8):
+        (tmp_path / f"{bits}.png").write_bytes(grey_png(index, bits))
+    for name in ("2", "4", "8", "16", "colours"):
+        truth = ground_truth.read(tmp_path / f"{name}.png", tmp_path / f"{name}.png")
+        assert truth.semantic.dtype == np.uint8
+        np.testing.assert_array_equal(truth.semantic, index)
+        np.testing.assert_array_equal(truth.masks, np.stack([index == n for n in (1, 2, 3)]))
+        assert truth.categories.tolist() == [0, 1, 2]
+
+
+def test_a_mask_of_foreground_is_no_photo_without_instances(tmp_path, pipeline, kit):
+    photo = photo_sets.collect(kit)[0].photo
+    index = np.zeros((96, 128), np.uint8)
+    index[2:50, 3:90] = 255
+    Image.fromarray(index).save(tmp_path / "a.png")
+    Image.fromarray(index // 255).save(tmp_path / "class1.png")
+    for instances in (None, tmp_path / "a.png"):
+        with pytest.raises(WsisError, match="0 and 255 only: foreground, but no class"):
+            tuning.measure(pipeline, photo_sets.Pair("a", photo, tmp_path / "a.png", instances))
+    with pytest.raises(WsisError, match="holds no number of an instance, though its classes name 1"):
+        ground_truth.read(tmp_path / "class1.png", tmp_path / "a.png")
+    Image.fromarray(index * 0).save(tmp_path / "a.png")
+    assert not len(ground_truth.read(tmp_path / "a.png", tmp_path / "a.png").masks)  # a photo without instances
+
+
+def test_a_proposal_too_small_for_the_grid_is_suppressed_as_in_the_pipeline():
+    members, areas = np.eye(3, dtype=bool)[[0, 0, 1, 2, 2]], np.array([0, 0, 5], np.float32)
+    assert tuning._kept(members, areas, np.zeros(5, np.int64), 0.3) == [0, 2, 3]
 
 
 @pytest.mark.parametrize(
