@@ -99,7 +99,7 @@ def test_letters_of_another_case_count_only_where_none_fits_and_one_does():
 
 def test_damaged_files_never_mix_images():
     twice = coco.Listing(Path("a.json"), [{"image_id": 1}], [{"id": 1, "file_name": n} for n in ("a.jpg", "b.jpg")])
-    with pytest.raises(WsisError, match="gives the id 1 to several images: a.jpg and b.jpg"):
+    with pytest.raises(WsisError, match=r"gives the id 1 to several images: a.jpg and b.jpg"):
         twice.image_of("a")
     with pytest.raises(WsisError, match="several images whose id is the number 7"):
         listing(None, ["07", "007"]).of_photo("7")

@@ -55,7 +55,7 @@ def test_vocs_colours_are_turned_back(tmp_path, alpha):
 @pytest.mark.parametrize("colour", [(0, 0, 0), (1, 1, 1), (255, 255, 255), (128, 0, 1), (128, 0, 0, 100)])
 def test_other_colours_are_refused(tmp_path, colour):
     Image.new("RGBA" if len(colour) == 4 else "RGB", (4, 3), colour).save(tmp_path / "a.png")
-    with pytest.raises(WsisError, match="colour image .*expected an index PNG"):
+    with pytest.raises(WsisError, match=r"colour image .*expected an index PNG"):
         index_png.read(tmp_path / "a.png")
 
 

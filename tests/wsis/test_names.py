@@ -36,8 +36,9 @@ def test_a_folder_that_grows_is_looked_at_again(tmp_path):
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        ("a", "a"), ("a.jpg", "a"), ("JPEGImages/a.jpg", "a"), ("x\\a.JPG", "a"), ("a 1", "a"), ("a\t-1", "a"), ("a,dog", "a"),
-        ("  a  ", "a"), ('"my cat.jpg"', "my cat"), ("my cat", "my cat"), ("cat 1", "cat 1"), ("cat 0", "cat"),
+        ("a", "a"), ("a.jpg", "a"), ("JPEGImages/a.jpg", "a"), ("x\\a.JPG", "a"), ("a 1", "a"), ("a\t-1", "a"),
+        ("a,dog", "a"), ("  a  ", "a"), ('"my cat.jpg"', "my cat"), ("my cat", "my cat"), ("cat 1", "cat 1"),
+        ("cat 0", "cat"),
         ("a # good", "a"), ("#1", "#1"), ("b.v2", "b.v2"), ("b.v2.png", "b.v2"), ("cafe\u0301.jpg", "caf\u00e9"),
         ("2007_000063", "2007_000063"), ("x/a.jpg x/a.png", "a"), ("else 1", "else"),
     ],

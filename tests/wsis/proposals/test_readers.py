@@ -320,7 +320,8 @@ def test_a_file_of_images_whose_entries_name_none_is_refused(tmp_path: Path, mas
 
 @pytest.mark.parametrize("bad", [{"segmentation": []}, {"segmentation": None}, {"bbox": [1, 2, 3, 4]},
                                  {"segmentation": [[1, 2, 3, 4]]}, {"segmentation": [[5, 5, 5, 5, 5, 5]]},
-                                 {"segmentation": {}}, {"segmentation": {"size": [*SIZE], "counts": [1230]}}])  # fmt: skip
+                                 {"segmentation": {}},
+                                 {"segmentation": {"size": [*SIZE], "counts": [1230]}}])  # fmt: skip
 def test_an_entry_without_a_mask_is_left_out_and_said(tmp_path: Path, masks: np.ndarray, bad: dict) -> None:
     good = [{"segmentation": rle(m), "score": 0.5} for m in masks[:2]]
     found = read(write(tmp_path / "a.json", [good[0], bad | {"score": 0.9}, good[1]]), SIZE)
@@ -355,7 +356,8 @@ def test_rows_of_pixels_are_a_mask(tmp_path: Path, masks: np.ndarray, kind: type
 
 
 @pytest.mark.parametrize(
-    "shape", [[5, 5, 15, 5, 15, 20, 5, 20], [[5, 5], [15, 5], [15, 20], [5, 20]], [[[5, 5], [15, 5], [15, 20], [5, 20]]],
+    "shape", [[5, 5, 15, 5, 15, 20, 5, 20], [[5, 5], [15, 5], [15, 20], [5, 20]],
+              [[[5, 5], [15, 5], [15, 20], [5, 20]]],
               [[5 / 41, 5 / 30, 15 / 41, 5 / 30, 15 / 41, 20 / 30, 5 / 41, 20 / 30]]]
 )  # fmt: skip
 def test_polygons_of_other_tools(tmp_path: Path, shape: list) -> None:
@@ -391,9 +393,7 @@ def test_probabilities_are_cut_at_one_half(tmp_path: Path, masks: np.ndarray) ->
     assert same(read(tmp_path / "a.mat", SIZE), masks)
     for wrong in (np.where(masks.transpose(1, 2, 0), 4.0, -4.0), np.arange(1230).reshape(SIZE)):  # logits, labels
         scipy.io.savemat(tmp_path / "a.mat", {"masks": wrong})
-        with pytest.raises(
-            WsisError, match=r"mask 0 .from 0. of 'masks': it holds .*expected 0 and 1, or probabilities"
-        ):
+        with pytest.raises(WsisError, match=r"mask 0 .from 0. of 'masks': it holds .*expected 0 and 1, or prob"):
             read(tmp_path / "a.mat", SIZE)
 
 

@@ -36,7 +36,7 @@ def test_endings_in_a_folder_may_be_in_any_case(tmp_path, ending):
     Image.fromarray(box(4).astype(np.uint8)).save(tmp_path / f"up.{ending}", "PNG")
     found = sources.read(tmp_path, "up", Path("photos/up.JPG"), SIZE)
     assert np.array_equal(found.mask(0), box(4))
-    with pytest.raises(WsisError, match="has no down.mat, .json or .png"):
+    with pytest.raises(WsisError, match=r"has no down.mat, .json or .png"):
         sources.read(tmp_path, "down", Path("down.jpg"), SIZE)
 
 
