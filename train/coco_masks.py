@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from wsis import coco, names, shapes
+from wsis import coco_listing, photo_names, shapes
 from wsis.errors import WsisError
 
 
@@ -25,30 +25,30 @@ def by_photo(annotations: Path, images: Path) -> list[tuple[Path, tuple[dict, ..
     Raises:
         WsisError: it is no such file, or an annotation is damaged, of another size or of no image; or no mask is left.
     """
-    content = coco.load(annotations)
+    content = coco_listing.load(annotations)
     parts = [content.get(key) if isinstance(content, dict) else None for key in ("images", "annotations")]
     for part in parts:
         if not isinstance(part, list) or not all(isinstance(one, dict) for one in part):
             raise WsisError(f"{annotations.name} is no COCO data set: expected lists of 'images' and 'annotations'.")
-    photos = {coco.text(one.get("id")): one for one in parts[0]}
+    photos = {coco_listing.text(one.get("id")): one for one in parts[0]}
     whole = [(i, entry) for i, entry in enumerate(parts[1]) if not entry.get("iscrowd")]
     shares = shapes.in_shares(entry.get("segmentation") for _, entry in whole)
     found: dict[str, list[dict]] = {}
     missing = 0
     for number, entry in whole:
         place = f"Annotation {number} (from 0) of {annotations.name}"
-        image = coco.text(entry.get("image_id"))
+        image = coco_listing.text(entry.get("image_id"))
         if entry.get("image_id") is None or image not in photos:
-            raise WsisError(f"{place} belongs to the image {coco.short(image)}, which 'images' does not list.")
+            raise WsisError(f"{place} belongs to the image {coco_listing.short(image)}, which 'images' does not list.")
         shape = entry.get("segmentation")
         try:
             found.setdefault(image, []).append(_rle(shape, _size(photos[image], shape, place), shares))
         except shapes.NoMaskError:
             missing += 1
         except shapes.OtherSizeError as error:
-            raise WsisError(f"{place} has the size {coco.short(error.found)}, its image another.") from error
+            raise WsisError(f"{place} has the size {coco_listing.short(error.found)}, its image another.") from error
         except ValueError as error:
-            raise WsisError(f"{place} has no readable mask: {coco.short(error)}.") from error
+            raise WsisError(f"{place} has no readable mask: {coco_listing.short(error)}.") from error
     if missing:
         print(f"{annotations.name}: {missing} of {len(whole)} annotations without a mask left out", file=sys.stderr)
     if not any(found.values()):
@@ -94,5 +94,5 @@ def _rle(shape: Any, size: shapes.Size, shares: bool) -> dict:
 def _photo(images: Path, image: dict, annotations: Path) -> Path:
     name = image.get("file_name")
     if not isinstance(name, str) or not name.strip():
-        raise WsisError(f"The image {coco.short(image.get('id'))} of {annotations.name} has no 'file_name'.")
-    return names.below(images, name)
+        raise WsisError(f"The image {coco_listing.short(image.get('id'))} of {annotations.name} has no 'file_name'.")
+    return photo_names.below(images, name)

@@ -23,7 +23,7 @@ from pycocotools import mask as coco_mask
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from train import coco_masks, parallel
-from wsis import index_png, names, voc
+from wsis import index_png, photo_names, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import GroundTruth, voc_ground_truth  # noqa: F401 - evaluation reads them from here too
 from wsis.image import SUFFIXES
@@ -84,7 +84,7 @@ class InstanceMasks:
 
 
 def voc_ids(kit: Path, split: str, half: Half = "all") -> tuple[str, ...]:
-    """Ids of a split of a devkit folder (`.../VOC2012`), in file order; see `wsis.names.listed`.
+    """Ids of a split of a devkit folder (`.../VOC2012`), in file order; see `wsis.photo_names.listed`.
 
     Args:
         kit: devkit folder.
@@ -94,7 +94,7 @@ def voc_ids(kit: Path, split: str, half: Half = "all") -> tuple[str, ...]:
     for folder in ("Main", "Segmentation"):
         file = Path(kit) / "ImageSets" / folder / f"{split}.txt"
         if file.exists():
-            ids = tuple(names.listed(file.read_bytes(), _stems(Path(kit))))
+            ids = tuple(photo_names.listed(file.read_bytes(), _stems(Path(kit))))
             kept = set({"all": sorted(ids), "even": sorted(ids)[::2], "odd": sorted(ids)[1::2]}[half])
             return tuple(identity for identity in ids if identity in kept)
     raise WsisError(f"{kit} has no split '{split}': expected ImageSets/Main/{split}.txt, as in a VOC devkit.")
@@ -114,7 +114,7 @@ def _is_photo(file: Path) -> bool:
 def voc_photo(kit: Path, identity: str) -> Path:
     """The photo of an id, its ending in any case."""
     folder = Path(kit) / "JPEGImages"
-    return names.find(folder, identity, (".jpg", ".jpeg", ".png")) or folder / f"{identity}.jpg"
+    return photo_names.find(folder, identity, (".jpg", ".jpeg", ".png")) or folder / f"{identity}.jpg"
 
 
 def voc_labels(kit: Path, split: str) -> ImageLabels:
@@ -127,14 +127,14 @@ def voc_labels(kit: Path, split: str) -> ImageLabels:
         file = kit / "ImageSets" / "Main" / f"{name}_{split}.txt"
         if not file.exists():
             raise WsisError(f"{file} is missing: it should hold '{name}' labels, one 'ID 1' or 'ID -1' a line.")
-        for line in names.text(file.read_bytes()).splitlines():
+        for line in photo_names.text(file.read_bytes()).splitlines():
             if line.strip():
                 identity, _, value = "\t".join(line.rsplit(maxsplit=1)).partition("\t")
-                if names.bare(identity) not in row or value not in ("1", "0", "-1"):
+                if photo_names.bare(identity) not in row or value not in ("1", "0", "-1"):
                     raise WsisError(
                         f"{file.name}: expected an id of the split and 1, 0 or -1, got '{line.strip()[:80]}'."
                     )
-                values[row[names.bare(identity)], column] = int(value)
+                values[row[photo_names.bare(identity)], column] = int(value)
     paths = tuple(voc_photo(kit, name) for name in ids)
     return ImageLabels(paths, (values > 0).astype(np.float32), (values != 0).astype(np.float32))
 
@@ -148,7 +148,7 @@ def csv_labels(folder: Path) -> ImageLabels:
     file = Path(folder) / "labels.csv"
     if not file.is_file():
         raise WsisError(f"{file} is missing: it should hold the columns {', '.join(CSV_COLUMNS)}.")
-    reader = csv.DictReader(io.StringIO(names.text(file.read_bytes()), newline=""), skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(photo_names.text(file.read_bytes()), newline=""), skipinitialspace=True)
     found = [name.strip().lower() for name in reader.fieldnames or ()]
     if lacking := [name for name in CSV_COLUMNS if name not in found]:
         raise WsisError(f"{file.name} lacks the column '{lacking[0]}': expected {', '.join(CSV_COLUMNS)}, with commas.")
@@ -173,7 +173,7 @@ def csv_labels(folder: Path) -> ImageLabels:
                         f"{file.name}, photo {i + 1}: there is no class '{name[:80]}'; expected VOC's names."
                     )
                 target[i, column[name]], weight[i, column[name]] = value
-    paths = tuple(names.below(Path(folder) / "images", entry["image"].strip()) for entry in rows)
+    paths = tuple(photo_names.below(Path(folder) / "images", entry["image"].strip()) for entry in rows)
     return ImageLabels(paths, target, weight)
 
 
@@ -184,7 +184,8 @@ def mask_folder(folder: Path) -> list[InstanceMasks]:
         raise WsisError(f"There is no folder {images}.")
     photos = sorted(file for file in images.iterdir() if _is_photo(file))
     return [
-        InstanceMasks(file, names.find(masks, file.stem, (".png",)) or masks / f"{file.stem}.png") for file in photos
+        InstanceMasks(file, photo_names.find(masks, file.stem, (".png",)) or masks / f"{file.stem}.png")
+        for file in photos
     ]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from wsis import coco, shapes
+from wsis import coco_listing, shapes
+from wsis.coco_listing import short
 from wsis.errors import WsisError
 
 
@@ -24,7 +25,7 @@ class Results:
         numbers: of the entries of each photo, by falling score.
     """
 
-    listing: coco.Listing
+    listing: coco_listing.Listing
     numbers: dict[str, list[int]]
 
     def of(self, photo: str, size: shapes.Size) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,10 +44,10 @@ class Results:
                 mask[:] = shapes.mask(entry.get("segmentation"), size, shares)
             except shapes.OtherSizeError as error:
                 raise WsisError(
-                    f"{place} has the size {coco.short(list(error.found))}; the photo has {list(size)} (height, width)."
+                    f"{place} has the size {short(list(error.found))}; the photo has {list(size)} (height, width)."
                 ) from error
             except ValueError as error:
-                raise WsisError(f"{place} has no readable 'segmentation': {coco.short(error)}.") from error
+                raise WsisError(f"{place} has no readable 'segmentation': {short(error)}.") from error
         categories = np.array([int(entry["category_id"]) - 1 for entry in found], np.int64)
         return masks, categories, np.array([entry["score"] for entry in found], np.float32)
 
@@ -55,17 +56,17 @@ def read(file: Path, photos: Iterable[str], classes: int) -> Results:
     """Read a results file.
 
     Args:
-        file: a list of COCO results, `category_id` from 1; `image_id` as `wsis.coco.Listing` matches it.
+        file: a list of COCO results, `category_id` from 1; `image_id` as `wsis.coco_listing.Listing` matches it.
         photos: names of those that count. Entries of others are left out, and stderr says how many.
         classes: how many there are.
 
     Raises:
         WsisError: it is no such file; an entry has no image, class or finite score; or none belongs to these photos.
     """
-    content = coco.load(file)
+    content = coco_listing.load(file)
     if content == []:
-        return Results(coco.Listing(file, []), {})
-    listing = coco.Listing.of(file, content)
+        return Results(coco_listing.Listing(file, []), {})
+    listing = coco_listing.Listing.of(file, content)
     if listing is None:
         raise WsisError(f"{file.name} is no list of COCO results ('image_id', 'category_id', 'segmentation', 'score').")
     for number, entry in enumerate(listing.entries):
@@ -75,21 +76,21 @@ def read(file: Path, photos: Iterable[str], classes: int) -> Results:
         image = listing.image_of(photo)
         if image is not None and owners.setdefault(image, photo) != photo:
             raise WsisError(
-                f"The image {coco.short(image)} of {file.name} may be {owners[image]} or {photo}. Name it as the photo."
+                f"The image {short(image)} of {file.name} may be {owners[image]} or {photo}. Name it as the photo."
             )
     numbers = {photo: _ranked(listing, listing.by_image.get(image, [])) for image, photo in owners.items()}
     others = len(listing.entries) - sum(map(len, numbers.values()))
     if others == len(listing.entries):
         raise WsisError(
             f"No entry of {file.name} belongs to a photo of the split: its images are "
-            f"{coco.short(', '.join(listing.ids[:5]))}. An image_id is the photo's name without ending."
+            f"{short(', '.join(listing.ids[:5]))}. An image_id is the photo's name without ending."
         )
     if others:
         print(f"{file.name}: {others} of {len(listing.entries)} entries belong to other photos", file=sys.stderr)
     return Results(listing, numbers)
 
 
-def _ranked(listing: coco.Listing, numbers: Sequence[int]) -> list[int]:
+def _ranked(listing: coco_listing.Listing, numbers: Sequence[int]) -> list[int]:
     return sorted(numbers, key=lambda number: -listing.entries[number]["score"])
 
 
@@ -99,10 +100,10 @@ def _check(place: str, entry: dict, classes: int) -> None:
     category, score = entry.get("category_id"), entry.get("score")
     if not _is_number(category) or category != int(category) or not 1 <= category <= classes:
         raise WsisError(
-            f"{place} has the category_id {coco.short(category)}; expected 1 to {classes}, numbered as VOC's classes."
+            f"{place} has the category_id {short(category)}; expected 1 to {classes}, numbered as VOC's classes."
         )
     if not _is_number(score):
-        raise WsisError(f"{place} has the score {coco.short(score)}; expected a finite number.")
+        raise WsisError(f"{place} has the score {short(score)}; expected a finite number.")
 
 
 def _is_number(value: Any) -> bool:

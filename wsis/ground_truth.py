@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wsis import index_png, names, voc
+from wsis import index_png, photo_names, voc
 from wsis.errors import WsisError
 from wsis.metrics import VOID
 from wsis.proposals import ProposalSet
@@ -81,7 +81,7 @@ def voc_ground_truth(kit: Path, identity: str) -> GroundTruth:
     """Masks of a photo of a devkit with `SegmentationObject` and `SegmentationClass`, see `read`."""
     found = []
     for folder in ("SegmentationClass", "SegmentationObject"):
-        file = names.find(Path(kit) / folder, identity, (".png",))
+        file = photo_names.find(Path(kit) / folder, identity, (".png",))
         found.append(file or Path(kit) / folder / f"{identity}.png")
     return read(found[0], found[1])
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from wsis import names
+from wsis import photo_names
 from wsis.errors import WsisError
 
 LAYOUTS = (("JPEGImages", "SegmentationClass", "SegmentationObject"), ("images", "classes", "masks"))
@@ -69,7 +69,7 @@ def collect(folder: Path) -> tuple[Pair, ...]:
     The first layout that is found counts, in the folder itself or up to three folders deeper:
 
     * a VOC devkit: `JPEGImages/STEM.jpg`, `SegmentationClass/STEM.png`, `SegmentationObject/STEM.png`; where there is
-      an `ImageSets/Segmentation/val.txt`, only those that it names, see `wsis.names.listed`, because others may have
+      an `ImageSets/Segmentation/val.txt`, only those that it names (`wsis.photo_names.listed`), because others may have
       trained the model;
     * `images/STEM.jpg`, `classes/STEM.png`, `masks/STEM.png`: class indices and instance indices;
     * `STEM.jpg` beside `STEM.png`, its class indices; every connected area of a class is an instance.
@@ -155,14 +155,14 @@ def _pairs(place: Path) -> dict[str, Pair]:
             found = {
                 file.stem: Pair(file.stem, file, mask, objects)
                 for file in _photos(place / photos)
-                if (mask := names.find(place / classes, file.stem, MASK_SUFFIXES))
-                and (objects := names.find(place / instances, file.stem, MASK_SUFFIXES))
+                if (mask := photo_names.find(place / classes, file.stem, MASK_SUFFIXES))
+                and (objects := photo_names.find(place / instances, file.stem, MASK_SUFFIXES))
             }
             return _listed(place, found)
     return {
         file.stem: Pair(file.stem, file, mask)
         for file in _photos(place)
-        if file.suffix.lower() != ".png" and (mask := names.find(place, file.stem, MASK_SUFFIXES))
+        if file.suffix.lower() != ".png" and (mask := photo_names.find(place, file.stem, MASK_SUFFIXES))
     }
 
 
@@ -178,7 +178,7 @@ def _listed(place: Path, found: dict[str, Pair]) -> dict[str, Pair]:
         return found
     if listing.stat().st_size > MOST_LIST:
         raise WsisError(f"{listing.name} is longer than {MOST_LIST // 2**20} MB. Leave out what names no photo.")
-    wanted = names.listed(listing.read_bytes(), found)
+    wanted = photo_names.listed(listing.read_bytes(), found)
     kept = {name: found[name] for name in wanted if name in found}
     if found and not kept:
         said = f"'{wanted[0][:80]}' and the like" if wanted else "nothing"

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from wsis import coco, names
+from wsis import coco_listing, photo_names
 from wsis.errors import WsisError
 from wsis.proposals import readers
 from wsis.proposals.proposal_set import ProposalSet, Size
@@ -47,13 +47,13 @@ def read(source: Path, name: str, photo: Path, size: Size) -> ProposalSet:
     if not source.is_dir():
         listing = _listing(source)
         return json_files.of_entries(listing, listing.of_photo(path, own=False), size)
-    file = names.find(source, name, SUFFIXES)
+    file = photo_names.find(source, name, SUFFIXES)
     if file is None:
         raise WsisError(f"There are no proposals for {photo.name}: {source} has no {name}.mat, .json or .png.")
     return readers.read(file, size, path)
 
 
-def _listing(source: Path) -> coco.Listing:
+def _listing(source: Path) -> coco_listing.Listing:
     try:
         stamp = source.stat().st_mtime_ns
     except OSError as error:
@@ -65,5 +65,5 @@ def _listing(source: Path) -> coco.Listing:
 
 
 @lru_cache(maxsize=1)
-def _parsed(source: Path, _stamp: int) -> coco.Listing:
-    return json_files.listed(source, coco.load(source))
+def _parsed(source: Path, _stamp: int) -> coco_listing.Listing:
+    return json_files.listed(source, coco_listing.load(source))

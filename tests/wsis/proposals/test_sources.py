@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsis import coco
+from wsis import coco_listing
 from wsis.errors import WsisError
 from wsis.proposals import sources
 
@@ -41,8 +41,8 @@ def test_endings_in_a_folder_may_be_in_any_case(tmp_path, ending):
 
 
 def test_one_file_for_a_whole_folder_is_parsed_once(tmp_path, monkeypatch):
-    file, parsed, load = one_file(tmp_path / "all.json", ["0.jpg", "1.jpg", "x/2.png"]), [], coco.load
-    monkeypatch.setattr(coco, "load", lambda path: parsed.append(path) or load(path))
+    file, parsed, load = one_file(tmp_path / "all.json", ["0.jpg", "1.jpg", "x/2.png"]), [], coco_listing.load
+    monkeypatch.setattr(coco_listing, "load", lambda path: parsed.append(path) or load(path))
     sources.check(file)
     for i, photo in enumerate(("0.jpg", "1.jpg", "2.png")):
         found = sources.read(file, str(i), tmp_path / "photos" / photo, SIZE)

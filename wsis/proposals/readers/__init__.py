@@ -22,7 +22,7 @@ def read(path: str | Path, size: Size, image_id: str | int | None = None) -> Pro
             list of RLEs) or `.png` (one proposal per index; 0 is background and, in 8 bits, 255 void).
         size: (height, width) of the photo that the proposals must belong to.
         image_id: which image of a COCO file with several: the photo's file name, with or without folders and ending, or
-            the image's id, see `wsis.coco.Listing`; without it, the image named like the file, else the only one.
+            the image's id (`wsis.coco_listing.Listing`); without it, the image named like the file, else the only one.
 
     Returns:
         Proposals at `size`, best first where the file has scores, in the file's order where it has none.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wsis.coco import short
+from wsis.coco_listing import short
 from wsis.errors import WsisError
 from wsis.proposals.proposal_set import ProposalSet, Size, from_masks
 

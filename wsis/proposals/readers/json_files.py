@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from wsis import coco, shapes
-from wsis.coco import short
+from wsis import coco_listing, shapes
+from wsis.coco_listing import short
 from wsis.errors import WsisError
 from wsis.proposals.proposal_set import ProposalSet, Size
 from wsis.proposals.readers import checks
@@ -19,7 +19,7 @@ from wsis.proposals.readers import checks
 
 def read(path: Path, size: Size, image_id: str | int | None = None) -> ProposalSet:
     """Proposals of one photo's file, or of one image of several, see `wsis.proposals.readers.read`."""
-    content = coco.load(path)
+    content = coco_listing.load(path)
     listing = listed(path, content)
     if _is_prm(listing.entries):
         checks.check_memory(path, len(listing.entries), size)
@@ -28,13 +28,13 @@ def read(path: Path, size: Size, image_id: str | int | None = None) -> ProposalS
     return of_entries(listing, listing.of_photo(image_id), size)
 
 
-def listed(path: Path, content: Any) -> coco.Listing:
+def listed(path: Path, content: Any) -> coco_listing.Listing:
     """The entries of a JSON value.
 
     Raises:
         WsisError: it holds no entries.
     """
-    listing = coco.Listing.of(path, content)
+    listing = coco_listing.Listing.of(path, content)
     if listing is None:
         found = (
             f"an object with {short(', '.join(map(str, content)) or 'nothing')}"
@@ -48,7 +48,7 @@ def listed(path: Path, content: Any) -> coco.Listing:
     return listing
 
 
-def of_entries(listing: coco.Listing, numbers: Sequence[int], size: Size) -> ProposalSet:
+def of_entries(listing: coco_listing.Listing, numbers: Sequence[int], size: Size) -> ProposalSet:
     """Proposals of some of a listing's entries; a note says which of them have no mask.
 
     Raises:

@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from wsis import names
+from wsis import photo_names
 
 KNOWN = ("a", "my cat", "cat 1", "cat", "2007_000063", "b.v2", "caf\u00e9", "#1")
 
@@ -14,23 +14,23 @@ KNOWN = ("a", "my cat", "cat 1", "cat", "2007_000063", "b.v2", "caf\u00e9", "#1"
 @pytest.mark.parametrize("written", ["a.png", "a.PNG", "a.Png", "a.pNg"])
 def test_endings_are_found_in_any_case(tmp_path, written):
     (tmp_path / written).write_bytes(b"")
-    assert names.find(tmp_path, "a", (".mat", ".png")) == tmp_path / written
-    assert names.find(tmp_path.parent, f"{tmp_path.name}/a", (".png",)) == tmp_path / written
-    assert names.find(tmp_path, "A", (".png",)) is None
-    assert names.find(tmp_path / "nowhere", "a", (".png",)) is None
+    assert photo_names.find(tmp_path, "a", (".mat", ".png")) == tmp_path / written
+    assert photo_names.find(tmp_path.parent, f"{tmp_path.name}/a", (".png",)) == tmp_path / written
+    assert photo_names.find(tmp_path, "A", (".png",)) is None
+    assert photo_names.find(tmp_path / "nowhere", "a", (".png",)) is None
 
 
 def test_the_first_ending_counts_and_dots_stay(tmp_path):
     for name in ("a.v2.json", "a.v2.mat", "a.png", "cafe\u0301.png"):
         (tmp_path / name).write_bytes(b"")
-    assert names.find(tmp_path, "a.v2", (".mat", ".json")) == tmp_path / "a.v2.mat"
-    assert names.find(tmp_path, "caf\u00e9", (".png",)) == tmp_path / "cafe\u0301.png"
+    assert photo_names.find(tmp_path, "a.v2", (".mat", ".json")) == tmp_path / "a.v2.mat"
+    assert photo_names.find(tmp_path, "caf\u00e9", (".png",)) == tmp_path / "cafe\u0301.png"
 
 
 def test_a_folder_that_grows_is_looked_at_again(tmp_path):
-    assert names.find(tmp_path, "a", (".png",)) is None
+    assert photo_names.find(tmp_path, "a", (".png",)) is None
     (tmp_path / "a.pNg").write_bytes(b"")
-    assert names.find(tmp_path, "a", (".png",)) == tmp_path / "a.pNg"
+    assert photo_names.find(tmp_path, "a", (".png",)) == tmp_path / "a.pNg"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_folder_that_grows_is_looked_at_again(tmp_path):
 )  # fmt: skip
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_lines_of_a_list(line, name, end):
-    assert names.listed(f"# made by hand{end}{end}{line}{end}".encode(), KNOWN) == [name]
+    assert photo_names.listed(f"# made by hand{end}{end}{line}{end}".encode(), KNOWN) == [name]
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,17 @@ def test_lines_of_a_list(line, name, end):
     ],
 )
 def test_encodings_of_a_list(content):
-    assert names.listed(content, KNOWN) == ["a", "caf\u00e9"]
+    assert photo_names.listed(content, KNOWN) == ["a", "caf\u00e9"]
 
 
 def test_a_list_may_name_files_by_windows_paths(tmp_path):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.jpg").write_bytes(b"")
     (tmp_path / "b.jpg").write_bytes(b"")
-    assert names.below(tmp_path, "x\\a.jpg") == tmp_path / "x" / "a.jpg"
-    assert names.below(tmp_path, "C:\\data\\b.jpg") == names.below(tmp_path, "data/b.jpg") == tmp_path / "b.jpg"
-    assert names.below(tmp_path, "gone.jpg") == tmp_path / "gone.jpg"
+    assert photo_names.below(tmp_path, "x\\a.jpg") == tmp_path / "x" / "a.jpg"
+    assert (
+        photo_names.below(tmp_path, "C:\\data\\b.jpg")
+        == photo_names.below(tmp_path, "data/b.jpg")
+        == tmp_path / "b.jpg"
+    )
+    assert photo_names.below(tmp_path, "gone.jpg") == tmp_path / "gone.jpg"

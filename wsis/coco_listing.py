@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wsis import names
+from wsis import photo_names
 from wsis.errors import WsisError
 
 
@@ -125,7 +125,7 @@ class Listing:
         """File names of each image, by its id as text; more than one only in a damaged file."""
         found: dict[str, list[str]] = {}
         for one in self.images:
-            if one.get("id") is not None and names.parts(str(one.get("file_name") or "")):
+            if one.get("id") is not None and photo_names.parts(str(one.get("file_name") or "")):
                 found.setdefault(text(one["id"]), []).append(str(one["file_name"]))
         return found
 
@@ -134,8 +134,8 @@ class Listing:
         """Path and id of the images of each bare file name in small letters."""
         found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         for image, titles in self.titles.items():
-            for path in map(names.parts, titles):
-                for key in {path[-1].casefold(), names.bare(path[-1]).casefold()}:
+            for path in map(photo_names.parts, titles):
+                for key in {path[-1].casefold(), photo_names.bare(path[-1]).casefold()}:
                     found.setdefault(key, []).append((path, image))
         return found
 
@@ -148,12 +148,12 @@ class Listing:
         return found
 
     def _named(self, photo: str) -> str | None:
-        wanted = names.parts(photo)
+        wanted = photo_names.parts(photo)
         if not wanted:
             return None
-        own = {wanted[-1], names.bare(wanted[-1])}
+        own = {wanted[-1], photo_names.bare(wanted[-1])}
         like = [one for key in {name.casefold() for name in own} for one in self._by_title.get(key, [])]
-        same = [(path, image) for path, image in like if own & {path[-1], names.bare(path[-1])}] or like
+        same = [(path, image) for path, image in like if own & {path[-1], photo_names.bare(path[-1])}] or like
         ranks = [_likeness(path, wanted) for path, _ in same]
         best = sorted({image for rank, (_, image) in zip(ranks, same, strict=True) if rank == max(ranks)})
         if len(best) > 1:
@@ -191,8 +191,8 @@ def text(identity: Any) -> str:
 
 def title(photo: str | int) -> str:
     """A photo's name without folders and ending; a number as text."""
-    path = names.parts(photo) if isinstance(photo, str) else ()
-    return names.bare(path[-1]) if path else text(photo)
+    path = photo_names.parts(photo) if isinstance(photo, str) else ()
+    return photo_names.bare(path[-1]) if path else text(photo)
 
 
 def _number(identity: str) -> int | None:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from wsis import coco
+from wsis import coco_listing
 from wsis.errors import WsisError
 
 
-def listing(images: dict | None, annotated: list, file: str = "all.json") -> coco.Listing:
+def listing(images: dict | None, annotated: list, file: str = "all.json") -> coco_listing.Listing:
     """Images as {id: file name}; annotations one for each id given."""
     entries = [{"image_id": one, "n": n} for n, one in enumerate(annotated)]
-    return coco.Listing(Path(file), entries, [{"id": i, "file_name": name} for i, name in (images or {}).items()])
+    return coco_listing.Listing(
+        Path(file), entries, [{"id": i, "file_name": name} for i, name in (images or {}).items()]
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,12 +100,14 @@ def test_letters_of_another_case_count_only_where_none_fits_and_one_does():
 
 
 def test_damaged_files_never_mix_images():
-    twice = coco.Listing(Path("a.json"), [{"image_id": 1}], [{"id": 1, "file_name": n} for n in ("a.jpg", "b.jpg")])
+    twice = coco_listing.Listing(
+        Path("a.json"), [{"image_id": 1}], [{"id": 1, "file_name": n} for n in ("a.jpg", "b.jpg")]
+    )
     with pytest.raises(WsisError, match=r"gives the id 1 to several images: a.jpg and b.jpg"):
         twice.image_of("a")
     with pytest.raises(WsisError, match="several images whose id is the number 7"):
         listing(None, ["07", "007"]).of_photo("7")
-    loose = coco.Listing(Path("a.json"), [{"image_id": 1}, {"image_id": 2}, {}])
+    loose = coco_listing.Listing(Path("a.json"), [{"image_id": 1}, {"image_id": 2}, {}])
     with pytest.raises(WsisError, match=r"Entry 2 \(from 0\) of a.json does not say to which image"):
         loose.of_photo("1")
 
@@ -128,4 +132,4 @@ def test_a_listed_image_without_annotations_has_none():
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_json_of_any_encoding_is_read(tmp_path, encoding):
     (tmp_path / "a.json").write_bytes(json.dumps({"é": 1}, ensure_ascii=False).encode(encoding))
-    assert coco.load(tmp_path / "a.json") == {"é": 1}
+    assert coco_listing.load(tmp_path / "a.json") == {"é": 1}
