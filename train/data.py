@@ -7,7 +7,7 @@ that a class that was not annotated never counts as absent.
 from __future__ import annotations
 
 import csv
-import json
+import io
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -22,15 +22,17 @@ import torch
 from pycocotools import mask as coco_mask
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from train import parallel
-from wsis import voc
+from train import coco_masks, parallel
+from wsis import index_png, photo_names, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import GroundTruth, voc_ground_truth  # noqa: F401 - evaluation reads them from here too
+from wsis.image import SUFFIXES
 
 Half = Literal["all", "even", "odd"]
 
 HINT_TARGET, HINT_WEIGHT = 0.8, 0.5
 """Classes read from captions are likely, not certain."""
+CSV_COLUMNS = ("image", "present", "hinted", "annotated")
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,16 @@ class InstanceMasks:
     def masks(self) -> np.ndarray:
         """(N, H, W) bool masks of N instances, at the mask file's own size."""
         if self.index is not None:
-            index = cv2.imread(str(self.index), cv2.IMREAD_UNCHANGED)
-            if index is None or index.ndim != 2:
-                raise WsisError(f"{self.index}: expected a single-channel PNG with one index per instance.")
-            return np.stack([index == i for i in np.unique(index) if i not in (0, voc.VOID)] or [index < 0])
+            if not self.index.is_file():
+                raise WsisError(f"{self.index} is missing: it should number the instances of {self.image.name}.")
+            index = index_png.read(self.index)
+            void = voc.VOID if index.dtype == np.uint8 else 0
+            return np.stack([index == i for i in np.unique(index) if i not in (0, void)] or [index < 0])
         return np.stack([coco_mask.decode(rle).astype(bool) for rle in self.rles])
 
 
 def voc_ids(kit: Path, split: str, half: Half = "all") -> tuple[str, ...]:
-    """Ids of a split of a devkit folder (`.../VOC2012`), in file order.
+    """Ids of a split of a devkit folder (`.../VOC2012`), in file order; see `wsis.photo_names.listed`.
 
     Args:
         kit: devkit folder.
@@ -91,10 +94,27 @@ def voc_ids(kit: Path, split: str, half: Half = "all") -> tuple[str, ...]:
     for folder in ("Main", "Segmentation"):
         file = Path(kit) / "ImageSets" / folder / f"{split}.txt"
         if file.exists():
-            ids = tuple(line.split()[0] for line in file.read_text().splitlines() if line.strip())
+            ids = tuple(photo_names.listed(file.read_bytes(), _stems(Path(kit))))
             kept = set({"all": sorted(ids), "even": sorted(ids)[::2], "odd": sorted(ids)[1::2]}[half])
             return tuple(identity for identity in ids if identity in kept)
     raise WsisError(f"{kit} has no split '{split}': expected ImageSets/Main/{split}.txt, as in a VOC devkit.")
+
+
+def _stems(kit: Path) -> set[str]:
+    """Names of the photos and masks of a devkit."""
+    folders = [kit / name for name in ("JPEGImages", "SegmentationClass") if (kit / name).is_dir()]
+    return {file.stem for folder in folders for file in folder.iterdir() if _is_photo(file)}
+
+
+def _is_photo(file: Path) -> bool:
+    """Whether a file is a photo by its name; systems put others beside photos (`Thumbs.db`, `.DS_Store`, `._a.jpg`)."""
+    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+
+
+def voc_photo(kit: Path, identity: str) -> Path:
+    """The photo of an id, its ending in any case."""
+    folder = Path(kit) / "JPEGImages"
+    return photo_names.find(folder, identity, (".jpg", ".jpeg", ".png")) or folder / f"{identity}.jpg"
 
 
 def voc_labels(kit: Path, split: str) -> ImageLabels:
@@ -107,53 +127,72 @@ def voc_labels(kit: Path, split: str) -> ImageLabels:
         file = kit / "ImageSets" / "Main" / f"{name}_{split}.txt"
         if not file.exists():
             raise WsisError(f"{file} is missing: it should hold '{name}' labels, one 'ID 1' or 'ID -1' a line.")
-        for line in file.read_text().splitlines():
+        for line in photo_names.text(file.read_bytes()).splitlines():
             if line.strip():
-                identity, value = line.split()
-                values[row[identity], column] = int(value)
-    paths = tuple(kit / "JPEGImages" / f"{name}.jpg" for name in ids)
+                identity, _, value = "\t".join(line.rsplit(maxsplit=1)).partition("\t")
+                if photo_names.bare(identity) not in row or value not in ("1", "0", "-1"):
+                    raise WsisError(
+                        f"{file.name}: expected an id of the split and 1, 0 or -1, got '{line.strip()[:80]}'."
+                    )
+                values[row[photo_names.bare(identity)], column] = int(value)
+    paths = tuple(voc_photo(kit, name) for name in ids)
     return ImageLabels(paths, (values > 0).astype(np.float32), (values != 0).astype(np.float32))
 
 
 def csv_labels(folder: Path) -> ImageLabels:
-    """Partial labels: `labels.csv` with columns image, present, hinted, annotated; photos in `images/`."""
-    with (Path(folder) / "labels.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    """Partial labels: `labels.csv` with columns image, present, hinted, annotated; photos in `images/`.
+
+    Raises:
+        WsisError: the file is missing, lacks a column, a photo's name or all rows, or names an unknown class.
+    """
+    file = Path(folder) / "labels.csv"
+    if not file.is_file():
+        raise WsisError(f"{file} is missing: it should hold the columns {', '.join(CSV_COLUMNS)}.")
+    reader = csv.DictReader(io.StringIO(photo_names.text(file.read_bytes()), newline=""), skipinitialspace=True)
+    found = [name.strip().lower() for name in reader.fieldnames or ()]
+    if lacking := [name for name in CSV_COLUMNS if name not in found]:
+        raise WsisError(f"{file.name} lacks the column '{lacking[0]}': expected {', '.join(CSV_COLUMNS)}, with commas.")
+    reader.fieldnames = found
+    try:
+        rows = [row for row in reader if any(row[name] for name in CSV_COLUMNS)]
+    except csv.Error as error:
+        raise WsisError(f"{file.name} is no table: {error}.") from error
+    if not rows:
+        raise WsisError(f"{file.name} names no photo.")
     target = np.zeros((len(rows), len(voc.CLASSES)), np.float32)
     weight = np.zeros_like(target)
     column = {name: i for i, name in enumerate(voc.CLASSES)}
+    known = {"annotated": (0, 1), "hinted": (HINT_TARGET, HINT_WEIGHT), "present": (1, 1)}
     for i, entry in enumerate(rows):
-        for name in entry["annotated"].split():
-            weight[i, column[name]] = 1
-        for name in entry["hinted"].split():
-            target[i, column[name]], weight[i, column[name]] = HINT_TARGET, HINT_WEIGHT
-        for name in entry["present"].split():
-            target[i, column[name]], weight[i, column[name]] = 1, 1
-    paths = tuple(Path(folder) / "images" / entry["image"] for entry in rows)
+        if not (entry["image"] or "").strip():
+            raise WsisError(f"{file.name}, photo {i + 1}: its name is missing.")
+        for kind, value in known.items():
+            for name in (entry[kind] or "").split():
+                if name not in column:
+                    raise WsisError(
+                        f"{file.name}, photo {i + 1}: there is no class '{name[:80]}'; expected VOC's names."
+                    )
+                target[i, column[name]], weight[i, column[name]] = value
+    paths = tuple(photo_names.below(Path(folder) / "images", entry["image"].strip()) for entry in rows)
     return ImageLabels(paths, target, weight)
 
 
 def mask_folder(folder: Path) -> list[InstanceMasks]:
-    """Photos in `images/` with index PNGs of the same stem in `masks/` (1..N per instance, 255 ignored)."""
-    images = sorted((Path(folder) / "images").iterdir())
-    return [InstanceMasks(path, Path(folder) / "masks" / f"{path.stem}.png") for path in images]
+    """Photos in `images/` with index PNGs of the same stem in `masks/` (1..N per instance, 255 ignored in 8 bits)."""
+    images, masks = Path(folder) / "images", Path(folder) / "masks"
+    if not images.is_dir():
+        raise WsisError(f"There is no folder {images}.")
+    photos = sorted(file for file in images.iterdir() if _is_photo(file))
+    return [
+        InstanceMasks(file, photo_names.find(masks, file.stem, (".png",)) or masks / f"{file.stem}.png")
+        for file in photos
+    ]
 
 
 def coco_instances(annotations: Path, images: Path) -> list[InstanceMasks]:
-    """Photos and masks of a COCO instances JSON; crowds are left out."""
-    content = json.loads(Path(annotations).read_text())
-    by_image: dict[int, list[dict]] = {}
-    sizes = {entry["id"]: (entry["height"], entry["width"], entry["file_name"]) for entry in content["images"]}
-    for entry in content["annotations"]:
-        if not entry.get("iscrowd"):
-            height, width, _ = sizes[entry["image_id"]]
-            shape = entry["segmentation"]
-            if isinstance(shape, list):
-                shape = coco_mask.merge(coco_mask.frPyObjects(shape, height, width))
-            elif isinstance(shape["counts"], list):
-                shape = coco_mask.frPyObjects(shape, height, width)
-            by_image.setdefault(entry["image_id"], []).append(shape)
-    return [InstanceMasks(Path(images) / sizes[i][2], rles=tuple(rles)) for i, rles in sorted(by_image.items())]
+    """Photos and masks of a COCO instances JSON, see `train.coco_masks.by_photo`."""
+    found = coco_masks.by_photo(Path(annotations), Path(images))
+    return [InstanceMasks(photo, rles=rles) for photo, rles in found]
 
 
 def read_rgb(path: Path) -> np.ndarray:

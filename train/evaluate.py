@@ -20,13 +20,13 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from pycocotools import mask as coco_mask
 
-from train import data
+from train import data, results_file
 from wsis import devices, image, instances, matching, metrics, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import overlaps
 from wsis.pipeline import Analysis, Pipeline, Settings
+from wsis.proposals import sources
 
 THRESHOLDS = (0.25, 0.5, 0.75)
 
@@ -73,10 +73,15 @@ def table_rows(enhancers: Iterable[str], steps: Iterable[int], default_step: int
     return rows
 
 
-def photo_figures(pipeline: Pipeline, kit: Path, identity: str, rows: list[Row], settings: Settings) -> PhotoFigures:
-    """Analyse a photo once per enhancer and score every row."""
-    truth = data.voc_ground_truth(kit, identity)
-    evidence = pipeline.observe(image.read(kit / "JPEGImages" / f"{identity}.jpg"))
+def photo_figures(
+    pipeline: Pipeline, kit: Path, identity: str, rows: list[Row], settings: Settings, proposals: Path | None = None
+) -> PhotoFigures:
+    """Analyse a photo once per enhancer and score every row; `proposals` as `wsis.proposals.sources` reads them."""
+    truth, path = data.voc_ground_truth(kit, identity), data.voc_photo(kit, identity)
+    photo = image.read(path)
+    size = (photo.shape[0], photo.shape[1])
+    foreign = None if proposals is None else sources.read(proposals, identity, path, size)
+    evidence = pipeline.observe(photo, proposals=foreign)
     overlap = overlaps(evidence.source.resized(evidence.size), truth)
     results = {}
     for enhancer in dict.fromkeys(row.enhancer for row in rows):
@@ -190,19 +195,13 @@ def markdown(figures: dict) -> str:
 
 
 def results_file_figures(file: Path, kit: Path, ids: Iterable[str], least: float = Settings.semantic_threshold) -> dict:
-    """Figures of a COCO results file with `image_id` = file stem; what scores at least `least` is painted."""
-    by_photo: dict[str, list[dict]] = {}
-    for entry in json.loads(file.read_text()):
-        by_photo.setdefault(str(entry["image_id"]), []).append(entry)
+    """Figures of a COCO results file, see `train.results_file`; what scores at least `least` is painted."""
+    ids = list(ids)
+    found = results_file.read(file, ids, len(voc.CLASSES))
     results, confusion = [], 0
     for identity in ids:
         truth = data.voc_ground_truth(kit, identity)
-        found = sorted(by_photo.get(identity, []), key=lambda entry: -entry["score"])
-        masks = np.zeros((len(found), *truth.semantic.shape), bool)
-        for mask, entry in zip(masks, found, strict=True):
-            mask[:] = coco_mask.decode(entry["segmentation"])
-        categories = np.array([entry["category_id"] - 1 for entry in found], np.int64)
-        scores = np.array([entry["score"] for entry in found], np.float32)
+        masks, categories, scores = found.of(identity, truth.semantic.shape)
         results.append(
             metrics.match_image(
                 masks, categories, scores, truth.masks, truth.categories, truth.semantic == metrics.VOID
@@ -225,8 +224,8 @@ def _start_worker(model: str, device: str) -> None:
     _pipeline = Pipeline.load(model, device=device)
 
 
-def _in_worker(identity: str, kit: Path, rows: list[Row], settings: Settings) -> PhotoFigures:
-    return photo_figures(_pipeline, kit, identity, rows, settings)
+def _in_worker(identity: str, kit: Path, rows: list[Row], settings: Settings, proposals: Path | None) -> PhotoFigures:
+    return photo_figures(_pipeline, kit, identity, rows, settings, proposals)
 
 
 def main(
@@ -246,6 +245,9 @@ def main(
     ] = Settings.semantic_threshold,
     workers: Annotated[int, typer.Option(help="processes, one thread each")] = 2,
     device: Annotated[str, typer.Option(help="cpu, gpu, cuda:1, ...; auto: the GPU where there is one")] = "cpu",
+    proposals: Annotated[
+        Path | None, typer.Option(help="foreign proposals: a folder with ID.mat, .json or .png, or one COCO file")
+    ] = None,
     results: Annotated[Path | None, typer.Option("--instances", help="score this COCO results file instead")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="write all figures here")] = None,
 ) -> None:
@@ -256,12 +258,14 @@ def main(
         if results:
             figures = results_file_figures(results, voc_kit, ids, semantic_threshold)
         else:
+            if proposals is not None:
+                sources.check(proposals)
             chosen = enhancers.split(",") if enhancers else Pipeline.load(model, device=device).enhancers
             rows = table_rows(chosen, range(steps + 1), default_step)
             settings = Settings(
                 naive=naive, agreement=agreement, objectness=objectness, semantic_threshold=semantic_threshold
             )
-            work = partial(_in_worker, kit=voc_kit, rows=rows, settings=settings)
+            work = partial(_in_worker, kit=voc_kit, rows=rows, settings=settings, proposals=proposals)
             photos = []
             with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (model, device)) as pool:
                 for done, photo in enumerate(pool.map(work, ids, chunksize=2), 1):

@@ -52,7 +52,7 @@ class Plan:
         settings: of the analysis, see `wsis.pipeline.Settings`.
         matching: weights of Eq. 5.
         per_peak: how many proposals a peak may offer.
-        proposals: local folder with NAME.mat, .json or .png; None generates proposals.
+        proposals: local folder with NAME.mat, .json or .png, or COCO file; None generates proposals.
         overlays: whether pictures are written too.
         device: `cpu`, `cuda`, ...; None takes the GPU where there is one.
     """

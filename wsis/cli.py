@@ -41,7 +41,9 @@ LabelsFile = Annotated[
 ]
 Proposals = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Take proposals from DIR/STEM.mat, .json or .png.", exists=True, file_okay=False),
+    typer.Option(
+        metavar="DIR", help="Take proposals from DIR/STEM.mat, .json or .png, or from one COCO file.", exists=True
+    ),
 ]
 WantedEnhancer = Annotated[
     Enhancer | None,
@@ -122,7 +124,10 @@ def segment(
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
         from wsis import export  # noqa: PLC0415
         from wsis import segment as work  # noqa: PLC0415
+        from wsis.proposals import sources  # noqa: PLC0415
 
+        if proposals is not None:
+            sources.check(proposals)  # before hours of work
         batch = work.collect(photos)
         pipeline = work.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
         settings = work.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
@@ -197,8 +202,11 @@ def batch(
                 f"Without it: python -m wsis segment {' '.join(photos)} --out {out}"
             ) from error
         from wsis import segment as one  # noqa: PLC0415
+        from wsis.proposals import sources  # noqa: PLC0415
 
         crew = work.Crew(actors, cpus_per_actor, gpus_per_actor, address, shard, retries, again)
+        if proposals is not None:
+            sources.check(proposals)
         listing = work.collect(photos, column)
         pipeline = one.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
         settings = one.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,

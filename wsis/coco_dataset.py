@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import cv2
 import numpy as np
 
-from wsis.proposals.readers import _decompressed as run_lengths
+from wsis.shapes import decompressed as run_lengths
 
 MOST_CORNERS = 20_000
 """Of a mask that is written as polygons; more would be slow to open everywhere, and COCO allows an RLE instead."""

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from wsis import image, voc
+from wsis import index_png, photo_names, voc
 from wsis.errors import WsisError
 from wsis.metrics import VOID
 from wsis.proposals import ProposalSet
@@ -38,27 +37,40 @@ def read(classes: Path, instances: Path | None, count: int = len(voc.CLASSES)) -
     """Masks of a photo from its index PNGs; an instance's class is the one that most of its pixels have.
 
     Args:
-        classes: PNG with 0 for background, c + 1 for class c and, in 8 bits, 255 for void. 16 bits are taken where
-            `count` is above 254.
+        classes: PNG with 0 for background, c + 1 for class c and 255 for void, see `wsis.index_png`; 16 bits without
+            void where `count` is above 254.
         instances: PNG of the same size with a number of its own for each instance, 0 for background and, in 8 bits,
             255 for void; None makes every connected area of a class an instance.
         count: how many classes there are.
 
     Raises:
-        WsisError: a file is missing, unreadable, in colour, of another size, or names a class beyond `count`.
+        WsisError: a file is missing, unreadable, in colours other than VOC's, of another size, names a class beyond
+            `count`, or says where something is but not what.
     """
     semantic = _index(classes)
     if count >= VOID and semantic.dtype != np.uint8 and semantic.max(initial=0) <= count < 2**16:
         semantic = semantic.astype(np.uint16)
     highest = int(semantic[voc.labelled(semantic)].max(initial=0))
-    if highest > count or semantic.dtype not in (np.uint8, np.uint16):
+    if highest > (count if semantic.dtype == np.uint16 else min(count, VOID - 1)):
         raise WsisError(f"{classes.name} in {classes.parent.name} names class {highest}; expected 0..{count}, or 255.")
+    if semantic.dtype != np.uint16:
+        semantic = semantic.astype(np.uint8)
+    if not highest and not voc.labelled(semantic).all():
+        raise WsisError(
+            f"{classes.name} in {classes.parent.name} holds 0 and 255 only: foreground, but no class. Give the pixels "
+            "of class c, counted from 0, the number c + 1."
+        )
     objects = _areas(semantic) if instances is None else _index(instances)
     if objects.shape != semantic.shape:
         raise WsisError(f"The instances and the classes of {classes.name} have different sizes. Save both in one size.")
     numbers = [i for i in np.unique(objects) if i and not (objects.dtype == np.uint8 and i == VOID)]
     if len(numbers) * semantic.size > MOST_BYTES:
         raise WsisError(f"{classes.name}: {len(numbers)} instances of this size are too many. Make the masks smaller.")
+    if instances is not None and highest and not numbers:
+        raise WsisError(
+            f"{instances.name} in {instances.parent.name} holds no number of an instance, though its classes name "
+            f"{highest}. Number the instances from 1; 255 is void."
+        )
     masks, categories = [], []
     for i in numbers:
         mask = objects == i
@@ -72,9 +84,11 @@ def read(classes: Path, instances: Path | None, count: int = len(voc.CLASSES)) -
 
 def voc_ground_truth(kit: Path, identity: str) -> GroundTruth:
     """Masks of a photo of a devkit with `SegmentationObject` and `SegmentationClass`, see `read`."""
-    return read(
-        Path(kit) / "SegmentationClass" / f"{identity}.png", Path(kit) / "SegmentationObject" / f"{identity}.png"
-    )
+    found = []
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        file = photo_names.find(Path(kit) / folder, identity, (".png",))
+        found.append(file or Path(kit) / folder / f"{identity}.png")
+    return read(found[0], found[1])
 
 
 def overlaps(proposals: ProposalSet, truth: GroundTruth) -> np.ndarray:
@@ -87,18 +101,9 @@ def overlaps(proposals: ProposalSet, truth: GroundTruth) -> np.ndarray:
 
 
 def _index(file: Path) -> np.ndarray:
-    """(H, W) numbers of an index PNG: uint8, or int64 where the file has 16 bits."""
     if not file.is_file():
         raise WsisError(f"{file} is missing: only photos with masks can be evaluated.")
-    try:
-        with Image.open(file, formats=("PNG",)) as picture:
-            if picture.width * picture.height > image.MAX_PIXELS:
-                raise WsisError(f"{file.name} has too many pixels. Make photo and masks smaller.")
-            if picture.mode not in ("P", "L", "1", "I", "I;16"):
-                raise WsisError(f"{file.name} is a colour image ({picture.mode}); expected an index PNG as in VOC.")
-            return np.array(picture).astype(np.uint8 if picture.mode in ("P", "L", "1") else np.int64)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise WsisError(f"{file.name} in {file.parent.name} is not a readable PNG. Save the mask again.") from error
+    return index_png.read(file)
 
 
 def _areas(semantic: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from wsis import photo_names
 from wsis.errors import WsisError
 
 LAYOUTS = (("JPEGImages", "SegmentationClass", "SegmentationObject"), ("images", "classes", "masks"))
@@ -24,6 +25,7 @@ EXPECTED = (
     "photo STEM.jpg beside its class mask STEM.png"
 )
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+MASK_SUFFIXES = (".png",)
 MOST_PHOTOS = 2000
 MOST_FOLDERS = 200
 MOST_FILES = 10_000
@@ -66,15 +68,17 @@ def collect(folder: Path) -> tuple[Pair, ...]:
 
     The first layout that is found counts, in the folder itself or up to three folders deeper:
 
-    * a VOC devkit: `JPEGImages/STEM.jpg`, `SegmentationClass/STEM.png`, `SegmentationObject/STEM.png`; where
-      `ImageSets/Segmentation/val.txt` names some of them, only these, because others may have trained the model;
+    * a VOC devkit: `JPEGImages/STEM.jpg`, `SegmentationClass/STEM.png`, `SegmentationObject/STEM.png`; where there is
+      an `ImageSets/Segmentation/val.txt`, only those that it names (`wsis.photo_names.listed`), because others may have
+      trained the model;
     * `images/STEM.jpg`, `classes/STEM.png`, `masks/STEM.png`: class indices and instance indices;
     * `STEM.jpg` beside `STEM.png`, its class indices; every connected area of a class is an instance.
 
-    Photos without masks are left out. Class c of the model has index c + 1 (VOC's numbers for `voc-lite`).
+    Endings may be in any case. Photos without masks are left out. Class c of the model has index c + 1 (VOC's numbers
+    for `voc-lite`).
 
     Raises:
-        WsisError: no such folder, no photo with masks in it, or too many.
+        WsisError: no such folder, no photo with masks in it or none that its list names, or too many.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -147,18 +151,18 @@ def _folders(root: Path) -> Iterator[Path]:
 def _pairs(place: Path) -> dict[str, Pair]:
     """Pairs of one folder by name, in whichever layout it has; empty if in none."""
     for photos, classes, instances in LAYOUTS:
-        if all((place / name).is_dir() for name in (photos, classes, instances)):
+        if all((place / folder).is_dir() for folder in (photos, classes, instances)):
             found = {
                 file.stem: Pair(file.stem, file, mask, objects)
                 for file in _photos(place / photos)
-                if (mask := place / classes / f"{file.stem}.png").is_file()
-                and (objects := place / instances / f"{file.stem}.png").is_file()
+                if (mask := photo_names.find(place / classes, file.stem, MASK_SUFFIXES))
+                and (objects := photo_names.find(place / instances, file.stem, MASK_SUFFIXES))
             }
             return _listed(place, found)
     return {
         file.stem: Pair(file.stem, file, mask)
         for file in _photos(place)
-        if file.suffix.lower() != ".png" and (mask := file.with_suffix(".png")).is_file()
+        if file.suffix.lower() != ".png" and (mask := photo_names.find(place, file.stem, MASK_SUFFIXES))
     }
 
 
@@ -168,14 +172,21 @@ def _photos(place: Path) -> list[Path]:
 
 
 def _listed(place: Path, found: dict[str, Pair]) -> dict[str, Pair]:
-    """Only what the devkit's `val` list names, where it names any."""
+    """Only what the devkit's `val` list names, where there is one."""
     listing = place / "ImageSets" / "Segmentation" / "val.txt"
     if not listing.is_file():
         return found
     if listing.stat().st_size > MOST_LIST:
         raise WsisError(f"{listing.name} is longer than {MOST_LIST // 2**20} MB. Leave out what names no photo.")
-    names = {line.split()[0] for line in listing.read_text(errors="replace").splitlines() if line.strip()}
-    return {name: pair for name, pair in found.items() if name in names} or found
+    wanted = photo_names.listed(listing.read_bytes(), found)
+    kept = {name: found[name] for name in wanted if name in found}
+    if found and not kept:
+        said = f"'{wanted[0][:80]}' and the like" if wanted else "nothing"
+        raise WsisError(
+            f"{listing.name} in ImageSets/Segmentation names none of the {len(found)} photos with masks, but {said}. "
+            "Put one name a line, or delete the list to take them all."
+        )
+    return kept
 
 
 def _count(file: Path) -> None:

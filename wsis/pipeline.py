@@ -434,7 +434,7 @@ class Pipeline:
                 )
             else:
                 source, own = proposals, proposals.resized(work.shape[:2])
-        scorer, score, notes = self.checkpoint.objectness, None, list[str]()
+        scorer, score, notes = self.checkpoint.objectness, None, list(source.notes)
         if scorer is not None and features:
             with clock("objectness", 0.55):
                 predict = partial(objectness.predict, scorer, features, own, edges)

@@ -21,11 +21,10 @@ from wsis.errors import WsisError
 from wsis.instances import Instance
 from wsis.matching import PRESETS, Weights
 from wsis.pipeline import Analysis, Pipeline, Settings
-from wsis.proposals import readers
+from wsis.proposals import sources
 
 __all__ = ["Batch", "Job", "Outcome", "Pipeline", "chosen", "collect", "outcome", "run", "weights"]
 
-PROPOSAL_SUFFIXES = (".mat", ".json", ".png")
 MOST_WORKERS = 8
 """Photos at a time where nobody says how many: each takes a few hundred megabytes."""
 FOR_GOOD = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
@@ -84,7 +83,7 @@ class Job:
         weights: of Eq. 5.
         per_peak: how many proposals a peak may offer, see `wsis.instances.assemble`.
         out: folder of the results.
-        proposals: folder with STEM.mat, .json or .png; None generates proposals.
+        proposals: folder with STEM.mat, .json or .png, or a COCO file; None generates proposals.
         overlays: whether pictures are written too.
     """
 
@@ -255,15 +254,8 @@ def _passing(error: BaseException | None) -> bool:
 
 def _segment(job: Job, stem: str, path: Path) -> tuple[Analysis, tuple[Instance, ...]]:
     photo = image.read(path)
-    foreign = None
-    if job.proposals is not None:
-        files = [job.proposals / f"{stem}{suffix}" for suffix in PROPOSAL_SUFFIXES]
-        file = next((file for file in files if file.is_file()), None)
-        if file is None:
-            raise WsisError(
-                f"There are no proposals for {path.name}: {job.proposals} has no {stem}.mat, .json or .png."
-            )
-        foreign = readers.read(file, (photo.shape[0], photo.shape[1]), stem)
+    size = (photo.shape[0], photo.shape[1])
+    foreign = None if job.proposals is None else sources.read(job.proposals, stem, path, size)
     analysis = job.pipeline.analyse(job.pipeline.observe(photo, proposals=foreign), job.settings)
     return analysis, analysis.instances(job.weights, per_peak=job.per_peak)
 

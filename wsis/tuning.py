@@ -36,7 +36,7 @@ FIGURES = ("map25", "map50", "map75", "abo", "miou")
 VALUES = np.linspace(0, 1.5, 16).round(2)
 """Of a weight, in a grid."""
 MOST_CACHED = 2**30
-FORMAT = 3
+FORMAT = 4
 """Of the records on disk; a new number makes old ones be measured again."""
 
 
@@ -527,6 +527,9 @@ def _kept(members: np.ndarray, areas: np.ndarray, categories: np.ndarray, most: 
     common = weighted @ members.T.astype(np.float32)
     own = weighted.sum(1)
     clash = common / np.maximum(own[:, None] + own[None] - common, 1) > np.float32(most)
+    if not own.all():  # too small for the grid: with itself a proposal has an IoU of 1, see `ProposalSet.iou`
+        empty = own == 0
+        clash |= (empty[:, None] & empty[None]) & (members[:, None] == members[None]).all(2)
     clash &= categories[:, None] == categories[None]
     kept: list[int] = []
     for i in range(len(categories)):

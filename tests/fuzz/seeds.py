@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import struct
 import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
@@ -60,10 +62,16 @@ def masks(seed: int = 0, count: int = 5, size: tuple[int, int] = SIZE) -> np.nda
 def mcg(masks: np.ndarray) -> dict[str, np.ndarray]:
     """Variables as im2mcg writes them: superpixels counted from 1, one list of them per proposal."""
     keys, labels = np.unique(masks.reshape(len(masks), -1).T, axis=0, return_inverse=True)
-    lists = np.empty((len(masks), 1), object)
-    for i in range(len(masks)):
-        lists[i, 0] = np.flatnonzero(keys[:, i])[None].astype(np.uint16) + 1
-    return {"superpixels": (labels.reshape(masks.shape[1:]) + 1).astype(np.uint16), "labels": lists}
+    lists = [np.flatnonzero(keys[:, i])[None].astype(np.uint16) + 1 for i in range(len(masks))]
+    return {"superpixels": (labels.reshape(masks.shape[1:]) + 1).astype(np.uint16), "labels": cells(lists)}
+
+
+def cells(arrays: list[np.ndarray]) -> np.ndarray:
+    """A cell array."""
+    result = np.empty((len(arrays), 1), object)
+    for i, one in enumerate(arrays):
+        result[i, 0] = one
+    return result
 
 
 def mat(variables: dict[str, Any], packed: bool = False) -> bytes:
@@ -129,6 +137,20 @@ def index_png(index: np.ndarray, palette: bool = True) -> bytes:
     if palette and index.dtype == np.uint8:
         picture.putpalette([number for i in range(256) for number in (i, 255 - i, i ^ 85)])
     return encoded(picture, "PNG")
+
+
+def grey_png(index: np.ndarray, bits: int) -> bytes:
+    """A grey PNG of 1, 2, 4, 8 or 16 bits, which Pillow does not write."""
+    height, width = index.shape
+    places = (index.astype(np.uint16)[..., None] >> np.arange(bits)[::-1]) & 1
+    rows = np.packbits(places.reshape(height, -1).astype(np.uint8), axis=1)
+    lines = b"".join(b"\0" + row.tobytes() for row in rows)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)), (b"IDAT", zlib.compress(lines))]
+    framed = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in [*parts, (b"IEND", b"")]
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
 def devkit() -> dict[str, bytes]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
+from tests.fuzz.seeds import grey_png
 from train import data, scenes
 from wsis import voc
 from wsis.errors import WsisError
@@ -76,6 +77,140 @@ def test_coco_polygons_and_both_kinds_of_rle(tmp_path):
     assert item.masks().shape == (3, 10, 12)
     for found in item.masks():
         np.testing.assert_array_equal(found, mask.astype(bool))
+
+
+def coco_file(tmp_path, annotations, encoding="utf-8", **image):
+    whole = {"id": 1, "file_name": "x.jpg", "height": 10, "width": 12} | image
+    value = {"images": [{k: v for k, v in whole.items() if v is not None}], "annotations": annotations}
+    (tmp_path / "a.json").write_bytes(json.dumps(value).encode(encoding))
+    return tmp_path / "a.json"
+
+
+BOX = {"image_id": 1, "segmentation": [[3, 2, 9, 2, 9, 5, 3, 5]]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_coco_files_of_any_encoding(tmp_path, encoding):
+    (item,) = data.coco_instances(coco_file(tmp_path, [BOX], encoding, id=1.0), tmp_path)
+    assert item.masks().sum() == 18
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"segmentation": []}, {"segmentation": None}, {"bbox": [1, 2, 3, 4]}, {"segmentation": [[1, 2, 3, 4]]},
+        {"segmentation": [[]]}, {"segmentation": {}}, {"segmentation": {"size": [10, 12], "counts": [120]}},
+        {"segmentation": {"size": [10, 12], "counts": [50, 20, 50]}, "iscrowd": 1}, {"segmentation": [], "iscrowd": 1},
+    ],
+)  # fmt: skip
+def test_annotations_without_a_mask_are_left_out(tmp_path, bad, capsys):
+    (item,) = data.coco_instances(coco_file(tmp_path, [bad | {"image_id": 1}, BOX]), tmp_path)
+    assert item.masks().shape == (1, 10, 12)
+    assert item.masks().sum() == 18
+    said = capsys.readouterr().err
+    assert said == ("" if "iscrowd" in bad else "a.json: 1 of 2 annotations without a mask left out\n")
+    with pytest.raises(WsisError, match="holds no mask to learn from"):
+        data.coco_instances(coco_file(tmp_path, [bad | {"image_id": 1}]), tmp_path)
+
+
+@pytest.mark.parametrize("shape", [BOX["segmentation"][0], [[3, 2], [9, 2], [9, 5], [3, 5]],
+                                   [[3 / 12, 2 / 10, 9 / 12, 2 / 10, 9 / 12, 5 / 10, 3 / 12, 5 / 10]]])  # fmt: skip
+def test_coco_polygons_in_other_writings(tmp_path, shape):
+    (item,) = data.coco_instances(coco_file(tmp_path, [{"image_id": 1, "segmentation": shape}]), tmp_path)
+    assert item.masks()[0, 2:5, 3:9].all()
+    assert item.masks().sum() == 18
+
+
+@pytest.mark.parametrize(
+    ("entry", "image", "words"),
+    [
+        (BOX, {"height": None}, "Annotation 0 .* its image has no 'height' and 'width'"),
+        (BOX, {"width": "12"}, "no 'height' and 'width'"),
+        (BOX, {"file_name": None}, "has no 'file_name'"),
+        (BOX | {"image_id": 7}, {}, "belongs to the image 7, which 'images' does not list"),
+        ({"segmentation": BOX["segmentation"]}, {}, "belongs to the image None"),
+        (BOX | {"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, {}, "an x without a y"),
+        (BOX | {"segmentation": "text"}, {}, "no readable mask"),
+        (BOX | {"segmentation": {"size": [10, 12], "counts": "zz"}}, {}, "no readable mask"),
+        (BOX | {"segmentation": {"size": [5, 12], "counts": [60]}}, {}, "another"),
+    ],
+)
+def test_damaged_coco_files_are_refused(tmp_path, entry, image, words):
+    with pytest.raises(WsisError, match=words):
+        data.coco_instances(coco_file(tmp_path, [entry], **image), tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{", b'{"images": []}', b'{"images": [1], "annotations": []}', b"\xff"])
+def test_what_is_no_coco_data_set_is_refused(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(WsisError, match=r"no COCO data set|not valid JSON"):
+        data.coco_instances(tmp_path / "a.json", tmp_path)
+
+
+def test_an_rle_knows_its_own_size(tmp_path):
+    entry = {"image_id": 1, "segmentation": {"size": [10, 12], "counts": [50, 20, 50]}}
+    (item,) = data.coco_instances(coco_file(tmp_path, [entry], height=None, width=None), tmp_path)
+    assert item.masks().sum() == 20
+
+
+def test_files_of_the_system_are_no_photos(tmp_path):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+        for name in ("Thumbs.db", ".DS_Store", "desktop.ini", "._a.jpg", "._a.png"):
+            (tmp_path / folder / name).write_bytes(b"x")
+    (tmp_path / "images" / "a.JPG").write_bytes(b"")
+    (tmp_path / "images" / "b.jpg").write_bytes(b"")
+    (tmp_path / "masks" / "a.PNG").write_bytes(grey_png(np.arange(4).reshape(2, 2), 2))
+    first, second = data.mask_folder(tmp_path)
+    assert first.image.name == "a.JPG"
+    assert first.masks().reshape(3, 4).tolist() == np.eye(4, dtype=bool)[1:].tolist()
+    with pytest.raises(WsisError, match=r"b.png is missing: it should number the instances of b.jpg"):
+        second.masks()
+    with pytest.raises(WsisError, match="no folder"):
+        data.mask_folder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_labels_in_any_encoding(tmp_path, encoding):
+    text = "Image, present,annotated,hinted,other\r\na.jpg,cat,cat dog,,5\r\n\r\nx\\b.jpg\r\n,,,\r\n"
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    labels = data.csv_labels(tmp_path)
+    assert labels.target.sum() == 1 and labels.weight.sum() == 2
+    assert labels.paths[0].name == "a.jpg" and len(labels.paths) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "lacks the column 'image'"),
+        ("image;present;hinted;annotated\na.jpg;cat;;\n", "lacks the column 'image'.*with commas"),
+        ("image,present,annotated\na.jpg,cat,\n", "lacks the column 'hinted'"),
+        ("image,present,hinted,annotated\n", "names no photo"),
+        ("image,present,hinted,annotated\na.jpg,unicorn,,\n", "photo 1: there is no class 'unicorn'"),
+        ("image,present,hinted,annotated\n,cat,,\n", "photo 1: its name is missing"),
+    ],
+)
+def test_wrong_labels_say_what_is_wrong(tmp_path, text, words):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(WsisError, match=words):
+        data.csv_labels(tmp_path)
+    with pytest.raises(WsisError, match="is missing"):
+        data.csv_labels(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_splits_and_labels_of_a_devkit_in_any_encoding(tmp_path, encoding):
+    scenes.write_voc(tmp_path, 2)
+    expected = data.voc_labels(tmp_path, "train")
+    (tmp_path / "JPEGImages" / "000001.jpg").rename(tmp_path / "JPEGImages" / "000001.JPG")
+    for file in (tmp_path / "ImageSets" / "Main").iterdir():
+        file.write_bytes(file.read_text().replace("\n", "\r\n").encode(encoding))
+    found = data.voc_labels(tmp_path, "train")
+    assert (found.target == expected.target).all()
+    assert [path.name for path in found.paths] == ["000000.jpg", "000001.JPG"]
+    (tmp_path / "ImageSets" / "Main" / "cat_train.txt").write_text("000000 perhaps\n")
+    with pytest.raises(WsisError, match=r"cat_train\.txt: expected an id of the split .* got '000000 perhaps'"):
+        data.voc_labels(tmp_path, "train")
 
 
 def test_an_unreadable_photo_is_named(tmp_path):

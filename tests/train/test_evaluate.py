@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from train import data, evaluate
+from train import data, evaluate, results_file
 from train.scenes import scene
 from wsis import metrics
 from wsis.errors import WsisError
@@ -96,6 +96,92 @@ def test_a_perfect_results_file_scores_one_and_a_mirrored_one_less(kit, tmp_path
             assert max(values) < 0.9
         else:
             np.testing.assert_allclose(values, 1)
+
+
+def figures_of(kit, tmp_path, entries):
+    (tmp_path / "r.json").write_bytes(json.dumps(entries).encode("utf-8-sig"))
+    return evaluate.results_file_figures(tmp_path / "r.json", kit, data.voc_ids(kit, "val"))["rows"][0]
+
+
+def test_results_in_other_writings_score_the_same(kit, tmp_path):
+    entries = results_of(kit)
+    for number, entry in enumerate(entries):
+        mask = coco_mask.decode(entry["segmentation"])
+        if number % 2:
+            entry["segmentation"] = mask.tolist()
+        else:
+            flat = mask.ravel(order="F")
+            edges = np.flatnonzero(np.diff(flat)) + 1
+            counts = np.diff([0, *edges, flat.size]).tolist()
+            entry["segmentation"] = {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+        entry["category_id"] = float(entry["category_id"])
+    row = figures_of(kit, tmp_path, entries)
+    np.testing.assert_allclose([row[key] for key in ("map25", "map50", "map75", "abo", "miou")], 1)
+    polygon = [{**entries[0], "segmentation": [[0, 0, 5, 0, 5, 5, 0, 5]]}]
+    assert figures_of(kit, tmp_path, polygon)["masks_per_photo"] == pytest.approx(1 / 3)
+    assert figures_of(kit, tmp_path, [])["map50"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"score": float("nan")}, r"Entry 1 .from 0. of r.json has the score nan; expected a finite number"),
+        ({"score": float("inf")}, "score inf"),
+        ({"score": None}, "score None"),
+        ({"score": "0.5"}, "score 0.5"),
+        ({"score": True}, "score True"),
+        ({"category_id": 0}, "category_id 0; expected 1 to 20"),
+        ({"category_id": 21}, "category_id 21"),
+        ({"category_id": 90}, "category_id 90"),
+        ({"category_id": "dog"}, "category_id dog"),
+        ({"category_id": None}, "category_id None"),
+        ({"category_id": 1.5}, "category_id 1.5"),
+        ({"category_id": 10**400}, "category_id 1000"),
+        ({"image_id": None}, "has no 'image_id'"),
+        (
+            {"segmentation": {"size": [5, 4], "counts": [20]}},
+            r"Entry 1 .* for photo s0 has the size \[5, 4\]; the photo",
+        ),
+        ({"segmentation": []}, "Entry 1 .* has no readable 'segmentation': it has no mask"),
+        ({"segmentation": None}, "it has no mask"),
+        ({"segmentation": {"size": [5, 4]}}, "is missing"),
+    ],
+)
+def test_a_wrong_result_is_named(kit, tmp_path, change, words):
+    entries = results_of(kit)
+    entries[1] |= change
+    with pytest.raises(WsisError, match=words):
+        figures_of(kit, tmp_path, entries)
+
+
+@pytest.mark.parametrize("content", [{}, {"a": 1}, [1], "text", {"annotations": 5}])
+def test_what_is_no_results_file_is_refused(kit, tmp_path, content):
+    with pytest.raises(WsisError, match="no list of COCO results"):
+        figures_of(kit, tmp_path, content)
+
+
+def test_ids_as_numbers_match_where_one_photo_fits(kit, tmp_path, capsys):
+    with pytest.raises(WsisError, match=r"No entry of r.json belongs to a photo of the split: its images are 63, 64\."):
+        figures_of(kit, tmp_path, [entry | {"image_id": 63 + i % 2} for i, entry in enumerate(results_of(kit))])
+    entries = results_of(kit)
+    figures_of(kit, tmp_path, [*entries, entries[0] | {"image_id": "another"}])
+    assert f"1 of {len(entries) + 1} entries belong to other photos" in capsys.readouterr().err
+    entries = [entry | {"image_id": 7} for entry in entries if entry["image_id"] == "s0"]
+    (tmp_path / "r.json").write_text(json.dumps(entries))
+    found = results_file.read(tmp_path / "r.json", ["000007", "000008"], 20)
+    assert found.numbers == {"000007": list(range(len(entries)))}
+    with pytest.raises(WsisError, match=r"image 7 of r.json may be 000007 or 007"):
+        results_file.read(tmp_path / "r.json", ["000007", "007"], 20)
+
+
+def test_foreign_proposals_are_evaluated(kit, tmp_path, tiny_checkpoint):
+    truth = data.voc_ground_truth(kit, "s0")
+    entries = [{"image_id": "s0", "segmentation": mask.tolist()} for mask in truth.masks]
+    (tmp_path / "all.json").write_text(json.dumps(entries))
+    pipeline = Pipeline.load(str(tiny_checkpoint), device="cpu")
+    rows = [evaluate.Row("none", 0, "paper", 1)]
+    found = evaluate.photo_figures(pipeline, kit, "s0", rows, Settings(), tmp_path / "all.json")
+    np.testing.assert_allclose(found.best, 1)
 
 
 def test_the_model_and_its_results_file_agree(kit, tmp_path, tiny_checkpoint):

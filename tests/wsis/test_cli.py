@@ -184,6 +184,24 @@ def test_proposals_from_a_folder(run, photos: Path, tmp_path: Path) -> None:
     assert (coco_mask.decode(entry["segmentation"]) == labels).all()
 
 
+def test_proposals_from_one_file(run, photos: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "all.json", tmp_path / "out"
+    images = [{"id": 1, "file_name": "turned.jpg"}, {"id": 2, "file_name": "photos/cat.jpg"}]
+    polygons = [[[2, 2, 30, 2, 30, 40, 2, 40]], [[30, 20, 120, 20, 120, 90, 30, 90]]]
+    entries = [{"image_id": i + 1, "segmentation": polygon} for i, polygon in enumerate(polygons)]
+    entries.append({"image_id": 2, "segmentation": []})
+    file.write_text(json.dumps({"images": images, "annotations": entries}))
+    result = run(photos / "cat.jpg", "--out", out, "--proposals", file)
+    assert result.exit_code == 0
+    assert "1 of 2 proposals in all.json cover no pixel" in result.output
+    (entry,) = json.loads((out / "instances.json").read_text())
+    assert coco_mask.decode(entry["segmentation"])[20:90, 30:120].all()
+    file.write_text("{")
+    result = run(photos / "cat.jpg", "--out", out, "--proposals", file)
+    assert result.exit_code == 2
+    assert "Error: all.json is not valid JSON" in result.output
+
+
 @pytest.mark.parametrize(
     ("kind", "says"), [(RuntimeError, "unexpected RuntimeError: out of luck"), (MemoryError, "more memory")]
 )

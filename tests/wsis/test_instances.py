@@ -70,6 +70,15 @@ def test_two_peaks_on_one_proposal_give_one_instance_of_the_better():
     assert [(i.peak, i.proposal) for i in found] == [(1, 0)]
 
 
+def test_a_proposal_too_small_for_the_grid_is_one_instance_too():
+    proposals = bars((0, 1), (50, 60), (7, 8)).resized((4, 10))
+    assert proposals.areas.tolist() == [0, 4, 0]
+    terms, fits = scored([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), np.zeros((3, 3), np.float32)
+    found = assemble(peaks_of([0, 0, 0], [1, 1, 1]), terms, fits, proposals, CLASSES, FIRST)
+    assert [(i.peak, i.proposal) for i in found] == [(0, 0), (2, 2)]  # two that vanish are two all the same
+    assert proposals.iou([0, 1, 2], [0, 1, 2]).tolist() == np.eye(3).tolist()
+
+
 def test_a_peak_that_lost_its_proposal_offers_an_object_of_its_own():
     # Both peaks fit the pair (0) best; by themselves they stand on 1 and 2. 3 covers 1 but for a rim.
     proposals = bars((0, 80), (0, 20), (60, 80), (0, 18))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -53,6 +54,52 @@ def test_collect_takes_only_val_of_a_devkit(kit, tmp_path):
     (tmp_path / "ImageSets" / "Segmentation").mkdir(parents=True)
     (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("s2\nelse\n")
     assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["s2"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfs2\r\n", "s2\r\nelse\r\n".encode("utf-16"), "s2\n".encode("utf-16-be"), b"# held out\ns2.jpg\n",
+        b"JPEGImages/s2.jpg SegmentationClass/s2.png\n", b"JPEGImages\\s2.JPG", b"s2  1\ns9 -1", b"\n\n  s2\t\n",
+    ],
+)  # fmt: skip
+def test_collect_reads_a_list_in_any_writing(kit, tmp_path, content):
+    shutil.copytree(kit, tmp_path / "kit")
+    listing = tmp_path / "kit" / "ImageSets" / "Segmentation" / "val.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_bytes(content)
+    assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["s2"]
+
+
+@pytest.mark.parametrize("content", [b"", b"else\nother\n", b"# s2", "\ufeff".encode("utf-16"), bytes(50)])
+def test_a_list_that_names_nothing_takes_nothing(kit, tmp_path, content):
+    shutil.copytree(kit, tmp_path / "kit")
+    listing = tmp_path / "kit" / "ImageSets" / "Segmentation" / "val.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_bytes(content)
+    with pytest.raises(WsisError, match=r"val.txt in ImageSets/Segmentation names none of the 3 photos"):
+        photo_sets.collect(tmp_path)
+
+
+def test_names_with_spaces_may_be_listed(kit, tmp_path):
+    shutil.copytree(kit, tmp_path / "kit")
+    for file in [*(tmp_path / "kit").rglob("s1.*")]:
+        file.rename(file.with_name(f"my photo 1{file.suffix}"))
+    listing = tmp_path / "kit" / "ImageSets" / "Segmentation" / "val.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_text("my photo 1\n")
+    assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["my photo 1"]
+
+
+@pytest.mark.parametrize(("photo", "mask"), [("DSC1.JPG", "DSC1.PNG"), ("x.jpeg", "x.Png"), ("y.TIFF", "y.png")])
+def test_collect_knows_endings_in_any_case(tmp_path, photo, mask):
+    for layout in (("", "", ""), *photo_sets.LAYOUTS):
+        place = tmp_path / (layout[0] or "flat")
+        for folder, name in zip(layout, (photo, mask, mask), strict=True):
+            (place / folder).mkdir(parents=True, exist_ok=True)
+            (place / folder / name).write_bytes(b"")
+        (pair,) = photo_sets.collect(place)
+        assert (pair.photo.name, pair.classes.name) == (photo, mask)
 
 
 def test_collect_says_what_it_expects(tmp_path):

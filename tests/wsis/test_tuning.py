@@ -239,3 +239,23 @@ def test_object_arrays_are_refused_unopened(boom, tmp_path):
     array[0] = Boom()
     np.savez(tmp_path / "a.npz", **{name: array for name in ("classes", "names")})
     assert tuning._load(tmp_path / "a.npz") is None  # a record from the cache: measured again
+
+
+def test_a_mask_of_foreground_is_no_photo_without_instances(tmp_path, pipeline, kit):
+    photo = photo_sets.collect(kit)[0].photo
+    index = np.zeros((96, 128), np.uint8)
+    index[2:50, 3:90] = 255
+    Image.fromarray(index).save(tmp_path / "a.png")
+    Image.fromarray(index // 255).save(tmp_path / "class1.png")
+    for instances in (None, tmp_path / "a.png"):
+        with pytest.raises(WsisError, match="0 and 255 only: foreground, but no class"):
+            tuning.measure(pipeline, photo_sets.Pair("a", photo, tmp_path / "a.png", instances))
+    with pytest.raises(WsisError, match="holds no number of an instance, though its classes name 1"):
+        ground_truth.read(tmp_path / "class1.png", tmp_path / "a.png")
+    Image.fromarray(index * 0).save(tmp_path / "a.png")
+    assert not len(ground_truth.read(tmp_path / "a.png", tmp_path / "a.png").masks)  # a photo without instances
+
+
+def test_a_proposal_too_small_for_the_grid_is_suppressed_as_in_the_pipeline():
+    members, areas = np.eye(3, dtype=bool)[[0, 0, 1, 2, 2]], np.array([0, 0, 5], np.float32)
+    assert tuning._kept(members, areas, np.zeros(5, np.int64), 0.3) == [0, 2, 3]

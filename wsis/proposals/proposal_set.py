@@ -29,12 +29,14 @@ class ProposalSet:
         membership: (N, R) bool, the regions of each proposal.
         scores: (N,) float32 in [0, 1], rank score, descending.
         source: where the proposals come from, for people.
+        notes: what of the source is not among them, for people.
     """
 
     labels: np.ndarray
     membership: np.ndarray
     scores: np.ndarray
     source: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check shapes, types and ranges."""
@@ -154,22 +156,26 @@ class ProposalSet:
         return self.membership[np.asarray(indices, np.int64)][:, labels]
 
     def iou(self, first: Sequence[int] | np.ndarray, second: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Intersection over union between proposals by index, (len(first), len(second)) float32 in [0, 1]."""
+        """Intersection over union between proposals by index, (len(first), len(second)) float32 in [0, 1].
+
+        A proposal's with itself is 1, also where it is too small to have a pixel on this grid.
+        """
         first, second = np.asarray(first, np.int64), np.asarray(second, np.int64)
         weighted = self.membership_f32[first] * self.region_areas.astype(np.float32)
         common = weighted @ self.membership_f32[second].T
         union = self.areas[first][:, None] + self.areas[second][None, :] - common
-        return (common / np.maximum(union, 1)).astype(np.float32)
+        vanished = (first[:, None] == second[None]) & (self.areas[first] == 0)[:, None]
+        return np.where(vanished, 1, common / np.maximum(union, 1)).astype(np.float32)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> ProposalSet:
         """The given proposals only, kept in descending order of score."""
         indices = np.asarray(indices)
         indices = np.flatnonzero(indices) if indices.dtype == bool else np.sort(indices.astype(np.int64))
-        return ProposalSet(self.labels, self.membership[indices], self.scores[indices], self.source)
+        return ProposalSet(self.labels, self.membership[indices], self.scores[indices], self.source, self.notes)
 
     def resized(self, size: Size) -> ProposalSet:
         """The same proposals on another pixel grid (nearest); regions that vanish stay as columns of area 0."""
-        return ProposalSet(resized_labels(self.labels, size), self.membership, self.scores, self.source)
+        return ProposalSet(resized_labels(self.labels, size), self.membership, self.scores, self.source, self.notes)
 
 
 def _products(matrix: csr_array, values: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
@@ -213,7 +219,9 @@ def resized_labels(labels: np.ndarray, size: Size) -> np.ndarray:
     return labels[rows[:, None], columns]
 
 
-def from_masks(masks: np.ndarray, scores: np.ndarray | None = None, source: str = "masks") -> ProposalSet:
+def from_masks(
+    masks: np.ndarray, scores: np.ndarray | None = None, source: str = "masks", notes: tuple[str, ...] = ()
+) -> ProposalSet:
     """Foreign masks as a ProposalSet: the regions are the sets of pixels that the same masks cover.
 
     Args:
@@ -221,6 +229,7 @@ def from_masks(masks: np.ndarray, scores: np.ndarray | None = None, source: str 
         scores: (N,) any finite numbers, higher is better; they are shifted and scaled into [0, 1] where they leave it.
             Without them the given order is the ranking.
         source: where the masks come from, for people.
+        notes: see `ProposalSet`.
 
     Raises:
         WsisError: a mask is empty, or a score is not finite.
@@ -243,7 +252,7 @@ def from_masks(masks: np.ndarray, scores: np.ndarray | None = None, source: str 
     first = np.unique(labels, return_index=True)[1]
     labels, membership = labels.astype(np.int32), flat[:, first]
     ranked, order = ranking(scores, len(masks), source)
-    return ProposalSet(labels.reshape(masks.shape[1:]), membership[order], ranked, source)
+    return ProposalSet(labels.reshape(masks.shape[1:]), membership[order], ranked, source, notes)
 
 
 def ranking(scores: np.ndarray | None, count: int, source: str = "masks") -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ from tests.fuzz.doors.door import UNKNOWN, Case, Door
 from tests.fuzz.seeds import SIZE
 from wsis.proposals import ProposalSet
 from wsis.proposals.readers import read
+from wsis.voc import palette
 
 
 class _Proposals(Door):
@@ -92,6 +93,10 @@ class Mat(_Proposals):
         if rng.random() < 0.5:
             kind = rng.choice((bool, np.uint8, np.int16, np.float32, np.float64))
             variables: dict[str, Any] = {"masks": np.moveaxis(some, 0, 2).astype(kind)}
+            if rng.random() < 0.2:
+                variables["masks"] = np.moveaxis(np.where(some, 0.95, 0.05), 0, 2)
+            elif rng.random() < 0.2:
+                variables["masks"] = seeds.cells([one.astype(kind) for one in some])
         else:
             variables = seeds.mcg(some)
             variables["superpixels"] = variables["superpixels"].astype(rng.choice((np.uint16, np.int32, np.float64)))
@@ -141,7 +146,7 @@ class Mat(_Proposals):
             return None  # in a struct of another name
         else:
             stack = np.atleast_3d(fields["masks"])
-            painted = [stack[..., i] > 0 for i in range(stack.shape[2])]
+            painted = [_cut(stack[..., i]) for i in range(stack.shape[2])]
         return _by_score(painted, fields["scores"].ravel() if isinstance(fields.get("scores"), np.ndarray) else None)
 
 
@@ -178,21 +183,41 @@ class Json(_Proposals):
         if rng.random() < 0.3:
             return Case(json.dumps(seeds.prm(some), indent=rng.choice((None, 1))).encode(), "PRM", some)
         entries = [rng.choice((seeds.rle, seeds.runs))(one) for one in some]
+        if rng.random() < 0.3:
+            return self._several(rng, entries, some)
         if rng.random() < 0.5:
             entries = [{"id": i, "note": "é", "segmentation": one} for i, one in enumerate(entries)]
         value = {"info": {}, "annotations": entries} if rng.random() < 0.5 else entries
         return Case(b"\n " + json.dumps(value, indent=rng.choice((None, 1))).encode(), "COCO", some)
+
+    @staticmethod
+    def _several(rng: random.Random, entries: list[Any], some: np.ndarray) -> Case:
+        """A file of three images, named in many ways; the photo's has the id of another by its name."""
+        own = rng.choice(("a.jpg", "A.JPG", "x/a.png", "C:\\x\\a.tif", "a"))
+        images = [{"id": 1, "file_name": "0.jpg"}, {"id": 3.0, "file_name": own}, {"id": "a1", "file_name": "b.jpg"}]
+        rng.shuffle(images)
+        others = [{"image_id": rng.choice((1, "a1")), "segmentation": entry} for entry in entries[:2]]
+        mine = [
+            {"image_id": 3, "segmentation": rng.choice((entry, one.astype(rng.choice((int, bool))).tolist()))}
+            for entry, one in zip(entries, some, strict=True)
+        ]
+        value = {"images": images, "annotations": others + mine}
+        return Case(json.dumps(value).encode(rng.choice(("utf-8", "utf-8-sig", "utf-16"))), "one image of three", some)
 
     def reference(self, content: bytes) -> np.ndarray | None:
         """Decode every entry by itself; None where the file covers several images."""
         value = json.loads(content)
         entries = value["annotations"] if isinstance(value, dict) else value
         if all("data" in entry and "shape" in entry for entry in entries):
-            return np.stack([_painted(entry["data"]) for entry in entries])
-        if len({str(entry["image_id"]) for entry in entries if "image_id" in entry}) > 1:
-            entries = [entry for entry in entries if str(entry.get("image_id")) in _ids(value)]
+            return _by_score([_painted(entry["data"]) for entry in entries], None)
+        wanted = _image(value)
+        if wanted is not None:
+            entries = [entry for entry in entries if _text(entry.get("image_id")) == wanted]
         scores = [entry.get("score", entry.get("predicted_iou")) for entry in entries]
-        painted = [_shape(entry.get("segmentation", entry)) for entry in entries]
+        found = [entry.get("segmentation", entry) for entry in entries]
+        values = [v for shape in found if isinstance(shape, list) for v in np.concatenate([*map(np.ravel, shape), []])]
+        share = bool(values) and all(-0.001 <= v <= 1.001 for v in values) and any(v % 1 for v in values)
+        painted = [_shape(shape, share) for shape in found]
         return _by_score(painted, None if None in scores else np.array(scores, np.float64))
 
 
@@ -215,6 +240,8 @@ class Png(_Proposals):
             "grey": seeds.index_png(index, palette=False),
             "16 bits": seeds.index_png(index.astype(np.uint16) * 200),
             "4 bits": seeds.encoded(seeds.Image.fromarray(index % 8).convert("P").quantize(8), "PNG", bits=4),
+            "2 grey bits": seeds.grey_png(index % 4, 2),
+            "VOC's colours": seeds.encoded(palette()[index], "PNG"),
             "1 bit": seeds.encoded(seeds.Image.fromarray(index > 1), "PNG"),
             "colour": seeds.encoded(seeds.scene(*SIZE), "PNG"),
         }
@@ -225,6 +252,12 @@ class Png(_Proposals):
             index = seeds.index_map(rng.randrange(1000))
             deep = rng.random() < 0.3
             content = seeds.index_png(index.astype(np.uint16) * 7 if deep else index, rng.random() < 0.5)
+            if not deep and rng.random() < 0.5:
+                bits = rng.choice((1, 2, 4))
+                index = index % (1 << bits)
+                content = seeds.grey_png(index, bits)
+            elif not deep and rng.random() < 0.3:
+                content = seeds.encoded(palette()[index], "PNG")
             parts = mutate.chunks(content)
             parts.insert(1, (b"tEXt", b"Comment\0made by hand"))
             numbers = [n for n in np.unique(index) if n and (deep or n != 255)]
@@ -238,7 +271,7 @@ class Png(_Proposals):
         index = indices(content)
         if index is None or index.shape != SIZE:
             return None
-        void = index.dtype == np.uint8
+        void = index.dtype == np.uint8  # of fewer than 8 bits none is as high as 255
         numbers = [n for n in np.unique(index) if n and not (void and n == 255)]
         return np.stack([index == n for n in numbers]) if numbers else None
 
@@ -246,7 +279,7 @@ class Png(_Proposals):
 def indices(content: bytes) -> np.ndarray | None:
     """(H, W) of an index PNG as OpenCV sees it when its palette is taken away; None where it cannot.
 
-    OpenCV spreads greys of fewer than 8 bits over 0..255; of a palette's indices that is undone.
+    OpenCV spreads greys of fewer than 8 bits over 0..255, which is undone.
     """
     parts = mutate.chunks(content)
     if not parts or parts[0][0] != b"IHDR" or len(parts[0][1]) != 13:
@@ -259,15 +292,23 @@ def indices(content: bytes) -> np.ndarray | None:
     seen = cv2.imdecode(np.frombuffer(mutate.png(grey), np.uint8), cv2.IMREAD_UNCHANGED)
     if seen is None or seen.ndim != 2:
         return None
-    return seen // (255 // ((1 << depth) - 1)) if depth < 8 and (kind == 3 or depth == 1) else seen
+    return seen // (255 // ((1 << depth) - 1)) if depth < 8 else seen
 
 
-def _ids(value: Any) -> set[str]:
-    """Ids of the image that the file (`a.json`) is named after."""
+def _text(identity: Any) -> str:
+    return str(int(identity)) if isinstance(identity, float) and identity.is_integer() else str(identity)
+
+
+def _image(value: Any) -> str | None:
+    """Id of the image that the file (`a.json`) is named after; None where it holds only one, or names none."""
+    entries = value["annotations"] if isinstance(value, dict) else value
     images = value.get("images", []) if isinstance(value, dict) else []
-    images = images if isinstance(images, list) else []
-    named = [one for one in images if isinstance(one, dict) and PurePath(str(one.get("file_name", ""))).stem == "a"]
-    return {"a", *(str(one.get("id")) for one in named)}
+    images = [one for one in images if isinstance(one, dict)] if isinstance(images, list) else []
+    said = [one.get("id") for one in images] + [entry.get("image_id") for entry in entries]
+    if len({_text(one) for one in said if one is not None}) <= 1:
+        return None
+    names = [one for one in images if PurePath(str(one.get("file_name", ""))).stem.lower() == "a"]
+    return _text(names[0].get("id")) if names else "a"
 
 
 def _painted(data: str) -> np.ndarray:
@@ -280,11 +321,25 @@ def _painted(data: str) -> np.ndarray:
     return np.array(flat).reshape(SIZE)
 
 
-def _shape(shape: Any) -> np.ndarray:
-    """A shape as pycocotools decodes it."""
+def _cut(values: np.ndarray) -> np.ndarray:
+    """A layer of `masks`: probabilities are cut at one half."""
+    return values >= 0.5 if values.dtype.kind == "f" and values.max() <= 1 else values > 0
+
+
+def _shape(shape: Any, share: bool) -> np.ndarray:
+    """A shape as pycocotools decodes it; nothing where there is none."""
+    if not shape or (isinstance(shape, dict) and not {"size", "counts"} & set(shape)):
+        return np.zeros(SIZE, bool)
     if isinstance(shape, list):
-        rles = coco_mask.frPyObjects(shape, *SIZE)
-        return coco_mask.decode(coco_mask.merge(rles)).astype(bool)
+        shape = shape if isinstance(shape[0], list) else [shape]
+        if all(len(pair) == 2 for pair in shape):
+            shape = [np.ravel(shape).tolist()]
+        rings = [ring for ring in shape if len(ring) > 5]
+        if not rings:
+            return np.zeros(SIZE, bool)
+        if share:
+            rings = [[v * SIZE[1 - i % 2] for i, v in enumerate(ring)] for ring in rings]
+        return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(rings, *SIZE))).astype(bool)
     if isinstance(shape["counts"], list):
         shape = coco_mask.frPyObjects(shape, *SIZE)
     return coco_mask.decode(shape).astype(bool)
@@ -292,4 +347,4 @@ def _shape(shape: Any) -> np.ndarray:
 
 def _by_score(painted: list[np.ndarray], scores: np.ndarray | None) -> np.ndarray:
     order = range(len(painted)) if scores is None else np.argsort(-scores.astype(np.float64), kind="stable")
-    return np.stack([painted[i] for i in order])
+    return np.stack([painted[i] for i in order if painted[i].any()])

@@ -12,6 +12,8 @@ import scipy.io
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from tests.fuzz.seeds import grey_png
+from wsis import voc
 from wsis.errors import WsisError
 from wsis.proposals import ProposalSet
 from wsis.proposals.readers import read
@@ -232,7 +234,7 @@ def test_a_file_that_unpacks_to_too_much_is_refused_before_it_is_read(
 ) -> None:
     path = tmp_path / "bomb.mat"
     scipy.io.savemat(path, {"masks": np.zeros((*masks.shape[1:], 2000), np.uint8)}, do_compression=True)
-    monkeypatch.setattr("wsis.proposals.readers.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("wsis.proposals.readers.checks.MOST_BYTES", 1 << 20)
     monkeypatch.setattr("wsis.proposals.matlab._Reader.matrix", lambda *_, **__: pytest.fail("it was read"))
     assert path.stat().st_size < 1 << 16
     with pytest.raises(WsisError, match="unpacks to more than"):
@@ -249,7 +251,7 @@ def test_packed_and_plain_files_of_moderate_size_are_read(tmp_path: Path, masks:
 def test_too_many_proposals_over_too_many_regions_are_refused(
     tmp_path: Path, masks: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wsis.proposals.readers.MOST_CELLS", 1000)
+    monkeypatch.setattr("wsis.proposals.readers.checks.MOST_CELLS", 1000)
     height, width = masks.shape[1:]
     Image.fromarray(np.arange(height * width, dtype=np.uint16).reshape(height, width)).save(tmp_path / "many.png")
     lists = cells([np.array([i + 1]) for i in range(40)])
@@ -288,6 +290,120 @@ def test_a_png_with_a_cut_header_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\1IHDR\0" + bytes(100))
     with pytest.raises(WsisError, match="not a readable PNG"):
         read(tmp_path / "a.png", SIZE)
+
+
+def test_masks_of_two_images_are_never_mixed(tmp_path: Path, masks: np.ndarray) -> None:
+    images = [{"id": 1, "file_name": "0.jpg"}, {"id": 2, "file_name": "1.jpg"}]
+    entries = [{"image_id": 1 + i % 2, "segmentation": rle(m)} for i, m in enumerate(masks)]
+    path = write(tmp_path / "1.json", {"images": images, "annotations": entries})
+    for wanted in (None, "1", "1.jpg", 2):
+        assert same(read(path, SIZE, wanted), masks[1::2])
+    folders = [{"id": 1, "file_name": "cats/001.jpg"}, {"id": 2, "file_name": "dogs/001.jpg"}]
+    path = write(tmp_path / "001.json", {"images": folders, "annotations": entries})
+    assert same(read(path, SIZE, "dogs/001"), masks[1::2])
+    with pytest.raises(WsisError, match="several images named '001'"):
+        read(path, SIZE)
+
+
+def test_results_of_one_image_are_the_photos(tmp_path: Path, masks: np.ndarray) -> None:
+    results = [{"image_id": 139, "segmentation": rle(m)} for m in masks]
+    for name in ("000000000139", "cat"):
+        assert same(read(write(tmp_path / f"{name}.json", results), SIZE, name), masks)
+
+
+def test_a_file_of_images_whose_entries_name_none_is_refused(tmp_path: Path, masks: np.ndarray) -> None:
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    path = write(tmp_path / "a.json", {"images": images, "annotations": [{"segmentation": rle(masks[0])}]})
+    with pytest.raises(WsisError, match="does not say to which image"):
+        read(path, SIZE)
+
+
+@pytest.mark.parametrize("bad", [{"segmentation": []}, {"segmentation": None}, {"bbox": [1, 2, 3, 4]},
+                                 {"segmentation": [[1, 2, 3, 4]]}, {"segmentation": [[5, 5, 5, 5, 5, 5]]},
+                                 {"segmentation": {}},
+                                 {"segmentation": {"size": [*SIZE], "counts": [1230]}}])  # fmt: skip
+def test_an_entry_without_a_mask_is_left_out_and_said(tmp_path: Path, masks: np.ndarray, bad: dict) -> None:
+    good = [{"segmentation": rle(m), "score": 0.5} for m in masks[:2]]
+    found = read(write(tmp_path / "a.json", [good[0], bad | {"score": 0.9}, good[1]]), SIZE)
+    assert same(found, masks[:2])
+    assert found.notes == ("1 of 3 proposals in a.json cover no pixel and are left out: 1 (from 0).",)
+    with pytest.raises(
+        WsisError, match=r"proposal 0: expected a COCO RLE|Proposal 0 of a.json .COCO. covers no pixel"
+    ) as e:
+        read(write(tmp_path / "a.json", [bad]), SIZE)
+    assert not any(word in str(e.value) for word in ("list index", "NoneType", "KeyError"))
+
+
+def test_empty_prm_masks_and_mcg_lists_are_left_out_and_said(tmp_path: Path, masks: np.ndarray) -> None:
+    entries = [*prm(masks[:2]), {"data": "", "shape": list(SIZE)}]
+    found = read(write(tmp_path / "a.json", entries), SIZE)
+    assert same(found, masks[:2])
+    assert "1 of 3" in found.notes[0]
+    content = mcg(masks)
+    content["labels"][0, 0] = np.zeros((1, 0))
+    scipy.io.savemat(tmp_path / "a.mat", content | {"scores": np.arange(6.0)[:, None]})
+    found = read(tmp_path / "a.mat", SIZE)
+    assert same(found, masks[:0:-1])
+    assert found.notes == ("1 of 6 proposals in a.mat cover no pixel and are left out: 0 (from 0).",)
+
+
+@pytest.mark.parametrize("kind", [int, bool, float])
+def test_rows_of_pixels_are_a_mask(tmp_path: Path, masks: np.ndarray, kind: type) -> None:
+    entries = [{"segmentation": mask.astype(kind).tolist()} for mask in masks]
+    assert same(read(write(tmp_path / "a.json", entries), SIZE), masks)
+    with pytest.raises(WsisError, match="41 x 30 pixels, but the photo has 30 x 41"):
+        read(tmp_path / "a.json", SIZE[::-1])
+
+
+@pytest.mark.parametrize(
+    "shape", [[5, 5, 15, 5, 15, 20, 5, 20], [[5, 5], [15, 5], [15, 20], [5, 20]],
+              [[[5, 5], [15, 5], [15, 20], [5, 20]]],
+              [[5 / 41, 5 / 30, 15 / 41, 5 / 30, 15 / 41, 20 / 30, 5 / 41, 20 / 30]]]
+)  # fmt: skip
+def test_polygons_of_other_tools(tmp_path: Path, shape: list) -> None:
+    mask = read(write(tmp_path / "a.json", [{"segmentation": shape}]), SIZE).mask(0)
+    assert mask[5:20, 5:15].all()
+    assert mask.sum() == 150
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_with_a_byte_order_mark(tmp_path: Path, masks: np.ndarray, encoding: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([rle(m) for m in masks]), encoding)
+    assert same(read(tmp_path / "a.json", SIZE), masks)
+
+
+@pytest.mark.parametrize(("bits", "numbers"), [(1, [1]), (2, [1, 2, 3]), (4, [3, 8, 15]), (8, [85, 170, 254])])
+def test_greys_of_few_bits_have_no_void(tmp_path: Path, bits: int, numbers: list) -> None:
+    index = np.zeros(SIZE, np.uint8)
+    for i, number in enumerate(numbers):
+        index[4 * i : 4 * i + 3, 5:20] = number
+    (tmp_path / "a.png").write_bytes(grey_png(index, bits))
+    assert same(read(tmp_path / "a.png", SIZE), np.stack([index == n for n in numbers]))
+
+
+def test_vocs_colours_are_labels(tmp_path: Path) -> None:
+    index = np.zeros(SIZE, np.uint8)
+    index[3:9, 4:9], index[10:20, 4:30], index[25:] = 1, 7, voc.VOID
+    Image.fromarray(voc.palette()[index]).save(tmp_path / "a.png")
+    assert same(read(tmp_path / "a.png", SIZE), np.stack([index == 1, index == 7]))
+
+
+def test_probabilities_are_cut_at_one_half(tmp_path: Path, masks: np.ndarray) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"masks": np.where(masks.transpose(1, 2, 0), 0.95, 0.05)})
+    assert same(read(tmp_path / "a.mat", SIZE), masks)
+    for wrong in (np.where(masks.transpose(1, 2, 0), 4.0, -4.0), np.arange(1230).reshape(SIZE)):  # logits, labels
+        scipy.io.savemat(tmp_path / "a.mat", {"masks": wrong})
+        with pytest.raises(WsisError, match=r"mask 0 .from 0. of 'masks': it holds .*expected 0 and 1, or prob"):
+            read(tmp_path / "a.mat", SIZE)
+
+
+def test_masks_in_a_cell_array_or_number_first(tmp_path: Path, masks: np.ndarray) -> None:
+    for value in (cells(list(masks.astype(np.uint8))), masks.astype(np.uint8)):
+        scipy.io.savemat(tmp_path / "a.mat", {"masks": value})
+        assert same(read(tmp_path / "a.mat", SIZE), masks)
+    scipy.io.savemat(tmp_path / "a.mat", {"masks": cells([masks[0], masks[0, :5]])})
+    with pytest.raises(WsisError, match="41 x 5 pixels, but the photo has 41 x 30"):
+        read(tmp_path / "a.mat", SIZE)
 
 
 @pytest.mark.realdata

@@ -53,7 +53,8 @@ function instances(field, peaks, step, w, areas, nms = .3) {
   const kept = [], most = Math.fround(nms);
   for (const one of found) {
     const category = peaks[one.peak].category;
-    if (!kept.some(other => peaks[other.peak].category === category && iou(field, other.slot, one.slot, areas) > most)) kept.push(one);
+    const clash = other => other.slot === one.slot || iou(field, other.slot, one.slot, areas) > most;  // its own has no area where it is too small
+    if (!kept.some(other => peaks[other.peak].category === category && clash(other))) kept.push(one);
   }
   return kept;
 }
