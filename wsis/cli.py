@@ -5,6 +5,7 @@ What takes seconds to import is imported inside the commands, so that `--help` i
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from wsis import names, streams
 from wsis.errors import WsisError
 
 Enhancer = Literal["none", "spread", "icn-proposal", "icn-saliency"]
@@ -65,6 +67,11 @@ Classes = Annotated[
 Overlays = Annotated[bool, typer.Option("--overlays", help="Also write overlay/ and figure/ pictures.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1; default: the GPU where there is one.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
+
+
+@app.callback()
+def _started() -> None:
+    streams.forgive()
 
 
 @app.command()
@@ -119,7 +126,6 @@ def segment(
     photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1: some failed; 2: wrong usage.
     """
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
-        from wsis import export  # noqa: PLC0415
         from wsis import segment as work  # noqa: PLC0415
 
         batch = work.collect(photos)
@@ -127,7 +133,6 @@ def segment(
         settings = work.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
                                class_threshold=threshold)  # fmt: skip
         own = work.weights(preset, alpha, beta, gamma)
-        export.try_folder(out)  # before hours of work
         job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
         failed = work.run(job, batch, quiet, workers)
     raise typer.Exit(1 if failed else 0)
@@ -193,7 +198,7 @@ def batch(
                 raise
             raise WsisError(
                 f"batch needs {error.name}, which is not installed: pip install -r requirements-cluster.txt. "
-                f"Without it: python -m wsis segment {' '.join(photos)} --out {out}"
+                f"Without it: python -m wsis segment {shlex.join([*photos, '--out', out])}"
             ) from error
         from wsis import segment as one  # noqa: PLC0415
 
@@ -217,10 +222,10 @@ def _exits(stopped: str) -> Iterator[None]:
         with _terminable():
             yield
     except (WsisError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(names.printable(f"Error: {error}"), file=sys.stderr)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
-        print(f"Stopped: {stopped}", file=sys.stderr)
+        print(names.printable(f"Stopped: {stopped}"), file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 
