@@ -23,7 +23,7 @@ import typer
 from pycocotools import mask as coco_mask
 
 from train import data
-from wsis import image, instances, matching, metrics, voc
+from wsis import image, instances, matching, metrics, streams, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import overlaps
 from wsis.pipeline import Analysis, Pipeline, Settings
@@ -276,4 +276,5 @@ def main(
 
 
 if __name__ == "__main__":
+    streams.forgive()
     typer.run(main)

@@ -16,7 +16,7 @@ import typer
 
 from train import data
 from train.evaluate import overlaps
-from wsis import checkpoints, image
+from wsis import checkpoints, image, streams
 from wsis.errors import WsisError
 from wsis.proposals.contours import ContourNet, predict
 from wsis.proposals.generate import generate
@@ -107,4 +107,5 @@ def main(
 
 
 if __name__ == "__main__":
+    streams.forgive()
     typer.run(main)

@@ -19,7 +19,7 @@ from train import data
 from train.ablate import figures, page, photos, rows, variants
 from train.ablate.photos import Networks
 from train.ablate.rows import PUBLISHED, SALIENCY, STEP, STEPS
-from wsis import export, image
+from wsis import export, image, streams
 from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
@@ -91,4 +91,5 @@ def main(
 
 
 if __name__ == "__main__":
+    streams.forgive()
     typer.run(main)
