@@ -52,9 +52,9 @@ def _marks(read: Callable[[str], bytes], path: str) -> bool:
     return isinstance(about, dict) and "model" in about and ("versions" in about or "networks" in about)
 
 
-def another(folder: object, whose: str) -> WsisError:
-    """The error that a folder of results is another job's."""
-    return WsisError(f"{folder} holds results of another job ({whose}). Choose another --out, or empty it.")
+def another(folder: object, whose: str, more: str = "") -> WsisError:
+    """The error that a folder of results is another job's; `more` is what else there is to do."""
+    return WsisError(f"{folder} holds results of another job ({whose}). {more}Choose another --out, or empty it.")
 
 
 @contextmanager

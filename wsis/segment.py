@@ -222,7 +222,7 @@ def _begun(job: Job, batch: Batch) -> str:
     ]
     if strange:
         some = ", ".join(photos.get(name, name) for name in strange[:3]) + (" and others" if len(strange) > 3 else "")
-        raise result_folders.another(job.out, f"photos: {some}")
+        raise result_folders.another(job.out, f"photos: {some}", "Name all photos in one command. ")
     for name in ("instances.json", "manifest.json"):
         (job.out / name).unlink(missing_ok=True)
     export.write(job.out / "job.json", text)
