@@ -65,7 +65,10 @@ def collect(paths: Iterable[Path]) -> Batch:
     batch, given, inside = Batch({}), list[Path](), result_folders.Inside(result_folders.read_local)
     for path in paths:
         if not os.path.isdir(path):
-            given.append(path)
+            if path.name not in result_folders.FILES or not inside(
+                path.absolute().as_posix()
+            ):  # as `photos/*` has them
+                given.append(path)
             continue
         try:
             files = [file for file in sorted(path.iterdir()) if not file.name.startswith(".")]

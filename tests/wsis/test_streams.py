@@ -11,7 +11,14 @@ import pytest
 from tests.helpers import ROOT
 from wsis import streams
 
-SAYS = "import sys; from wsis import streams; streams.forgive(); print('\\u732b \\udce9' * 9999); print('!', file=sys.stderr)"
+SAYS = r"""
+import os, sys
+from wsis import streams
+streams.forgive()
+print("\u732b \udce9" * 9999)
+print("!", file=sys.stderr)
+assert os.open("done", os.O_CREAT | os.O_WRONLY) > 2  # no file takes the place of a closed stream
+"""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="shells differ")
@@ -19,11 +26,15 @@ SAYS = "import sys; from wsis import streams; streams.forgive(); print('\\u732b 
     "where", ["2>&1 | true", ">&- 2>&-", "> /dev/full 2> /dev/full", "2>&1 | head -c 1 > /dev/null"]
 )
 def test_nobody_listens(where: str, tmp_path: Path) -> None:
-    command = (
-        f"\"$PYTHON\" -c \"$SAYS; open(r'{tmp_path}/done', 'w').write(str(__import__('os').fstat(2).st_mode))\" {where}"
-    )
-    environment = {**os.environ, "PYTHON": sys.executable, "SAYS": SAYS, "PYTHONIOENCODING": "ascii"}
-    ended = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=ROOT, env=environment, check=False)
+    environment = {
+        **os.environ,
+        "PYTHON": sys.executable,
+        "SAYS": SAYS,
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONPATH": str(ROOT),
+    }
+    words = ["bash", "-o", "pipefail", "-c", f'"$PYTHON" -c "$SAYS" {where}']
+    ended = subprocess.run(words, cwd=tmp_path, env=environment, check=False)
     assert ended.returncode == 0
     assert (tmp_path / "done").exists()
 
