@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: nothing leaves this host
 
+from wsis import streams
 from wsis.errors import WsisError
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def examples() -> dict[str, Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Load the model and serve the page until it is stopped; 2 where that cannot start."""
+    streams.forgive()
     options = arguments(argv)
     # FastAPI's own models make newer pydantic versions warn; nobody who starts the app can do anything about it.
     warnings.filterwarnings("ignore", message="The 'alias' attribute")

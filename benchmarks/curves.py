@@ -54,8 +54,8 @@ def photos(runs: int) -> Points:
     """Seconds of `wsis segment` with the model loaded, by the number of photos."""
     pipeline, points = Pipeline.load(device="cpu"), Points(photos=[], segment=[])
     with tempfile.TemporaryDirectory() as folder:
-        job = segment.Job(pipeline, Settings(), PUBLISHED, 1, Path(folder, "out"), None, False)
         for count in PHOTOS:
+            job = segment.Job(pipeline, Settings(), PUBLISHED, 1, Path(folder, f"out{count}"), None, False)
             files = suite.write_photos(Path(folder, str(count)), count)
             points["photos"].append(count)
             points["segment"].append(_median(lambda: segment.run(job, segment.collect([files]), quiet=True), runs))  # noqa: B023

@@ -14,6 +14,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from train.checkpoint import AtomicCheckpoints, Checkpoints, read_run
 from train.parallel import GlobalBatchNorm
+from wsis import streams
 from wsis.errors import WsisError
 
 
@@ -60,6 +61,7 @@ def main(
         args: words of the command line, by default those of the process.
         options: of `LightningCLI`.
     """
+    streams.forgive()
     words = sys.argv[1:] if args is None else args
     try:
         if words[:1] == ["export"]:

@@ -22,7 +22,7 @@ import torch
 import typer
 
 from train import data, results_file
-from wsis import devices, image, instances, matching, metrics, voc
+from wsis import devices, image, instances, matching, metrics, streams, voc
 from wsis.errors import WsisError
 from wsis.ground_truth import overlaps
 from wsis.pipeline import Analysis, Pipeline, Settings
@@ -281,4 +281,5 @@ def main(
 
 
 if __name__ == "__main__":
+    streams.forgive()
     typer.run(main)

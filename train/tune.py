@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import typer
 
 from train import data
-from wsis import matching, tuning
+from wsis import matching, streams, tuning
 from wsis.errors import WsisError
 from wsis.matching import Weights
 from wsis.photo_sets import Pair
@@ -153,4 +153,5 @@ def main(
 
 
 if __name__ == "__main__":
+    streams.forgive()
     typer.run(main)

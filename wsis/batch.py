@@ -23,7 +23,7 @@ import ray
 import ray.data
 import torch
 
-from wsis import cluster, devices, export, segment, shards
+from wsis import cluster, devices, export, names, result_folders, segment, shards
 from wsis.checkpoints import Checkpoint
 from wsis.errors import WsisError
 from wsis.matching import Weights
@@ -148,8 +148,18 @@ def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew
         How many photos were set aside.
 
     Raises:
-        WsisError: the folder holds the results of another job or cannot be written, or Ray cannot be reached.
+        WsisError: the folder holds the results of another job or cannot be written, another run is at work in it, or
+            Ray cannot be reached.
     """
+    if remote(out.root):
+        return _run(plan, model, listing, out, crew, quiet)
+    here = Path(opened(out.root)[1])
+    export.try_folder(here)
+    with result_folders.locked(here):
+        return _run(plan, model, listing.apart(result_folders.alike(here)), out, crew, quiet)
+
+
+def _run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew, quiet: bool) -> int:
     header = export.header(model)
     parts = shards.split(listing.photos, _begun(plan, header["model"], listing, out, crew.shard))
     done = shards.finished(out)
@@ -167,9 +177,9 @@ def run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Crew
     shards.merge_coco(out, len(parts), model.classifier.classes)
     set_aside = shards.merge(out, len(parts), listing.doubles, {**header, **about})
     for one in set_aside[:SHOWN]:
-        print(f"{one['path']}: {one['reason']}", file=sys.stderr)
+        print(names.printable(f"{one['path']}: {one['reason']}"), file=sys.stderr)
     if len(set_aside) > SHOWN:
-        print(f"and {len(set_aside) - SHOWN} more, see {out.root}/manifest.json", file=sys.stderr)
+        print(names.printable(f"and {len(set_aside) - SHOWN} more, see {out.root}/manifest.json"), file=sys.stderr)
     return len(set_aside)
 
 
@@ -222,7 +232,7 @@ class Segmenter:
         if not remote(photo.path):
             return self._without_time(segment.outcome(self._job, photo.name, Path(photo.path)))
         with tempfile.TemporaryDirectory(prefix="wsis-batch-") as folder:
-            path = Path(folder) / Path(photo.path.partition("?")[0]).name
+            path = Path(folder, names.path(names.result(Path(photo.path.partition("?")[0]).name)))
             try:
                 system, place = opened(photo.path)
                 with system.open_input_stream(place) as stream, path.open("wb") as local:
@@ -254,12 +264,12 @@ def _begun(plan: Plan, model: dict[str, Any], listing: Listing, out: Folder, siz
     own = json.loads(json.dumps({**own, "photos": hashlib.sha256(photos.encode()).hexdigest()}))
     try:
         before = json.loads(out.read("job.json"))
+        if isinstance(before["photos"], dict):
+            raise result_folders.another(out.root, "of segment")
         for name, value in own.items():
             if before[name] != value:
                 was = "others" if name in ("networks", "photos") else f"{before[name]}, now {value}"
-                raise WsisError(
-                    f"{out.root} holds results of another job ({name}: {was}). Choose another --out, or empty it."
-                )
+                raise result_folders.another(out.root, f"{name}: {was}")
         return int(before["shard"])
     except FileNotFoundError:
         out.write("job.json", export.as_json({**own, "shard": size}))

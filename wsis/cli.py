@@ -5,6 +5,7 @@ What takes seconds to import is imported inside the commands, so that `--help` i
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from wsis import names, streams
 from wsis.errors import WsisError
 
 Enhancer = Literal["none", "spread", "icn-proposal", "icn-saliency"]
@@ -69,6 +71,11 @@ Device = Annotated[str | None, typer.Option(help="cpu, gpu, cuda:1, mps, ...; de
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say only what went wrong.")]
 
 
+@app.callback()
+def _started() -> None:
+    streams.forgive()
+
+
 @app.command()
 def models() -> None:
     """List the embedded models, how to name others, and the presets of Eq. 5."""
@@ -122,7 +129,6 @@ def segment(
     some failed; 2: wrong usage.
     """
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
-        from wsis import export  # noqa: PLC0415
         from wsis import segment as work  # noqa: PLC0415
         from wsis.proposals import sources  # noqa: PLC0415
 
@@ -133,7 +139,6 @@ def segment(
         settings = work.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
                                class_threshold=threshold)  # fmt: skip
         own = work.weights(preset, alpha, beta, gamma)
-        export.try_folder(out)  # before hours of work
         job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
         failed = work.run(job, batch, quiet, workers)
     raise typer.Exit(1 if failed else 0)
@@ -199,7 +204,7 @@ def batch(
                 raise
             raise WsisError(
                 f"batch needs {error.name}, which is not installed: pip install -r requirements-cluster.txt. "
-                f"Without it: python -m wsis segment {' '.join(photos)} --out {out}"
+                f"Without it: python -m wsis segment {shlex.join([*photos, '--out', out])}"
             ) from error
         from wsis import segment as one  # noqa: PLC0415
         from wsis.proposals import sources  # noqa: PLC0415
@@ -226,10 +231,10 @@ def _exits(stopped: str) -> Iterator[None]:
         with _terminable():
             yield
     except (WsisError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(names.printable(f"Error: {error}"), file=sys.stderr)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
-        print(f"Stopped: {stopped}", file=sys.stderr)
+        print(names.printable(f"Stopped: {stopped}"), file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from wsis import render, voc
+from wsis import names, render, voc
 from wsis.checkpoints import Checkpoint
 from wsis.errors import WsisError
 from wsis.instances import Instance
@@ -74,7 +74,7 @@ def writing(path: Path) -> Iterator[Path]:
 @lru_cache(maxsize=64)  # once a folder is enough
 def _sweep(folder: Path, seconds: float = 600) -> None:
     """Delete what a killed process left half written in a folder; younger files may be another process's."""
-    for part in folder.glob(".*.part"):
+    for part in folder.glob(f".{32 * '[0-9a-f]'}.part"):  # other programs have such files too
         with suppress(OSError):
             if time.time() - part.stat().st_mtime > seconds:
                 part.unlink()
@@ -105,7 +105,12 @@ def try_folder(folder: Path) -> None:
 
 
 def coco_results(
-    analysis: Analysis, found: Sequence[Instance], *, stem: str = "photo", file_name: str | None = None
+    analysis: Analysis,
+    found: Sequence[Instance],
+    *,
+    stem: str = "photo",
+    file_name: str | None = None,
+    numbered: bool = False,
 ) -> list[dict[str, Any]]:
     """Instances as COCO results.
 
@@ -114,25 +119,29 @@ def coco_results(
         found: from `analysis.instances`.
         stem: the `image_id`.
         file_name: of the photo; left out if None.
+        numbered: whether `instance` is added, the number in `instance_png`; 0 for what is not painted there, the
+            further proposals of a peak.
 
     Returns:
         One entry an instance, in the given order: `image_id`, `file_name`, `category_id` (from 1, in the order of the
         model's classes, VOC's for `voc-lite`), `category_name`, `segmentation` (compressed RLE at the photo's own size,
         `counts` as text), `bbox` [x, y, width, height] and `area` in pixels, `score` in [0, 1].
     """
-    results = []
+    results, number = [], 0
     for instance in found:
+        number += not instance.rank
         rle = resized_rle(analysis.evidence.source.mask(instance.proposal), analysis.evidence.size)
         results.append(
             {
-                "image_id": stem,
-                **({} if file_name is None else {"file_name": file_name}),
+                "image_id": names.text(stem),
+                **({} if file_name is None else {"file_name": names.text(file_name)}),
                 "category_id": instance.category + 1,
                 "category_name": instance.name,
                 "segmentation": {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")},
                 "bbox": [float(number) for number in coco_mask.toBbox(rle)],
                 "area": int(coco_mask.area(rle)),
                 "score": round(float(instance.score), 6),
+                **({"instance": 0 if instance.rank else number} if numbered else {}),
             }
         )
     return results
@@ -381,10 +390,13 @@ def bundle(
 
 
 def as_json(content: Any) -> str:
-    """JSON text; a list has an entry a line, so that large ones can be looked through and compared."""
+    """JSON text; a list has an entry a line, so that large ones can be looked through and compared.
+
+    It is valid whatever names are in it, see `wsis.names.text`.
+    """
     if isinstance(content, list):
-        return "[\n" + ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in content) + "\n]\n"
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        return names.text("[\n" + ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in content) + "\n]\n")
+    return names.text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def _zip(path: Path, files: dict[str, bytes]) -> Path:

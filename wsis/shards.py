@@ -8,6 +8,7 @@ how many workers it was done or when, so that an interrupted job ends with the s
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,11 +20,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wsis import coco_dataset
+from wsis import coco_dataset, names
 from wsis.export import as_json
 from wsis.photo_lists import Photo
 from wsis.segment import Outcome
-from wsis.storage import Folder
+from wsis.storage import Folder, OutputError
 
 INSTANCES = pa.schema(
     [
@@ -38,6 +39,8 @@ INSTANCES = pa.schema(
     ]
 )
 """A row an instance, with the names of COCO's results."""
+NUMBERED = INSTANCES.append(pa.field("instance", pa.int32()))
+"""The same where a peak may offer several proposals."""
 PHOTOS = pa.schema(
     [
         ("image_id", pa.string()),
@@ -51,6 +54,8 @@ PHOTOS = pa.schema(
 )
 """A row a photo; `reason` says why it was set aside and is null where it was not."""
 NUMBERS = ("width", "height", "instances")
+NOT_HERE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+"""What an operating system says of a name that a disk does not take, such as one with a colon."""
 PAUSE = 0.5
 """Seconds before what a disk or network failed is tried again; twice as long each time."""
 
@@ -143,8 +148,13 @@ def work(out: Folder, shard: Shard, look: Callable[[Photo], Outcome], *, run: st
         else:
             out.write(f"{folder}/{trace}", json.dumps({"run": run, "tries": tries + 1}))
             outcome = _patiently(look, photo, retries)
-            for name, content in outcome.files.items():
-                out.write(name, content)
+            try:
+                for name, content in outcome.files.items():
+                    out.write(name, content)
+            except OutputError as error:
+                if getattr(error.__cause__, "errno", None) not in NOT_HERE:
+                    raise
+                outcome = Outcome(reason=str(error))
         own: dict[str, Any] = {"entries": outcome.entries, "record": outcome.record, "reason": outcome.reason}
         out.write(f"{folder}/{part}", json.dumps(own))
         outcomes.append(Outcome(**own))
@@ -177,9 +187,11 @@ def merge(out: Folder, shards: int, set_aside: Sequence[tuple[Photo, str]], mani
                 for row in table.select(["image_id", "path", "reason"]).to_pylist()
                 if row["reason"] is not None
             ]
-    with out.writing("instances.parquet") as stream, pq.ParquetWriter(stream, INSTANCES) as writer:
+    schema = NUMBERED if manifest.get("per_peak", 1) > 1 else INSTANCES
+    with out.writing("instances.parquet") as stream, pq.ParquetWriter(stream, schema) as writer:
         for number in range(shards):
-            writer.write_table(_table(out, number, "instances"))
+            table = _table(out, number, "instances")
+            writer.write_table(table if len(table) else schema.empty_table())  # its columns follow from its entries
     with out.writing("instances.json") as stream:
         _join(stream, (out.read(f"shards/{number:05d}-instances.json") for number in range(shards)))
     out.write("manifest.json", as_json({**manifest, "photos": count - len(failed), "failed": failed}))
@@ -236,17 +248,18 @@ def _finish(out: Folder, shard: Shard, outcomes: Sequence[Outcome]) -> None:
     rows = [_row(photo, outcome) for photo, outcome in zip(shard.photos, outcomes, strict=True)]
     start = f"shards/{shard.number:05d}"
     out.write(f"{start}-instances.json", as_json(entries))
-    for name, content, schema in (("instances", entries, INSTANCES), ("photos", rows, PHOTOS)):
+    own = NUMBERED if entries and "instance" in entries[0] else INSTANCES
+    for name, content, schema in (("instances", entries, own), ("photos", rows, PHOTOS)):
         with out.writing(f"{start}-{name}.parquet") as stream:
             pq.write_table(pa.Table.from_pylist(content, schema), stream)
 
 
 def _row(photo: Photo, outcome: Outcome) -> dict[str, Any]:
-    record = outcome.record
+    record, path = outcome.record, names.text(photo.path)
     if record is None:
-        return {"image_id": photo.name, "path": photo.path, "reason": outcome.reason}
+        return {"image_id": photo.name, "path": path, "reason": names.text(outcome.reason)}
     numbers = {name: record[name] for name in NUMBERS}
-    return {"image_id": photo.name, "path": photo.path, **numbers, "proposals": record["proposals"]["count"]}
+    return {"image_id": photo.name, "path": path, **numbers, "proposals": record["proposals"]["count"]}
 
 
 def _table(out: Folder, number: int, kind: str) -> pa.Table:

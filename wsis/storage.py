@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -16,6 +18,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from wsis import names
 from wsis.errors import WsisError
 
 SPOOL = 8 * 2**20
@@ -120,7 +123,14 @@ class Folder:
 
 def remote(path: str) -> bool:
     """Whether it names a place by a URI and not by a local path."""
-    return "://" in path
+    return re.match(r"[A-Za-z][\w.+-]*://", path) is not None
+
+
+def absolute(path: str) -> str:
+    """A local path from the root, `~` at its beginning replaced unless a file is called so."""
+    if path.startswith("~") and not os.path.lexists(path):
+        path = os.path.expanduser(path)  # leaves what it does not know
+    return str(Path(path).absolute())
 
 
 @lru_cache(maxsize=256)
@@ -128,10 +138,13 @@ def opened(place: str) -> tuple[fs.FileSystem, str]:
     """The file system that a path or URI belongs to, and the path inside it.
 
     Raises:
-        WsisError: no such kind of storage, or it holds a password.
+        WsisError: no such kind of storage, it holds a password, or a local path is no UTF-8.
     """
     if not remote(place):
-        return fs.LocalFileSystem(), str(Path(place).expanduser().absolute())
+        path = names.text(absolute(place))
+        if names.path(path) != absolute(place):
+            raise WsisError(f"{place} has letters that are no UTF-8, which results cannot have. Choose another --out.")
+        return fs.LocalFileSystem(), path
     parts = urlsplit(place)
     if parts.username or parts.password:
         raise WsisError("Keys do not belong into addresses, which end up in results: set them in the environment.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -118,3 +119,113 @@ def test_no_name_leads_out_of_the_results(paths: set[str], stored: bool) -> None
         assert not photo.name.startswith("/")
         assert ".." not in photo.name.split("/")
         assert photo.name
+
+
+def test_local_names_are_taken_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = (
+        "why? 1.jpg",
+        "why? 2.jpg",
+        "a#b@c:d.jpg",
+        "50%.jpg",
+        "[x].jpg",
+        "~me.jpg",
+        "x*.jpg",
+        "two\nlines.jpg",
+        "-x.jpg",
+    )
+    for name in odd:
+        (tmp_path / name).write_bytes(b"")
+    assert names(str(tmp_path)) == sorted(name[:-4] for name in odd)
+    assert names(*(f"{tmp_path}/{name}" for name in odd)) == sorted(name[:-4] for name in odd)
+    monkeypatch.chdir(tmp_path)
+    assert names("~me.jpg") == ["~me"]
+    (tmp_path / "s3:" / "bucket[1]").mkdir(parents=True)
+    (tmp_path / "s3:" / "bucket[1]" / "a.jpg").write_bytes(b"")
+    assert names("s3://bucket[1]/a.jpg") == names("s3:/bucket[1]/*.jpg") == names(f"{tmp_path}/s3://bucket[1]") == ["a"]
+    pq.write_table(pa.table({"path": ["why? 1.jpg", "50%.jpg"]}), tmp_path / "list? #1.parquet")
+    assert names("list? #1.parquet") == ["50%", "why? 1"]
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    for name in (b"caf\xe9", b"caf\xc3\xa9"):
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        folder.mkdir()
+        (folder / os.fsdecode(name + b".jpg")).write_bytes(b"")
+    found = collect([str(tmp_path)])
+    assert sorted(photo.name for photo in found.photos) == ["caf%E9/caf%E9", "caf\xe9/caf\xe9"]
+    assert all(Path(photo.path).is_file() for photo in found.photos)
+
+
+def test_each_photo_counts_once_however_it_is_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "cat.png").write_bytes(b"")
+    (tmp_path / "one" / "alias.png").symlink_to("cat.png")
+    (tmp_path / "one" / "round").symlink_to(tmp_path)
+    (tmp_path / "all").symlink_to("one")
+    monkeypatch.chdir(tmp_path)
+    found = collect(["one/cat.png", "one/../one/cat.png", f"{tmp_path}/one/cat.png", "all/*.png", "one", str(tmp_path)])
+    assert [Path(photo.path).name for photo in found.photos] == ["cat.png"]
+    assert not found.doubles
+    assert names(str(tmp_path)) == ["cat"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_links_that_lead_nowhere_are_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to("nothing")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert names(str(tmp_path)) == names(f"{tmp_path}/*") == ["gone", "pipe"]
+    assert names(str(tmp_path / "gone.jpg")) == ["gone"]
+
+
+def test_folders_that_cannot_be_listed_are_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/1.jpg", "closed/2.jpg"):
+        Folder(str(tmp_path)).write(name, b"")
+    scandir = os.scandir
+
+    def refused(place: str):
+        if str(place).endswith("closed"):
+            raise PermissionError(13, "Permission denied", place)
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = collect([str(tmp_path)])
+    assert [photo.name for photo in found.photos] == ["1"]
+    assert [reason for _, reason in found.doubles] == [f"{tmp_path}/closed cannot be listed: Permission denied."]
+    with pytest.raises(WsisError, match="Permission denied"):
+        collect([str(tmp_path / "closed")])
+
+
+@pytest.mark.parametrize("mark", ["job.json", "manifest.json"])
+def test_results_are_no_photos(root: str, mark: str) -> None:
+    whose = {
+        "job.json": '{"model": "x", "networks": {}}',
+        "manifest.json": '{"model": {}, "versions": {}, "format": 1}',
+    }
+    out = Folder(f"{root}/deep/results")
+    for name in ("overlay/a.jpg", "semantic/deep/a.png", "figure/b.png", "instances.json", "shards/0-photos.parquet"):
+        out.write(name, b"[]")
+    out.write(mark, '{"model": "of another program"}')
+    assert len(names(root)) == 7
+    out.write(mark, whose[mark])
+    assert names(root) == ["a", "b", "deep/a", "deep/er/c"]
+    assert collect([root]).skipped == 1
+    assert names(f"{root}/**/*.png") == ["a", "deep/a"]
+    with pytest.raises(WsisError, match="no photo"):
+        collect([f"{root}/deep/results/overlay"])
+
+
+def test_a_folder_called_like_anothers_results(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png/b.jpg", "c.jpg/d.jpg"):
+        Folder(str(tmp_path)).write(name, b"")
+    found = collect([str(tmp_path)])
+    assert [photo.name for photo in found.photos] == ["a", "c.jpg/d"]
+    assert "lies in a folder called like the results of" in found.doubles[0][1]
+
+
+def test_a_disk_that_takes_capitals_for_small_letters(tmp_path: Path) -> None:
+    for name in ("a.jpg", "A.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    found = collect([str(tmp_path)])
+    assert len(found.photos) == 2 and not found.doubles
+    apart = found.apart(str.casefold)
+    assert (len(apart.photos), len(apart.doubles)) == (1, 1)

@@ -303,3 +303,24 @@ def test_in_an_object_store(bucket: str, whole: dict[str, bytes]) -> None:
     for name, expected in whole.items():
         assert out.read(name) == expected
     assert out.names("parts/00000") == set()
+
+
+def test_names_and_numbers_of_any_kind(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 in a path, a name that a disk does not take, and entries that say their number."""
+    photos = (Photo("caf%E9", "/p/caf\udce9.jpg"), Photo("x" * 300, "/p/x.jpg"), Photo("bad", "/p/\udce9.jpg"))
+
+    def look(photo: Photo) -> Outcome:
+        if photo.name == "bad":
+            return Outcome(reason="\udce9.jpg is no photo.")
+        record = {"width": 5, "height": 4, "instances": 1, "proposals": {"source": "trees", "count": 7}}
+        files = {f"semantic/{photo.name}.png": b"png"}
+        return Outcome([{**entry(1, 1), "image_id": photo.name, "instance": 1}], record, files=files)
+
+    out, parts = Folder(str(tmp_path)), split(photos, 1)
+    assert [work(out, shard, look, run="run", retries=1) for shard in parts] == [0, 1, 1]
+    failed = merge(out, len(parts), [], {"model": "tiny", "per_peak": 2})
+    assert [one["path"] for one in failed] == ["/p/x.jpg", "/p/%E9.jpg"]
+    assert "File name too long" in failed[0]["reason"] and failed[1]["reason"] == "%E9.jpg is no photo."
+    entries = json.loads((tmp_path / "instances.json").read_text(encoding="utf-8"))
+    assert [one["image_id"] for one in entries] == ["caf%E9"]
+    assert pq.read_table(tmp_path / "instances.parquet").to_pylist() == entries

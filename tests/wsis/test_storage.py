@@ -81,8 +81,14 @@ def test_keys_stay_out_of_addresses() -> None:
 def test_remote() -> None:
     assert remote("s3://bucket/x")
     assert not remote("/data/a:b")
+    assert not remote("/data/a://b")
 
 
 def test_local_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert opened("in")[1] == str(tmp_path / "in")
+
+
+def test_a_local_folder_that_is_no_utf8(tmp_path: Path) -> None:
+    with pytest.raises(WsisError, match="Choose another --out"):
+        opened(f"{tmp_path}/caf\udce9")

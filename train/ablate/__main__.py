@@ -20,7 +20,7 @@ from train import data
 from train.ablate import figures, page, photos, rows, variants
 from train.ablate.photos import Networks
 from train.ablate.rows import PUBLISHED, SALIENCY, STEP, STEPS
-from wsis import checkpoints, devices, export, image, results
+from wsis import checkpoints, devices, export, image, results, streams
 from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
@@ -96,4 +96,5 @@ def main(
 
 
 if __name__ == "__main__":
+    streams.forgive()
     typer.run(main)

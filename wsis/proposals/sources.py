@@ -47,7 +47,8 @@ def read(source: Path, name: str, photo: Path, size: Size) -> ProposalSet:
     if not source.is_dir():
         listing = _listing(source)
         return json_files.of_entries(listing, listing.of_photo(path, own=False), size)
-    file = photo_names.find(source, name, SUFFIXES)
+    names = name, Path(name).with_name(photo.stem).as_posix()  # results of a long name are called otherwise
+    file = next(filter(None, (photo_names.find(source, one, SUFFIXES) for one in names)), None)
     if file is None:
         raise WsisError(f"There are no proposals for {photo.name}: {source} has no {name}.mat, .json or .png.")
     return readers.read(file, size, path)
