@@ -1,0 +1,283 @@
+"""TIFFs: which page is the photo, and pixels of kinds that Pillow reads wrongly or not at all."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from wsis.errors import WsisError
+from wsis.image.limits import check_size, raw_photo
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SENSOR = (32803, 34892)
+"""Photometric interpretations of raw photos: a mosaic, or the camera's own linear colours."""
+_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}
+"""Samples by photometric interpretation: white is zero, black is zero, RGB, CMYK."""
+_MOST_PAGES = 100
+UNSPECIFIED = "wsis: unspecified fourth band"
+"""In an image's info: nothing says whether its alpha is one, see `is_alpha`."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One directory of a TIFF.
+
+    Attributes:
+        order: `<` or `>`, as struct has it.
+        offset: of the directory in the file.
+        tags: as Pillow reads them: a number, a tuple of numbers, or bytes.
+    """
+
+    order: str
+    offset: int
+    tags: ImageFileDirectory_v2
+
+    def numbers(self, tag: int, default: Sequence[int] = ()) -> tuple[int, ...]:
+        """The whole numbers of a tag."""
+        value = self.tags.get(tag, default)
+        values = value if isinstance(value, (tuple, list)) else (value,)
+        return tuple(values) if all(isinstance(one, int) for one in values) else tuple(default)
+
+    def number(self, tag: int, default: int) -> int:
+        """The first number of a tag."""
+        return (self.numbers(tag) or (default,))[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, as it lies."""
+        return self.number(256, 0), self.number(257, 0)
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether it is a smaller copy of another page, or its mask."""
+        return bool(self.number(254, 0) & 0b101) or self.number(255, 0) == 2
+
+    @property
+    def photometric(self) -> int:
+        """What its numbers mean."""
+        return self.number(262, 0)
+
+    @property
+    def bits(self) -> tuple[int, ...]:
+        """Of each sample of a pixel."""
+        bits, samples = self.numbers(258, (1,)), max(1, min(self.number(277, 1), 64))
+        return (bits * samples if len(bits) == 1 else bits)[:samples]
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether each colour lies in a plane of its own."""
+        return self.number(284, 1) == 2 and len(self.bits) > 1
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """Offset and length of each strip or tile."""
+        offsets, lengths = (324, 325) if 324 in self.tags else (273, 279)
+        return tuple(zip(self.numbers(offsets), self.numbers(lengths), strict=False))
+
+
+def is_tiff(head: bytes) -> bool:
+    """Whether a file that begins so is a TIFF or a BigTIFF."""
+    return head.startswith(_MAGIC)
+
+
+def is_alpha(band: Image.Image) -> bool:
+    """Whether a fourth band that nothing describes is alpha: most of a photo is opaque or clear, no other band is."""
+    counts = band.histogram()
+    return (counts[0] + counts[255]) * 2 >= sum(counts)
+
+
+def opened(stream: BinaryIO, name: str, most: int) -> Image.Image:
+    """Open the page that is the photo.
+
+    Args:
+        stream: the file, at its beginning.
+        name: for the sentences.
+        most: pixels, see `limits.check_size`; what is decoded here is checked before.
+
+    Raises:
+        WsisError: a raw photo, several pages, numbers instead of colours, or more bits than can be read.
+        Exception: whatever Pillow raises on damaged files.
+    """
+    pages, inner = _pages(stream)
+    if not pages:
+        stream.seek(0)
+        return Image.open(stream, formats=("TIFF",))
+    page = _photo(stream, pages, inner, name)
+    _check_samples(page, name)
+    if _is_for_pillow(page):
+        stream.seek(0)
+        image = Image.open(_starting_at(page, stream) if page is not pages[0] else stream, formats=("TIFF",))
+    else:
+        check_size(page.size, name, most)
+        image = _decoded(page, stream, name)
+        image.getexif()[0x0112] = page.number(274, 1)
+        profile = page.tags.get(34675)
+        image.info["icc_profile"] = profile if isinstance(profile, bytes) else None
+    if image.mode == "RGBA" and not page.numbers(338):
+        image.info[UNSPECIFIED] = True
+    return image
+
+
+def _pages(stream: BinaryIO) -> tuple[list[Page], list[Page]]:
+    """The pages in their order, and those that lie inside of one (SubIFDs); without those that are damaged."""
+    head = stream.read(16)
+    order = "<" if head[:1] == b"I" else ">"
+    head = head[: 16 if _is_big(head) else 8]
+
+    def page(offset: int) -> Page:
+        tags = ImageFileDirectory_v2(head)
+        stream.seek(offset)
+        tags.load(stream)
+        return Page(order, offset, tags)
+
+    chain: dict[int, Page] = {}
+    inner: dict[int, Page] = {}
+    try:
+        offset = ImageFileDirectory_v2(head).next
+        while offset and offset not in chain and len(chain) < _MOST_PAGES:
+            chain[offset] = page(offset)
+            offset = chain[offset].tags.next
+        for one in list(chain.values()):
+            for offset in one.numbers(330)[: _MOST_PAGES - len(inner)]:
+                if offset not in chain:
+                    inner[offset] = page(offset)
+    except MemoryError:
+        raise
+    except Exception:  # Pillow raises many types; the page that is whole is still a photo
+        pass
+    return [[one for one in found.values() if min(one.size) > 0] for found in (chain, inner)]  # type: ignore[return-value]
+
+
+def _photo(stream: BinaryIO, pages: list[Page], inner: list[Page], name: str) -> Page:
+    stream.seek(8)
+    if stream.read(2) == b"CR" or any(page.photometric in _SENSOR for page in (*pages, *inner)):
+        raise raw_photo(name)
+    full = [page for page in pages if not page.is_reduced]
+    full = full or [page for page in inner if not page.is_reduced] or pages
+    if len(full) > 1:
+        raise WsisError(f"{name} is animated or has several pages; save the one to look at as JPEG or PNG.")
+    return full[0]
+
+
+def _check_samples(page: Page, name: str) -> None:
+    bits = max(page.bits)
+    is_float = 3 in page.numbers(339, (1,))
+    if (bits > 16 and (len(page.bits) > 1 or bits != 32)) or (is_float and bits < 32):
+        raise WsisError(f"{name} holds {bits}-bit numbers instead of colours. Save it with 8 or 16 bits.")
+    known = (1, 2, 4, 8, 10, 12, 14, 16, 32) if len(page.bits) == 1 else (8, 10, 12, 14, 16)
+    if bits not in known or min(page.bits) != bits:
+        raise WsisError(f"{name} has {bits} bits a colour, which cannot be read. Save it with 8 or 16.")
+
+
+def _is_for_pillow(page: Page) -> bool:
+    """Whether Pillow reads it rightly, or refuses it."""
+    bits, photometric = page.bits[0], page.photometric
+    if photometric not in _COLOURS or set(page.numbers(339, (1,))) != {1}:
+        return True
+    undescribed = len(page.bits) > _COLOURS[photometric] and not any(page.numbers(338))
+    wrong = (
+        bits in (10, 12, 14)
+        or (bits == 16 and photometric == 0)
+        or (page.is_planar and bits == 16 and page.number(259, 1) == 1)
+        or (page.is_planar and undescribed)
+    )
+    return not wrong
+
+
+def _decoded(page: Page, stream: BinaryIO, name: str) -> Image.Image:
+    """Decode with OpenCV, a plane at a time where each colour has its own."""
+    size = stream.seek(0, io.SEEK_END)
+    if not page.blocks or any(offset + length > size for offset, length in page.blocks):
+        raise WsisError(f"{name} is truncated or damaged and cannot be decoded (a part of its pixels is missing).")
+    colours = _COLOURS[page.photometric]
+    stream.seek(0)
+    if page.is_planar:
+        count = colours + (colours == 3 and len(page.bits) > 3)
+        planes = [_eight_or_grey(_seen(_plane(page, i, stream)), page) for i in range(count)]
+    else:
+        seen = _seen(_starting_at(page, stream).getbuffer())
+        if seen is not None and seen.ndim == 3:
+            seen = seen[..., [2, 1, 0, 3][: seen.shape[2]]]  # OpenCV begins with blue
+        planes = [_eight_or_grey(one, page) for one in ([seen] if seen is None or seen.ndim == 2 else np.moveaxis(seen, 2, 0))]
+    if len(planes) < colours or any(plane is None or plane.shape != page.size[::-1] for plane in planes):
+        raise WsisError(f"{name} is damaged, or a TIFF of a kind that cannot be read. Save it as JPEG or PNG.")
+    images = [Image.fromarray(plane) for plane in planes]
+    if colours == 1:
+        return images[0]
+    alpha = {(): "RGBA", (1,): "RGBa", (2,): "RGBA"}.get(page.numbers(338)[:1])
+    if colours == 3 and len(images) == 4 and alpha:
+        merged = Image.merge(alpha, images)
+        return merged.convert("RGBA") if alpha == "RGBa" else merged
+    return Image.merge("RGB" if colours == 3 else "CMYK", images[:colours])
+
+
+def _seen(content: Any) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+
+
+def _eight_or_grey(values: np.ndarray | None, page: Page) -> np.ndarray | None:
+    """Colours in 8 bits, grey in 16 so that a profile can be applied to all of them."""
+    if values is None or values.dtype not in (np.uint8, np.uint16):
+        return None
+    bits = page.bits[0]
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    most = (1 << bits) - 1
+    numbers = np.arange(1 << 16, dtype=np.uint32) >> (16 - bits)  # OpenCV puts fewer bits at the upper end
+    if _COLOURS[page.photometric] == 1:
+        table = ((numbers * 65535 + most // 2) // most).astype(np.uint16)
+        return table[values if page.photometric else ~values]
+    # As Pillow cuts 16 bits of colours, so that a photo does not depend on how its colours are laid out.
+    table = numbers >> 8 if bits == 16 else (numbers * 255 + most // 2) // most
+    return table.astype(np.uint8)[values]
+
+
+def _is_big(head: bytes) -> bool:
+    return head[2:4] in (b"+\0", b"\0+")
+
+
+def _starting_at(page: Page, stream: BinaryIO) -> io.BytesIO:
+    """The file with this page as its first."""
+    content = io.BytesIO(stream.read())
+    view = content.getbuffer()
+    if _is_big(bytes(view[:4])):
+        struct.pack_into(page.order + "Q", view, 8, page.offset)
+    else:
+        struct.pack_into(page.order + "I", view, 4, page.offset)
+    return content
+
+
+def _plane(page: Page, index: int, stream: BinaryIO) -> bytes:
+    """A TIFF of its own, in grey, of one of a page's planes."""
+    count = len(page.blocks) // len(page.bits)
+    parts = []
+    for offset, length in page.blocks[index * count : (index + 1) * count]:
+        stream.seek(offset)
+        parts.append(stream.read(length))
+    kept = {tag: (page.number(tag, 0),) for tag in (256, 257, 259, 266, 278, 317, 322, 323) if tag in page.tags}
+    tiled = 324 in page.tags
+    lengths = tuple(len(part) for part in parts)
+    tags = kept | {258: page.bits[:1], 262: (1,), 277: (1,), 325 if tiled else 279: lengths}
+    start = 8 + 2 + 12 * (len(tags) + 1) + 4
+    data = start + 8 * count
+    offsets = tuple(data + sum(lengths[:i]) for i in range(count))
+    tags[324 if tiled else 273] = offsets
+    order, entries, lists = page.order, b"", b""
+    for tag, values in sorted(tags.items()):
+        packed = struct.pack(f"{order}{len(values)}I", *values)
+        if len(values) > 1:
+            packed, lists = struct.pack(order + "I", start + len(lists)), lists + packed
+        entries += struct.pack(order + "HHI", tag, 4, len(values)) + packed
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(tags))
+    return b"".join([head, entries, bytes(4), lists.ljust(8 * count, b"\0"), *parts])
