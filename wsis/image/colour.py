@@ -13,6 +13,8 @@ _CLASSES = ("scnr", "mntr", "prtr", "spac")
 """Profiles of cameras, screens, printers and colour spaces; links between devices, say, describe no photo."""
 _SAME = 2
 """Levels by which a profile may differ from sRGB and still be one of its usual spellings, which differ by rounding."""
+_EXACT = ImageCms.Flags.NOOPTIMIZE
+"""littleCMS shortens curves, in which the darkest of 65,536 levels are lost."""
 _BROWSERS = 2.2
 """Gamma of the screen that a PNG's own gamma is corrected for, as libpng does for browsers."""
 
@@ -40,6 +42,10 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
         transform = _transform(given, image.mode)
         if image.mode != "CMYK" and _is_srgb(given, image.mode):
             return None
+        if image.mode == "I;16":
+            levels = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
+            table = np.asarray(_transform(given, "I;16", _EXACT).apply(Image.fromarray(levels))).reshape(-1, 3)
+            return Image.fromarray(table[np.asarray(image)])
         if image.mode != "RGB":
             return transform.apply(image)
         transform.apply_in_place(image)
@@ -57,8 +63,9 @@ def with_gamma(image: Image.Image, gamma: float) -> Image.Image:
     return image.point(table * 3)
 
 
-def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
-    return ImageCms.ImageCmsTransform(profile, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), mode, "RGB")
+def _transform(profile: ImageCms.ImageCmsProfile, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE) -> ImageCms.ImageCmsTransform:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    return ImageCms.ImageCmsTransform(profile, srgb, mode, "RGB", flags=flags)
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile, mode: str) -> bool:

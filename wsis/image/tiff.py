@@ -186,6 +186,7 @@ def _is_for_pillow(page: Page) -> bool:
     wrong = (
         bits in (10, 12, 14)
         or (bits == 16 and photometric == 0)
+        or (bits >= 8 and page.number(266, 1) == 2)  # the lowest bit of each byte comes first
         or (page.is_planar and bits == 16 and page.number(259, 1) == 1)
         or (page.is_planar and undescribed)
     )
