@@ -79,7 +79,7 @@ def bad() -> dict[str, tuple[bytes, str]]:
         "text-bomb.png": (png(90, 90, (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9))), "texts or a profile of more than 64 MB"),
         "floats.tif": (encoded(Image.fromarray(np.zeros((48, 64), np.float32)), "TIFF"), "32-bit numbers"),
         "float-colours.tif": (tiff(Page(photo, bits=32, tags={339: (3, 3, 3)})), "32-bit numbers"),
-        "half-floats.tif": (tiff(Page(photo, bits=16, tags={339: (3, 3, 3)})), "16-bit numbers"),
+        "half-floats.tif": (tiff(Page(photo, bits=16, tags={339: (3, 3, 3)})), "16-bit fractions"),
         "camera.dng": (camera_raw(photo, {50706: b"\1\4\0\0"}), "camera's raw file"),
         "camera.nef": (camera_raw(photo), "camera's raw file"),
         "renamed-raw.tif": (camera_raw(photo, order=">"), "camera's raw file"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 from PIL import Image, PngImagePlugin
+
+from wsis.image.opencv import decoded
 
 MAX_PACKED = 64 * 2**20
 """Bytes that a text or profile may unpack to; by itself Pillow takes sound PNGs with more than one megabyte for damaged."""
@@ -37,7 +38,7 @@ def mend_transparency(image: Image.Image, stored: str, stream: BinaryIO | None) 
         image.info["transparency"] = key * _LEVELS[stored]
     elif stored == "RGB;16B" and isinstance(key, tuple) and stream is not None:
         stream.seek(0)
-        deep = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+        deep = decoded(stream.read())
         if deep is not None and deep.shape == (image.height, image.width, 4):
             del image.info["transparency"]
             image.putalpha(Image.fromarray(np.where(deep[..., 3] > 0, np.uint8(255), np.uint8(0))))

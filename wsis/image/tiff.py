@@ -6,15 +6,16 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from wsis.errors import WsisError
 from wsis.image.limits import check_size, raw_photo
+from wsis.image.opencv import decoded
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SENSOR = (32803, 34892)
@@ -81,6 +82,16 @@ class Page:
         """Offset and length of each strip or tile."""
         offsets, lengths = (324, 325) if 324 in self.tags else (273, 279)
         return tuple(zip(self.numbers(offsets), self.numbers(lengths), strict=False))
+
+    @property
+    def block_count(self) -> int:
+        """How many strips or tiles its pixels fill."""
+        width, height = self.size
+        if 324 in self.tags:
+            across, down = max(1, self.number(322, width)), max(1, self.number(323, height))
+        else:
+            across, down = width, max(1, self.number(278, height))
+        return -(-width // across) * -(-height // down) * (len(self.bits) if self.is_planar else 1)
 
 
 def is_tiff(head: bytes) -> bool:
@@ -171,7 +182,8 @@ def _check_samples(page: Page, name: str) -> None:
     bits = max(page.bits)
     is_float = 3 in page.numbers(339, (1,))
     if (bits > 16 and (len(page.bits) > 1 or bits != 32)) or (is_float and bits < 32):
-        raise WsisError(f"{name} holds {bits}-bit numbers instead of colours. Save it with 8 or 16 bits.")
+        numbers = f"{bits}-bit {'fractions' if bits < 32 else 'numbers'}"
+        raise WsisError(f"{name} holds {numbers} instead of colours. Save it with 8 or 16 bits.")
     known = (1, 2, 4, 8, 10, 12, 14, 16, 32) if len(page.bits) == 1 else (8, 10, 12, 14, 16)
     if bits not in known or min(page.bits) != bits:
         raise WsisError(f"{name} has {bits} bits a colour, which cannot be read. Save it with 8 or 16.")
@@ -196,52 +208,43 @@ def _is_for_pillow(page: Page) -> bool:
 def _decoded(page: Page, stream: BinaryIO, name: str) -> Image.Image:
     """Decode with OpenCV, a plane at a time where each colour has its own."""
     size = stream.seek(0, io.SEEK_END)
-    if not page.blocks or any(offset + length > size for offset, length in page.blocks):
+    ends = [offset + length for offset, length in page.blocks]
+    if len(ends) != page.block_count or max(ends) > size or sum(length for _, length in page.blocks) > size:
         raise WsisError(f"{name} is truncated or damaged and cannot be decoded (a part of its pixels is missing).")
     colours = _COLOURS[page.photometric]
-    stream.seek(0)
+    wanted = colours + (colours == 3 and len(page.bits) > 3)
     if page.is_planar:
-        count = colours + (colours == 3 and len(page.bits) > 3)
-        planes = [_eight_or_grey(_seen(_plane(page, i, stream)), page) for i in range(count)]
+        seen = [decoded(_alone(page, stream, i)) for i in range(wanted)]
     else:
-        seen = _seen(_starting_at(page, stream).getbuffer())
-        if seen is not None and seen.ndim == 3:
-            seen = seen[..., [2, 1, 0, 3][: seen.shape[2]]]  # OpenCV begins with blue
-        planes = [_eight_or_grey(one, page) for one in ([seen] if seen is None or seen.ndim == 2 else np.moveaxis(seen, 2, 0))]
-    if len(planes) < colours or any(plane is None or plane.shape != page.size[::-1] for plane in planes):
+        whole = decoded(_alone(page, stream))
+        bands = [] if whole is None else [whole] if whole.ndim == 2 else list(np.moveaxis(whole, 2, 0))
+        seen = [bands[i] for i in (2, 1, 0, 3)[: len(bands)]] if len(bands) in (3, 4) else bands  # blue comes first
+    planes = [_levels(band, page) for band in seen if band is not None and band.shape == page.size[::-1]]
+    if len(planes) != wanted:
         raise WsisError(f"{name} is damaged, or a TIFF of a kind that cannot be read. Save it as JPEG or PNG.")
     images = [Image.fromarray(plane) for plane in planes]
     if colours == 1:
         return images[0]
     alpha = {(): "RGBA", (1,): "RGBa", (2,): "RGBA"}.get(page.numbers(338)[:1])
-    if colours == 3 and len(images) == 4 and alpha:
+    if wanted == 4 and colours == 3 and alpha:
         merged = Image.merge(alpha, images)
         return merged.convert("RGBA") if alpha == "RGBa" else merged
     return Image.merge("RGB" if colours == 3 else "CMYK", images[:colours])
 
 
-def _seen(content: Any) -> np.ndarray | None:
-    try:
-        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        return None
-
-
-def _eight_or_grey(values: np.ndarray | None, page: Page) -> np.ndarray | None:
-    """Colours in 8 bits, grey in 16 so that a profile can be applied to all of them."""
-    if values is None or values.dtype not in (np.uint8, np.uint16):
-        return None
-    bits = page.bits[0]
+def _levels(values: np.ndarray, page: Page) -> np.ndarray:
+    """Colours in 8 bits, grey in 16 where the file has more than 8, so that a profile can be applied to all of them."""
+    is_grey = _COLOURS[page.photometric] == 1
+    values = ~values if is_grey and not page.photometric else values
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
+    bits = page.bits[0]
     most = (1 << bits) - 1
     numbers = np.arange(1 << 16, dtype=np.uint32) >> (16 - bits)  # OpenCV puts fewer bits at the upper end
-    if _COLOURS[page.photometric] == 1:
-        table = ((numbers * 65535 + most // 2) // most).astype(np.uint16)
-        return table[values if page.photometric else ~values]
+    if is_grey:
+        return ((numbers * 65535 + most // 2) // most).astype(np.uint16)[values]
     # As Pillow cuts 16 bits of colours, so that a photo does not depend on how its colours are laid out.
-    table = numbers >> 8 if bits == 16 else (numbers * 255 + most // 2) // most
-    return table.astype(np.uint8)[values]
+    return (numbers >> 8 if bits == 16 else (numbers * 255 + most // 2) // most).astype(np.uint8)[values]
 
 
 def _is_big(head: bytes) -> bool:
@@ -259,26 +262,28 @@ def _starting_at(page: Page, stream: BinaryIO) -> io.BytesIO:
     return content
 
 
-def _plane(page: Page, index: int, stream: BinaryIO) -> bytes:
-    """A TIFF of its own, in grey, of one of a page's planes."""
-    count = len(page.blocks) // len(page.bits)
-    parts = []
-    for offset, length in page.blocks[index * count : (index + 1) * count]:
+def _alone(page: Page, stream: BinaryIO, plane: int | None = None) -> bytes:
+    """A TIFF of one page, or of one of its planes as grey: nothing in it but what says how to unpack the pixels."""
+    count = page.block_count if plane is None else page.block_count // len(page.bits)
+    blocks = page.blocks[(plane or 0) * count :][:count]
+    samples = len(page.bits) if plane is None else 1
+    kept = {tag: (page.number(tag, 0),) for tag in (256, 257, 259, 266, 278, 317, 322, 323) if tag in page.tags}
+    tags = kept | {258: page.bits[:samples], 262: (2 if samples > 2 else 1,), 277: (samples,)}
+    tile = 324 in page.tags
+    tags[325 if tile else 279] = tuple(length for _, length in blocks)
+    start = 8 + 2 + 12 * (len(tags) + 1) + 4
+    data = start + 4 * (2 * count + samples)
+    tags[324 if tile else 273] = tuple(accumulate((length for _, length in blocks[:-1]), initial=data))
+    entries, lists = b"", b""
+    for tag, values in sorted(tags.items()):
+        packed = struct.pack(f"{page.order}{len(values)}I", *values)
+        if len(values) > 1:
+            packed, lists = struct.pack(page.order + "I", start + len(lists)), lists + packed
+        entries += struct.pack(page.order + "HHI", tag, 4, len(values)) + packed
+    magic = b"II*\0" if page.order == "<" else b"MM\0*"
+    head = magic + struct.pack(page.order + "IH", 8, len(tags)) + entries + bytes(4) + lists
+    parts = [head.ljust(data, b"\0")]
+    for offset, length in blocks:
         stream.seek(offset)
         parts.append(stream.read(length))
-    kept = {tag: (page.number(tag, 0),) for tag in (256, 257, 259, 266, 278, 317, 322, 323) if tag in page.tags}
-    tiled = 324 in page.tags
-    lengths = tuple(len(part) for part in parts)
-    tags = kept | {258: page.bits[:1], 262: (1,), 277: (1,), 325 if tiled else 279: lengths}
-    start = 8 + 2 + 12 * (len(tags) + 1) + 4
-    data = start + 8 * count
-    offsets = tuple(data + sum(lengths[:i]) for i in range(count))
-    tags[324 if tiled else 273] = offsets
-    order, entries, lists = page.order, b"", b""
-    for tag, values in sorted(tags.items()):
-        packed = struct.pack(f"{order}{len(values)}I", *values)
-        if len(values) > 1:
-            packed, lists = struct.pack(order + "I", start + len(lists)), lists + packed
-        entries += struct.pack(order + "HHI", tag, 4, len(values)) + packed
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(tags))
-    return b"".join([head, entries, bytes(4), lists.ljust(8 * count, b"\0"), *parts])
+    return b"".join(parts)
