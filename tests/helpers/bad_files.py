@@ -76,7 +76,10 @@ def bad() -> dict[str, tuple[bytes, str]]:
         "huge.png": (png(20_000, 20_000), "100 megapixels"),
         "large.png": (png(10_001, 10_000), "10001 x 10000 pixels; at most 100 megapixels"),
         "bomb.png": (png(15_000, 15_000, (b"IDAT", flat)), "100 megapixels"),
-        "text-bomb.png": (png(90, 90, (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9))), "texts or a profile of more than 64 MB"),
+        "text-bomb.png": (
+            png(90, 90, (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9))),
+            "texts or a profile of more than 64 MB",
+        ),
         "floats.tif": (encoded(Image.fromarray(np.zeros((48, 64), np.float32)), "TIFF"), "32-bit numbers"),
         "float-colours.tif": (tiff(Page(photo, bits=32, tags={339: (3, 3, 3)})), "32-bit numbers"),
         "half-floats.tif": (tiff(Page(photo, bits=16, tags={339: (3, 3, 3)})), "16-bit fractions"),

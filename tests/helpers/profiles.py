@@ -1,4 +1,4 @@
-"""ICC profiles made tag by tag, and what a photo in their colours looks like in sRGB, by the formulas of the standard."""
+"""ICC profiles made tag by tag, and what photos in their colours are in sRGB, by the formulas of the standard."""
 
 from __future__ import annotations
 
@@ -33,10 +33,14 @@ def grey(gamma: float) -> bytes:
 def cmyk() -> bytes:
     """Inks of a printer that knows only black: three coloured inks leave the paper white."""
     table = bytes(
-        value for i in range(16) for value in ((0, 128, 128) if i & 1 else (255, 128, 128))  # Lab; the last ink is black
+        value
+        for i in range(16)
+        for value in ((0, 128, 128) if i & 1 else (255, 128, 128))  # Lab; the last ink is black
     )
     ramp = bytes(range(256))
-    head = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *(65536 * x for x in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    head = (
+        b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *(65536 * x for x in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    )
     return _profile(b"CMYK", {b"A2B0": head + ramp * 4 + table + ramp * 3}, connection=b"Lab ", kind=b"prtr")
 
 

@@ -86,7 +86,9 @@ def _add(out: bytearray, page: Page, order: str) -> tuple[int, int]:
             out += bytes(len(out) % 2)
             content, place = struct.pack(order + "I", len(out)), content
             out += place
-        entries += struct.pack(order + "HHI", tag, {"B": 7, "H": 3, "I": 4}[kind], len(values)) + content.ljust(4, b"\0")
+        entries += struct.pack(order + "HHI", tag, {"B": 7, "H": 3, "I": 4}[kind], len(values)) + content.ljust(
+            4, b"\0"
+        )
     out += bytes(len(out) % 2)
     at = len(out)
     out += struct.pack(order + "H", len(tags)) + entries + bytes(4)

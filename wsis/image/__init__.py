@@ -125,7 +125,9 @@ def _opened(stream: Any, head: bytes, name: str, most: int) -> Image.Image:
 def _damaged(error: Exception, sentence: str, name: str) -> WsisError:
     if "MAX_TEXT" in str(error):
         most = f"{png.MAX_PACKED // 2**20} MB"
-        return WsisError(f"{name} holds texts or a profile of more than {most}, beside its pixels. {HINT} without them.")
+        return WsisError(
+            f"{name} holds texts or a profile of more than {most}, beside its pixels. {HINT} without them."
+        )
     return WsisError(f"{sentence} ({error}).")
 
 

@@ -34,24 +34,14 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
         return None
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        space = given.profile.xcolor_space
-        if space == "GRAY" and image.mode == "RGB" and _is_neutral(image):
+        if given.profile.xcolor_space == "GRAY" and image.mode == "RGB" and _is_neutral(image):
             image = image.getchannel("R")  # grey that its format, such as AVIF, hands out as colours
-        if space != _SPACES[image.mode] or given.profile.device_class not in _CLASSES:
+        fits = given.profile.xcolor_space == _SPACES[image.mode] and given.profile.device_class in _CLASSES
+        if not fits or (image.mode != "CMYK" and _is_srgb(given, image.mode)):
             return None
-        transform = _transform(given, image.mode)
-        if image.mode != "CMYK" and _is_srgb(given, image.mode):
-            return None
-        if image.mode == "I;16":
-            levels = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
-            table = np.asarray(_transform(given, "I;16", _EXACT).apply(Image.fromarray(levels))).reshape(-1, 3)
-            return Image.fromarray(table[np.asarray(image)])
-        if image.mode != "RGB":
-            return transform.apply(image)
-        transform.apply_in_place(image)
+        return _converted(image, given)
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         return None
-    return image
 
 
 def with_gamma(image: Image.Image, gamma: float) -> Image.Image:
@@ -63,7 +53,21 @@ def with_gamma(image: Image.Image, gamma: float) -> Image.Image:
     return image.point(table * 3)
 
 
-def _transform(profile: ImageCms.ImageCmsProfile, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE) -> ImageCms.ImageCmsTransform:
+def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    if image.mode == "I;16":
+        levels = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
+        table = np.asarray(_transform(profile, "I;16", _EXACT).apply(Image.fromarray(levels))).reshape(-1, 3)
+        return Image.fromarray(table[np.asarray(image)])
+    transform = _transform(profile, image.mode)
+    if image.mode != "RGB":
+        return transform.apply(image)
+    transform.apply_in_place(image)
+    return image
+
+
+def _transform(
+    profile: ImageCms.ImageCmsProfile, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE
+) -> ImageCms.ImageCmsTransform:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     return ImageCms.ImageCmsTransform(profile, srgb, mode, "RGB", flags=flags)
 

@@ -41,7 +41,7 @@ def opened(stream: BinaryIO, head: bytes, name: str) -> Image.Image:
         return Image.open(stream, formats=("AVIF",))
     if brands & _HEIC:
         try:
-            from pillow_heif import HeifImageFile
+            from pillow_heif import HeifImageFile  # noqa: PLC0415 - optional
         except ImportError as error:
             raise WsisError(
                 f"{name} is a HEIC photo, which cannot be read here. {HINT}, or install pillow-heif."

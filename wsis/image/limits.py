@@ -34,4 +34,6 @@ def check_size(size: tuple[int, int], name: str, most: int = MAX_PIXELS) -> None
 
 def raw_photo(name: str) -> WsisError:
     """The sentence for what a camera's sensor saw: Pillow would show its small preview instead."""
-    return WsisError(f"{name} is a camera's raw file, which cannot be read here. Develop it and save it as JPEG or PNG.")
+    return WsisError(
+        f"{name} is a camera's raw file, which cannot be read here. Develop it and save it as JPEG or PNG."
+    )

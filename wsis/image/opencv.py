@@ -5,7 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it finds wrong with a file is said in a sentence, not on the terminal
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # what it finds wrong with a file is said in a sentence, not on the terminal
 
 
 def decoded(content: bytes) -> np.ndarray | None:

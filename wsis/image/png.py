@@ -1,4 +1,4 @@
-"""What Pillow leaves to others in a PNG: long texts, and the transparent colour where it has fewer or more than 8 bits."""
+"""What Pillow leaves to others in a PNG: long texts, and a transparent colour of fewer or more than 8 bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 from wsis.image.opencv import decoded
 
 MAX_PACKED = 64 * 2**20
-"""Bytes that a text or profile may unpack to; by itself Pillow takes sound PNGs with more than one megabyte for damaged."""
+"""Bytes that a text or profile may unpack to; by itself Pillow calls sound PNGs with more than a megabyte damaged."""
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PACKED
 
 _LEVELS = {"L;2": 85, "L;4": 17}

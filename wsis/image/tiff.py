@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -125,7 +125,8 @@ def opened(stream: BinaryIO, name: str, most: int) -> Image.Image:
     _check_samples(page, name)
     if _is_for_pillow(page):
         stream.seek(0)
-        image = Image.open(_starting_at(page, stream) if page is not pages[0] else stream, formats=("TIFF",))
+        content = stream if page is pages[0] else _starting_at(page, stream)
+        image: Image.Image = Image.open(content, formats=("TIFF",))
     else:
         check_size(page.size, name, most)
         image = _decoded(page, stream, name)

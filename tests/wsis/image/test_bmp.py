@@ -18,7 +18,12 @@ MASKS = {
 def bmp(pixels: np.ndarray, alpha: int | np.ndarray, header: int, order: str = "BGRA") -> bytes:
     """A 32-bit BMP with a mask of alpha, as Windows' clipboard hands it out (56, V4 and V5 headers)."""
     height, width = pixels.shape[:2]
-    bands = {"R": pixels[..., 0], "G": pixels[..., 1], "B": pixels[..., 2], "A": np.broadcast_to(alpha, (height, width))}
+    bands = {
+        "R": pixels[..., 0],
+        "G": pixels[..., 1],
+        "B": pixels[..., 2],
+        "A": np.broadcast_to(alpha, (height, width)),
+    }
     rows = np.stack([bands[band] for band in order], -1)[::-1].astype(np.uint8).tobytes()
     info = struct.pack("<IiiHHIIiiII4I", header, width, height, 1, 32, 3, len(rows), 0, 0, 0, 0, *MASKS[order])
     info = info.ljust(header, b"\0")

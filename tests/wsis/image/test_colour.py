@@ -61,7 +61,9 @@ def test_a_profile_of_grey_is_applied(kind: str, gamma: float) -> None:
     content = encoded(flat()[..., 0], kind, icc_profile=profiles.grey(gamma))
     wanted = profiles.in_srgb(np.repeat(flat()[..., :1], 3, 2), gamma=gamma)
     assert near(read(content), wanted, 2)
-    assert read(encoded(np.full((48, 64), 60, np.uint8), "PNG", icc_profile=profiles.grey(1)))[0, 0].tolist() == [133] * 3
+    assert (
+        read(encoded(np.full((48, 64), 60, np.uint8), "PNG", icc_profile=profiles.grey(1)))[0, 0].tolist() == [133] * 3
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])

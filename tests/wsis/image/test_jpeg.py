@@ -33,8 +33,17 @@ def test_only_the_end_mark_is_missing(kind: str, rest: bytes) -> None:
 def test_pixels_are_missing_too(kind: str) -> None:
     whole = jpeg(**KINDS[kind])
     start = whole.rindex(b"\xff\xda") + 20
-    marks = [place for place in range(start, len(whole) - 2) if whole[place] == 0xFF and 0xD0 <= whole[place + 1] <= 0xD7]
-    for length in (*marks, *(place + 2 for place in marks), start, len(whole) // 2, len(whole) * 9 // 10, len(whole) - 6):
+    marks = [
+        place for place in range(start, len(whole) - 2) if whole[place] == 0xFF and 0xD0 <= whole[place + 1] <= 0xD7
+    ]
+    for length in (
+        *marks,
+        *(place + 2 for place in marks),
+        start,
+        len(whole) // 2,
+        len(whole) * 9 // 10,
+        len(whole) - 6,
+    ):
         with pytest.raises(WsisError, match="truncated"):
             read(whole[:length])
 
@@ -42,6 +51,8 @@ def test_pixels_are_missing_too(kind: str) -> None:
 def test_a_turn_and_a_profile_are_kept() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    content = jpeg(np.ascontiguousarray(np.rot90(picture())), exif=exif, icc_profile=profiles.rgb("Display P3"), quality=95)
+    content = jpeg(
+        np.ascontiguousarray(np.rot90(picture())), exif=exif, icc_profile=profiles.rgb("Display P3"), quality=95
+    )
     assert (read(content[:-2]) == read(content)).all()
     assert read(content[:-2]).shape == (48, 64, 3)
