@@ -31,8 +31,8 @@ class Photo(Door):
     checked = (
         "a photo with harmless changes (a comment, bytes after the end, an EXIF turn, another lossless format) must "
         "give its pixels, as must TIFFs of unusual depth, planes, polarity and pages; any other that is read is "
-        f"compared with OpenCV's decoder and littleCMS (within {TOLERANCE} levels) where they read it and the header is "
-        "whole or has a checksum; in every case shape, type and range"
+        f"compared with OpenCV's decoder and littleCMS (within {TOLERANCE} levels) where they read it and the header "
+        "is whole or has a checksum; in every case shape, type and range"
     )
     count = 6000
 
