@@ -26,9 +26,9 @@ $(VENV)/.app: requirements.txt | $(BIN)/python
 	$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: train/requirements.txt requirements-cluster.txt requirements-dev.txt $(VENV)/.app
+$(VENV)/.dev: train/requirements.txt requirements-cluster.txt requirements-heic.txt requirements-dev.txt $(VENV)/.app
 	@echo "Installing what training and tests need"
-	$(PIP) -r requirements.txt -r train/requirements.txt -r requirements-cluster.txt -r requirements-dev.txt
+	$(PIP) -r requirements.txt -r train/requirements.txt -r requirements-cluster.txt -r requirements-heic.txt -r requirements-dev.txt
 	@touch $@
 
 setup: $(VENV)/.app ## create .venv with everything the app needs

@@ -15,7 +15,10 @@ import scipy.io
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from tests.helpers.bad_files import encoded, unusual
+from tests.fuzz import mutate
+from tests.helpers import profiles
+from tests.helpers.bad_files import camera_raw, encoded, unusual
+from tests.helpers.tiff_files import DEFLATE, WHITE_IS_ZERO, Page, deep, tiff
 
 SIZE = (18, 23)
 """Of the photo that the proposals belong to."""
@@ -45,7 +48,38 @@ def photos() -> dict[str, bytes]:
         "grey-alpha.png": encoded(whole.convert("LA"), "PNG"),
         "palette.bmp": encoded(whole.convert("P"), "BMP"),
         "transparent-index.png": encoded(whole.quantize(8), "PNG", transparency=3),
+        **{name: content for name, (content, _) in unusual_scenes().items()},
+        "raw.dng": camera_raw(scene()),
+        "profile.png": encoded(whole, "PNG", icc_profile=profiles.rgb("Display P3")),
+        "profile.jpg": encoded(whole, "JPEG", icc_profile=profiles.rgb(gamma=1.0)),
+        "grey-profile.tif": encoded(whole.convert("L"), "TIFF", icc_profile=profiles.grey(2.2)),
+        "inks.tif": encoded(whole.convert("CMYK"), "TIFF", icc_profile=profiles.cmyk()),
+        "grey-16-clear.png": keyed_png(scene()[..., 0].astype(np.uint16) * 257),
+        "general.avif": plain["AVIF"][:8] + b"mif1" + plain["AVIF"][12:],
     }
+
+
+def unusual_scenes() -> dict[str, tuple[bytes, np.ndarray]]:
+    """TIFFs that Pillow or OpenCV read wrongly, and their (40, 48, 3) pixels."""
+    pixels, grey = scene(), np.repeat(scene()[..., :1], 3, 2)
+    bands = np.dstack([pixels, np.full(pixels.shape[:2], 90, np.uint8)])
+    inner = Page(pixels[::2, ::2], tags={254: 1}, inner=(Page(pixels),))
+    return {
+        "twelve-bits.tif": (tiff(Page(deep(pixels, 12), bits=12, strips=2)), pixels),
+        "ten-bits-grey.tif": (tiff(Page(deep(grey[..., 0], 10), bits=10, compression=DEFLATE), order=">"), grey),
+        "planes.tif": (tiff(Page(deep(pixels, 16), bits=16, planar=True, strips=2), order=">"), pixels),
+        "packed-planes.tif": (tiff(Page(pixels, planar=True, compression=DEFLATE)), pixels),
+        "white-is-zero.tif": (tiff(Page(deep(255 - grey[..., 0], 16), WHITE_IS_ZERO, 16)), grey),
+        "four-bands.tif": (tiff(Page(bands)), pixels),
+        "small-copy.tif": (tiff(Page(pixels, strips=2), Page(pixels[::2, ::2], tags={254: 1})), pixels),
+        "inner-photo.tif": (tiff(inner), pixels),
+    }
+
+
+def keyed_png(samples: np.ndarray) -> bytes:
+    """A PNG of (H, W) uint16 grey, in which the first pixel's grey is transparent."""
+    parts = mutate.chunks(encoded(Image.fromarray(samples), "PNG"))
+    return mutate.png([parts[0], (b"tRNS", int(samples[0, 0]).to_bytes(2, "big")), *parts[1:]])
 
 
 def masks(seed: int = 0, count: int = 5, size: tuple[int, int] = SIZE) -> np.ndarray:

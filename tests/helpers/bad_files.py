@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from tests.helpers.tiff_files import MOSAIC, Page, deep, tiff
+
 
 def picture(height: int = 48, width: int = 64) -> np.ndarray:
     """(height, width, 3) uint8: four flat quarters in red, green, blue and grey, so that every turn can be told."""
@@ -36,6 +38,12 @@ def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def camera_raw(image: np.ndarray, tags: dict | None = None, order: str = "<") -> bytes:
+    """A raw photo as cameras lay it out: a small picture to look at, and inside of it what the sensor saw."""
+    mosaic = Page(image[..., 0], MOSAIC, tags={254: 0, 33421: (2, 2), 33422: b"\0\1\1\2"})
+    return tiff(Page(image[::10, ::10], tags={254: 1, **(tags or {})}, inner=(mosaic,)), order=order)
 
 
 def bad() -> dict[str, tuple[bytes, str]]:
@@ -68,8 +76,21 @@ def bad() -> dict[str, tuple[bytes, str]]:
         "huge.png": (png(20_000, 20_000), "100 megapixels"),
         "large.png": (png(10_001, 10_000), "10001 x 10000 pixels; at most 100 megapixels"),
         "bomb.png": (png(15_000, 15_000, (b"IDAT", flat)), "100 megapixels"),
-        "text-bomb.png": (png(90, 90, (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9))), "damaged"),
+        "text-bomb.png": (
+            png(90, 90, (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9))),
+            "texts or a profile of more than 64 MB",
+        ),
         "floats.tif": (encoded(Image.fromarray(np.zeros((48, 64), np.float32)), "TIFF"), "32-bit numbers"),
+        "float-colours.tif": (tiff(Page(photo, bits=32, tags={339: (3, 3, 3)})), "32-bit numbers"),
+        "half-floats.tif": (tiff(Page(photo, bits=16, tags={339: (3, 3, 3)})), "16-bit fractions"),
+        "camera.dng": (camera_raw(photo, {50706: b"\1\4\0\0"}), "camera's raw file"),
+        "camera.nef": (camera_raw(photo), "camera's raw file"),
+        "renamed-raw.tif": (camera_raw(photo, order=">"), "camera's raw file"),
+        "camera.cr2": (camera_raw(photo)[:8] + b"CR\2\0" + camera_raw(photo)[12:], "camera's raw file"),
+        "camera.cr3": (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(200), "camera's raw file"),
+        "camera.raf": (b"FUJIFILMCCD-RAW 0201" + bytes(200), "camera's raw file"),
+        "seven-bits.tif": (tiff(Page(deep(photo[..., 0], 7), bits=7)), "7 bits a colour"),
+        "twelve-bits-cut.tif": (tiff(Page(deep(photo, 12), bits=12, tags={279: 10**6})), "truncated or damaged"),
     }
 
 

@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from tests.helpers import ROOT
 
 LISTS = ("requirements.txt", "train/requirements.txt", "requirements-cluster.txt", "requirements-dev.txt")
+OPTIONAL = "requirements-heic.txt"
+"""What the core uses where it is installed, and tests do not need."""
 CLUSTER = {"batch.py", "cluster.py", "photo_lists.py", "shards.py", "storage.py"}
 """Files of the core that only `wsis batch` uses, and that need its list too."""
 DISTRIBUTIONS = {  # where the import is named otherwise than the package
@@ -22,6 +24,7 @@ DISTRIBUTIONS = {  # where the import is named otherwise than the package
     "huggingface_hub": "timm",
     "fsspec": "ray",
     "markdown_it": "markdown-it-py",
+    "pillow_heif": "pillow-heif",
     "skimage": "scikit-image",
     "mpl_toolkits": "matplotlib",
     "pyarrow": "ray",
@@ -45,7 +48,7 @@ def _imported(files: Iterable[Path]) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"app", "benchmarks", "train", "wsis"}
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", (*LISTS, OPTIONAL))
 def test_every_requirement_has_a_lower_and_an_upper_bound(name: str) -> None:
     for requirement in _requirements(name):
         operators = {spec.operator for spec in requirement.specifier}
@@ -63,11 +66,19 @@ def test_what_is_installed_is_within_the_bounds(name: str) -> None:
 
 
 def test_core_imports_only_what_the_app_requires() -> None:
-    required = {requirement.name for requirement in _requirements("requirements.txt")}
+    required = {requirement.name for file in ("requirements.txt", OPTIONAL) for requirement in _requirements(file)}
     needed = {DISTRIBUTIONS.get(name, name) for name in _imported(_core(cluster=False))}
     assert needed <= required
     more = {requirement.name for requirement in _requirements("requirements-cluster.txt")}
     assert {DISTRIBUTIONS.get(name, name) for name in _imported(_core(cluster=True))} <= required | more
+
+
+def test_what_is_optional_is_imported_only_where_it_is_used() -> None:
+    optional = {requirement.name for requirement in _requirements(OPTIONAL)}
+    for file in (ROOT / "wsis").rglob("*.py"):
+        at_once = [ast.unparse(node) for node in ast.parse(file.read_text(encoding="utf-8")).body]
+        imports = [line for line in at_once if line.startswith(("import ", "from "))]
+        assert not any(name.replace("-", "_") in line for name in optional for line in imports), file
 
 
 def _core(cluster: bool) -> list[Path]:

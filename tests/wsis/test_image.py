@@ -147,4 +147,5 @@ def test_resized_keeps_the_ratio_and_never_enlarges() -> None:
 
 
 def test_folders_are_searched_for_everything_that_can_be_read() -> None:
-    assert {Path(name).suffix for name in UNUSUAL} - {".mpo"} <= SUFFIXES
+    assert {Path(name).suffix for name in UNUSUAL} <= SUFFIXES
+    assert {".mpo", ".jpe", ".pbm", ".pnm", ".heic", ".hif"} <= SUFFIXES

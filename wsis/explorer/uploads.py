@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,11 +15,10 @@ import gradio as gr
 import numpy as np
 from gradio import processing_utils
 from gradio.utils import get_upload_folder
-from PIL import Image
 
 from wsis.errors import WsisError
 from wsis.explorer.turns import RefusedError
-from wsis.image import FORMATS, MAX_PIXELS, read
+from wsis.image import MAX_PIXELS, read
 
 NO_ADDRESS = "Web addresses are not fetched here. Upload the file, or send its content as a data: URL."
 FREE = 256 * 2**20
@@ -57,16 +55,7 @@ def photo(path: Path, most: int = MAX_PIXELS) -> np.ndarray:
     Raises:
         WsisError: it was not uploaded, is too large, or cannot be read.
     """
-    path = uploaded(path)
-    size = (0, 0)
-    with suppress(Exception), warnings.catch_warnings(action="ignore"), path.open("rb") as stream:
-        size = Image.open(stream, formats=FORMATS).size  # what has no such header `read` refuses, and says why
-    if size[0] * size[1] > most:
-        raise WsisError(
-            f"The photo has {size[0]} x {size[1]} pixels; at most {most / 10**6:g} megapixels are taken here. "
-            "Make it smaller."
-        )
-    return read(path)
+    return read(uploaded(path), most)
 
 
 def fetch_nothing() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import random
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.fuzz import mutate, seeds
 from tests.fuzz.doors.door import UNKNOWN, Case, Door
@@ -29,8 +30,9 @@ class Photo(Door):
     name = "photo"
     checked = (
         "a photo with harmless changes (a comment, bytes after the end, an EXIF turn, another lossless format) must "
-        f"give its pixels; any other that is read is compared with OpenCV's decoder (within {TOLERANCE} levels) where "
-        "that reads it and the header is whole or has a checksum; in every case shape, type and range"
+        "give its pixels, as must TIFFs of unusual depth, planes, polarity and pages; any other that is read is "
+        f"compared with OpenCV's decoder and littleCMS (within {TOLERANCE} levels) where they read it and the header "
+        "is whole or has a checksum; in every case shape, type and range"
     )
     count = 6000
 
@@ -58,8 +60,8 @@ class Photo(Door):
             return "the array is not contiguous and writable", False
         if case.expected is not UNKNOWN:
             return ("" if np.array_equal(answer, case.expected) else "other pixels than the photo's own"), True
-        others = [one for one in _decoded(case.content) if one is not None]
-        if not others or not self._whole_header(case.content):
+        others = [seen for one in _decoded(case.content) if one is not None for seen in _in_srgb(one, case.content)]
+        if not others or _hides_the_photo(case.content) or not self._whole_header(case.content):
             return "", False
         near = [one.shape == answer.shape and int(cv2.absdiff(one, answer).max()) <= TOLERANCE for one in others]
         return ("" if any(near) else f"OpenCV sees {others[0].shape} other pixels than {answer.shape}"), True
@@ -72,6 +74,9 @@ class Photo(Door):
 
 def _harmless(rng: random.Random) -> Case:
     """A photo that is stored in another way, and its pixels."""
+    if rng.random() < 0.3:
+        name, (content, pixels) = rng.choice(list(seeds.unusual_scenes().items()))
+        return Case(content + rng.randbytes(rng.randrange(50)), f"{name} with bytes after its end", pixels)
     pixels = seeds.scene(rng.randrange(16, 50), rng.randrange(16, 50), rng.randrange(1000))
     kind = rng.choice(("PNG", "TIFF", "BMP", "WEBP", "PPM"))
     orientation = rng.randrange(1, 9) if kind in ("PNG", "WEBP") else 1
@@ -109,6 +114,27 @@ def _decoded(content: bytes) -> list[np.ndarray | None]:
     for flags in (cv2.IMREAD_COLOR_RGB, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION):
         found.append(cv2.imdecode(np.frombuffer(content, np.uint8), flags))
     return found
+
+
+def _hides_the_photo(content: bytes) -> bool:
+    """Whether OpenCV does not look where the photo is, or knows nothing of what its numbers mean."""
+    with Image.open(io.BytesIO(content)) as opened:
+        tags = getattr(opened, "tag_v2", {})
+        inks = opened.mode == "CMYK" and "icc_profile" in opened.info
+        clear_grey = opened.mode == "I;16" and "transparency" in opened.info
+        return inks or clear_grey or any(tag in tags for tag in (254, 255, 330))
+
+
+def _in_srgb(seen: np.ndarray, content: bytes) -> list[np.ndarray]:
+    """What OpenCV sees, as it is (a damaged profile counts for nothing), and by the photo's profile."""
+    with Image.open(io.BytesIO(content)) as opened:
+        profile = opened.info.get("icc_profile")
+    with suppress(Exception):
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        picture = Image.fromarray(seen[..., 0] if given.profile.xcolor_space == "GRAY" else seen)
+        srgb = ImageCms.createProfile("sRGB")
+        return [seen, np.asarray(ImageCms.profileToProfile(picture, given, srgb, outputMode="RGB"))]
+    return [seen]
 
 
 def _over_white(seen: np.ndarray | None) -> np.ndarray | None:
