@@ -210,6 +210,7 @@ print(heap() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="what malloc holds is read from Linux's libc")
 def test_new_shapes_leave_nothing_behind():
     def grown(**variables: str) -> int:
