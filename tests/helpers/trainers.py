@@ -103,7 +103,8 @@ def start(name: str, arguments: list[str], place: Path, *, processes: int = 1) -
     place.mkdir(parents=True, exist_ok=True)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     program = [sys.executable, *(launcher if processes > 1 else []), "-m", f"train.{name}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    # As many threads as here: on their number hang the last bits of what networks say of a photo, and what is rounded.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     return subprocess.run(program, cwd=place, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -46,6 +46,7 @@ def test_two_processes_have_the_loss_curve_of_one(name, photos, tiny_checkpoint,
     torch.testing.assert_close(second["state_dict"], first["state_dict"], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_shared_is_refused_with_a_sentence(photos, tiny_checkpoint, tmp_path):
     words = trainers.words("classifier", photos, tiny_checkpoint, tmp_path, batch=3)
     done = trainers.start("classifier", words, tmp_path, processes=2)
@@ -87,6 +88,7 @@ def _batch_norm_worker(rank, folder):
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_batch_norm_over_two_processes_is_that_of_the_whole_batch(tmp_path):
     """Outputs, gradients and running statistics, with and without timm's activation; the shares differ in scale."""
     from timm.layers import BatchNormAct2d

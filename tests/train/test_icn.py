@@ -99,6 +99,18 @@ def test_items_point_at_their_targets(tmp_path, made):
     assert not torch.equal(items[2, 9][0], items[2, 10][0])
 
 
+def test_what_is_fed_back_is_the_output_over_its_whole_range_beside_the_other_hints():
+    logits, hints = torch.randn(2, 3, 8, 8), torch.rand(2, 3, 3, 8, 8)
+    found = Stage2._next(logits, hints)
+    output = torch.sigmoid(logits)
+    least, most = output.amin((2, 3), keepdim=True), output.amax((2, 3), keepdim=True)
+    torch.testing.assert_close(found[:, :, 0], (output - least) / (most - least))
+    assert torch.equal(found[:, :, 1:], hints[:, :, 1:])
+    finer = Stage2._next(logits, torch.rand(2, 3, 3, 16, 16))
+    grown = torch.nn.functional.interpolate(found[:, :, 0], (16, 16), mode="bilinear")
+    torch.testing.assert_close(finer[:, :, 0], grown)
+
+
 def test_class_maps_are_cached_by_checkpoint(data, tmp_path):
     photos = sorted((data / "masks" / "images").iterdir())[:2]
     files = naive_maps.ensure(photos, data / "stage1.ckpt", sizes=(64,), cache=tmp_path)

@@ -229,6 +229,7 @@ def test_features_of_another_backbone_are_named(tiny_checkpoint, masks, channels
         train(tiny_checkpoint, masks, [8, 8], tmp_path, 1)
 
 
+@pytest.mark.slow
 def test_the_command_asks_for_the_contours(masks):
     command = [sys.executable, "-m", "train.objectness", "fit", "--config", "train/configs/objectness.yaml"]
     done = subprocess.run([*command, "--data.masks", f"[{masks}]"], capture_output=True, text=True, check=False)

@@ -36,7 +36,7 @@ def photos(tmp_path_factory):
 def forks():
     """Processes that start quickly: a server imports the trainers once, before any thread, and forks."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trainers", *(f"train.{name}" for name in trainers.NAMES)])
+    context.set_forkserver_preload(["tests.helpers.trainers", *(f"train.{name}" for name in trainers.NAMES)])
     return context
 
 
@@ -44,7 +44,7 @@ def _words(name, photos, model, folder):
     kept = trainers.words(name, photos, model, folder, batch=2)
     data = "data.init_args." if name == "icn" else "data."
     steps = [f"--{data}per_epoch=10", "--trainer.max_epochs=4", f"--checkpoint.every_n_train_steps={INTERVAL}"]
-    log = ["--trainer.callbacks+=trainers.Steps", f"--trainer.callbacks.file={folder / 'steps.txt'}"]
+    log = ["--trainer.callbacks+=tests.helpers.trainers.Steps", f"--trainer.callbacks.file={folder / 'steps.txt'}"]
     return [*kept, *steps, *log, "--ckpt_path=last"]
 
 
@@ -164,6 +164,7 @@ def test_a_damaged_checkpoint_names_the_whole_one_beside_it(folder, damage):
         checkpoint.read_run(last)
 
 
+@pytest.mark.slow
 def test_the_command_says_which_checkpoint_to_use(folder, photos, tiny_checkpoint):
     _cut(folder / "last.ckpt")
     words = trainers.words("objectness", photos, tiny_checkpoint, folder)
@@ -213,6 +214,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(call, tmp_path, monkeypatc
     assert [other.name for other in file.parent.iterdir()] == ["last.ckpt"]
 
 
+@pytest.mark.slow
 def test_no_run_is_needed_for_help():
     done = subprocess.run(
         [sys.executable, "-m", "train.objectness", "fit", "--help"], capture_output=True, text=True, check=False

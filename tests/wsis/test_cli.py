@@ -114,6 +114,7 @@ def test_results_do_not_depend_on_what_ran_before(run, photos: Path, tmp_path: P
     assert json.loads((alone / "instances.json").read_text()) == [e for e in both if e["image_id"] == "turned"]
 
 
+@pytest.mark.slow
 def test_workers_change_nothing_but_the_time(run, photos: Path, tmp_path: Path) -> None:
     for i in range(4):
         shutil.copy(photos / "cat.jpg", photos / f"again{i}.jpg")

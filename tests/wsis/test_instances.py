@@ -94,6 +94,15 @@ def test_a_peak_that_lost_its_proposal_offers_an_object_of_its_own():
     assert [i.proposal for i in many] == [0, 1, 2]  # 3 is a double of 1, and nothing else is left
 
 
+def test_each_further_offer_of_a_peak_counts_a_tenth_of_the_one_before():
+    proposals = bars((0, 80), (0, 20), (60, 80))
+    own = np.array([[0.9, 0.7, 0.8]], np.float32)
+    peaks, terms, fits = peaks_of([0], [1.0]), scored([[0.9, 0.1, 0.1]]), np.full((1, 3), 0.5, np.float32)
+    found = assemble(peaks, terms, fits, proposals, CLASSES, FIRST, own=own, per_peak=3)
+    assert [(i.proposal, i.rank) for i in found] == [(0, 0), (2, 1), (1, 2)]
+    assert [i.score for i in found] == pytest.approx([0.5, 0.8 * 0.1, 0.7 * 0.1**2])
+
+
 def test_offers_do_not_repeat_each_other_nor_an_instance_of_their_class():
     proposals = bars((0, 40), (50, 90), (2, 40), (50, 88))
     terms = scored([[0.9, 0.0, 0.0, 0.0], [0.9, 0.0, 0.0, 0.0], [0.0, 0.0, 0.9, 0.0]])

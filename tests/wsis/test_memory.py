@@ -174,14 +174,15 @@ from wsis.backbone import Backbone
 torch.set_num_threads(1)
 net = Backbone("tf_efficientnet_lite0").eval()
 with torch.inference_mode():
-    for size in range(480, 1120, 32):
+    for size in range(64, 1152, 32):
         net(torch.zeros(1, 3, 64, size))
-        if size == 800:  # by then other caches, which stay small, are full
+        if size == 832:  # by then other caches, which stay small, are full on every processor
             before = heap()
 print(heap() - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="what malloc holds is read from Linux's libc")
 def test_new_shapes_leave_nothing_behind():
     def grown(**variables: str) -> int:
@@ -191,5 +192,5 @@ def test_new_shapes_leave_nothing_behind():
         command = [sys.executable, "-c", SHAPES]
         return int(subprocess.check_output(command, env={**clean, **variables}, cwd=ROOT, text=True))
 
-    kept = grown(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024", LRU_CACHE_CAPACITY="1024")
+    kept = grown(ONEDNN_PRIMITIVE_CACHE_CAPACITY="9999", LRU_CACHE_CAPACITY="9999")
     assert grown() < 200 < kept / 4

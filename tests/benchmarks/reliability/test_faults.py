@@ -15,8 +15,6 @@ from benchmarks.reliability.faults.outcome import NotHereError, Outcome, first_l
 from benchmarks.reliability.faults.processes import Surroundings, segmenting
 from wsis import export
 
-CASES = [pytest.param(name, marks=[pytest.mark.slow] * (name in faults.SLOW), id=name) for name in faults.FAULTS]
-
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
@@ -24,7 +22,8 @@ def photos(tmp_path_factory):
     server.close()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", faults.FAULTS)
 def test_survived(name, photos, tmp_path):
     told = faults.one(faults.FAULTS[name], tmp_path / name, photos)
     if told["survived"] is None:

@@ -158,7 +158,7 @@ def test_the_page_works_under_its_own_policy(address, browser, photo, tmp_path):
 def test_the_threat_list_names_tests_that_exist():
     root = ROOT
     text = (root / "SECURITY.md").read_text(encoding="utf-8")
-    sources = {file.name: file.read_text(encoding="utf-8") for file in (root / "tests").glob("test_*.py")}
+    sources = {file.name: file.read_text(encoding="utf-8") for file in (root / "tests").rglob("test_*.py")}
     named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", text) + [
         ("", n) for n in re.findall(r"`(test_\w+?)(?:_?\.\.\.)?`", text)
     ]
