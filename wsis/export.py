@@ -7,7 +7,7 @@ one, never half of either. The same results give the same bytes.
 from __future__ import annotations
 
 import hashlib
-import importlib
+import importlib.util
 import io
 import json
 import platform
@@ -47,6 +47,7 @@ LIBRARIES = {
     "higra": "higra",
     "pycocotools": "pycocotools",
     "pillow": "PIL",
+    "pillow-heif": "pillow_heif",
 }
 """What shapes results, as packages and the modules they are imported by: caches are believed while none has changed."""
 
@@ -297,8 +298,9 @@ def versions() -> dict[str, str]:
     for name, module in LIBRARIES.items():
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # another build, as OpenCV has several
-            found[name] = str(getattr(importlib.import_module(module), "__version__", "unknown"))
+        except metadata.PackageNotFoundError:  # an optional one, or another build, as OpenCV has several
+            there = importlib.util.find_spec(module) is not None
+            found[name] = str(getattr(importlib.import_module(module), "__version__", "unknown")) if there else "none"
     return found
 
 

@@ -140,7 +140,17 @@ def test_bad_photos_are_reported_and_the_rest_goes_on(run, photos: Path, tmp_pat
     manifest = json.loads((out / "manifest.json").read_text())
     assert [one["image_id"] for one in manifest["photos"]] == ["cat", "turned"]
     failed = {one["file_name"]: one["reason"] for one in manifest["failed"]}
-    searched = {name for name in expected if not name.endswith(".eps")}
+    others = (
+        ".eps",
+        ".cr2",
+        ".cr3",
+        ".dng",
+        ".nef",
+        ".raf",
+        ".raw",
+    )  # no photos by their endings, unless they are named
+    searched = {name for name in expected if not name.endswith(others)}
+    assert {Path(name).name for name in manifest["skipped"]} == set(expected) - searched | {"notes.txt"}
     assert set(failed) == searched | {"missing.jpg"}
     for name, reason in failed.items():
         assert reason in result.stderr

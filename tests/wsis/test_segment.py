@@ -147,7 +147,7 @@ def test_the_same_photos_again_replace_all(photos: Path, tmp_path: Path) -> None
     assert run(photos, "--out", out, "--overlays").exit_code == 0
     assert run(photos, "--out", out, "--overlays").exit_code == 0
     assert sorted(path.name for path in out.iterdir()) == [
-        "figure", "instance", "instances.json", "job.json", "manifest.json", "overlay", "semantic"
+        "coco.json", "figure", "instance", "instances.json", "job.json", "manifest.json", "overlay", "semantic"
     ]  # fmt: skip
     (photos / "dog.png").write_bytes(b"no photo any more")
     (photos / "new.png").write_bytes(PHOTO)
