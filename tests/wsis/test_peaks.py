@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from wsis.errors import WsisError
-from wsis.peaks import Peaks, find, peak_maps
+from wsis.peaks import MOST_CELLS, Peaks, find, peak_maps
+from wsis.pipeline import Settings
 
 
 def bumps(*places: tuple[int, int, float], size: tuple[int, int] = (20, 24)) -> np.ndarray:
@@ -96,3 +97,25 @@ def test_wrong_arguments_are_refused():
     index, value = np.zeros(2, np.int64), np.zeros(2, np.float32)
     with pytest.raises(ValueError, match="values: expected"):
         Peaks(index, index, index, value[:1], value)
+
+
+def test_the_ends_of_each_range_are_in_it():
+    maps = np.zeros((1, 40, 40), np.float32)
+    maps[0, 10, 10], maps[0, 30, 30] = 5, 4
+    widest = MOST_CELLS - (MOST_CELLS + 1) % 2
+    for changes in ({"window": 3}, {"window": widest}, {"sigma": 0.0}, {"sigma": float(MOST_CELLS)}, {"limit": 1}):
+        assert len(find(maps, np.array([0.9]), classes=[0], **changes)) >= 1
+    assert len(find(maps, np.array([0.9]), classes=[0], limit=1)) == 1
+    with pytest.raises(WsisError, match="limit at least 1"):
+        find(maps, np.array([0.9]), classes=[0], limit=0)
+    with pytest.raises(WsisError, match=f"from 3 to {MOST_CELLS}"):
+        find(maps, np.array([0.9]), classes=[0], window=widest + 2)
+
+
+def test_peaks_of_one_strength_stay_in_reading_order_and_the_limit_is_that_of_the_settings():
+    maps = np.zeros((1, 90, 90), np.float32)
+    maps[0, 4::10, 4::10] = 5  # 81 alike
+    found = find(maps, np.array([0.9]), classes=[0], sigma=0.0)
+    assert len(found) == Settings().max_peaks
+    places = np.stack([found.rows, found.columns], 1).tolist()
+    assert places == sorted(places)
