@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""What a reader that left does not cause: a disk that takes no more."""
+
+
+def lost() -> str:
+    """Why standard output could not be written whole, for people; nothing where it was, or where its reader left."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.full if isinstance(raw, _Lossy) else ""
 
 
 def forgive() -> None:
     r"""Let this process print whatever it likes, wherever to; what a program calls first.
 
     Letters that an encoding lacks are printed as `\xe9`; what a closed pipe, a closed stream or a full disk does not
-    take is lost, and nothing else.
+    take is lost, and nothing else; `lost` tells of a full disk in the end.
     """
     if os.name == "posix":
         while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:  # closed; the next file opened would take its place
@@ -46,6 +59,7 @@ class _Lossy(io.RawIOBase):
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
+        self.full = ""
 
     def writable(self) -> bool:
         return True
@@ -59,5 +73,7 @@ class _Lossy(io.RawIOBase):
     def write(self, data: Any) -> int:
         try:
             return self._raw.write(data) or len(data)  # None: it would have to wait
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                self.full = os.strerror(error.errno)
             return len(data)

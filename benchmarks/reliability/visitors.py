@@ -248,7 +248,9 @@ class Visitor:
     async def look(self, act: str, tally: Tally, now: dict[str, Any] | None = None, **data: Any) -> dict[str, Any]:
         """Ask the networks; where they are busy, again when the sentence says so."""
         while True:
-            (message,) = await self.ask("edit", {"act": act, "ticket": secrets.token_hex(8), "now": now or NOW, **data})
+            message, *_ = await self.ask(
+                "edit", {"act": act, "ticket": secrets.token_hex(8), "now": now or NOW, **data}
+            )
             if message["kind"] in ("glance", "analysis"):
                 return message
             if message["kind"] != "busy" or not message["text"].startswith("The server is busy: "):
@@ -333,5 +335,5 @@ def _near(token: str) -> str:
 
 
 def _without(message: dict[str, Any]) -> dict[str, Any]:
-    """A message but for the number that makes each differ."""
-    return {key: value for key, value in message.items() if key != "serial"}
+    """A message but for the number and the token that make each differ."""
+    return {key: value for key, value in message.items() if key not in ("serial", "token")}
