@@ -259,7 +259,8 @@ def maps_npz(analysis: Analysis, kind: type[np.float16 | np.uint8] = np.float16)
         "overlaps": analysis.overlaps,
         **({} if evidence.objectness is None else {"objectness": evidence.objectness}),
     }
-    return _zipped({f"{name}.npy": _npy(array) for name, array in arrays.items()}, level=1)  # most of 6's gain, quick
+    level = 6 if kind is np.uint8 else 1  # for float16, 1 has all of 6's gain in a fraction of the time
+    return _zipped({f"{name}.npy": _npy(array) for name, array in arrays.items()}, level=level)
 
 
 def _reduced(values: np.ndarray, kind: type[np.float16 | np.uint8]) -> np.ndarray:
