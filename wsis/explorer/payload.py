@@ -79,8 +79,8 @@ def glance(seen: Glance, peaks: Peaks, name: str) -> Message:
 def analysis(made: Analysis) -> Message:
     """Classes, peaks and the matching of every step with every peak.
 
-    `match` holds what can win, `pairs` what can be among the best two, so that the page knows what each winner is ahead
-    of whether its peak was picked or not. `named`: the classes that were asked for, None where the threshold decides.
+    `match` holds what can win, so the page knows what each winner is ahead of, whether its peak was picked or not.
+    `named`: the classes that were asked for, None where the threshold decides.
     """
     maps = made.evidence.class_maps
     return {
@@ -97,7 +97,6 @@ def analysis(made: Analysis) -> Message:
         "peaks": _peaks(maps, made.peaks),
         "seconds": {stage: round(seconds, 3) for stage, seconds in made.seconds.items()},
         "match": field(made, _cells(made), 1),
-        "pairs": field(made, _cells(made), 2),
         "empty": empty(made),
     }
 

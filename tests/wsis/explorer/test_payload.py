@@ -40,7 +40,7 @@ def test_a_field_holds_what_can_win():
     made = small_analysis()
     cells = [(step, k) for step in range(2) for k in range(2)]
     assert payload.analysis(made)["match"] == payload.field(made, cells, 1)
-    pairs = {name: unpacked(packed) for name, packed in payload.analysis(made)["pairs"].items()}
+    pairs = {name: unpacked(packed) for name, packed in payload.field(made, cells, 2).items()}
     for i, cell in enumerate(cells):
         ids = pairs["ids"][pairs["slots"][slice(*pairs["offsets"][i : i + 2])]]
         for weights in (Weights(1, 0.2, 0.5), Weights(0, 0, 1), Weights(0.95, 0.1, 0.8)):

@@ -6,7 +6,7 @@ const paper = C.presets.paper;
 // What a link says, and what holds where it says nothing.
 const START = {peak: 0, step: C.step, preset: 'paper', weights: paper.weights, enhancer: C.enhancer, view: 'response', compare: 'naive', swipe: true, split: .5, opacity: .75};
 const S = W.state = {token: null, other: null, ...START, weights: [...paper.weights], preview: null, tab: 'instances', axes: [0, 2]};
-const EMPTY = {photo: null, peaks: [], classes: [], on: [], named: null, steps: 0, match: null, pairs: null, other: null, parts: new Map(), areas: null, empty: null, seconds: null, pristine: false};
+const EMPTY = {photo: null, peaks: [], classes: [], on: [], named: null, steps: 0, match: null, other: null, parts: new Map(), areas: null, empty: null, seconds: null, pristine: false};
 const D = W.data = {...EMPTY, busy: 'Looking at a first photo', looking: false, place: null, asked: null, retry: null, drawn: ''};
 const listeners = [];
 W.listen = draw => listeners.push(draw);
@@ -214,12 +214,12 @@ async function take(message) {
     return W.change({}, 'busy');
   }
   if (kind === 'analysis') {
-    const [match, pairs, first, second, shown] = await Promise.all([field(message.match), field(message.pairs), part(message.part), other(message.other), message.photo ? photo(message.photo) : null]);
+    const [match, first, second, shown] = await Promise.all([field(message.match), part(message.part), other(message.other), message.photo ? photo(message.photo) : null]);
     if (shown) { D.photo = shown; D.areas = shown.partition.areas; stageFirst(); }
     chain = held = D.replaced = null;
     const text = message.text || asked?.told?.text, expired = message.expired || asked?.told?.expired;
     const {classes, on, named, settings, enhancer, reading, steps, peaks, seconds, empty, pristine, least} = message;
-    Object.assign(D, {classes, on, named, settings, enhancer, reading, steps, peaks, seconds, empty, pristine, least, match, pairs, other: second, busy: '', looking: false, notice: text || '', gone: null});
+    Object.assign(D, {classes, on, named, settings, enhancer, reading, steps, peaks, seconds, empty, pristine, least, match, other: second, busy: '', looking: false, notice: text || '', gone: null});
     if (expired && await W.photo.held(expired)) D.gone = expired;
     D.parts = new Map(first ? [[first.peak, first]] : []);
     const step = shown || enhancer !== S.enhancer ? (S.linked ? S.step : C.step) : S.step;
