@@ -21,6 +21,7 @@ RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url $TORCH_INDEX} -r
 # They stay root's, so that who runs them cannot change them; whatever the modes in your folder, all can read them.
 COPY app.py LICENSE README.md ./
 COPY assets/examples assets/examples
+COPY checkpoints/imagenet-lite checkpoints/imagenet-lite
 COPY checkpoints/voc-lite checkpoints/voc-lite
 COPY wsis wsis
 RUN chmod -R u=rwX,go=rX .

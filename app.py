@@ -1,4 +1,4 @@
-"""The explorer: `python app.py [--model voc-lite] [--device cpu] [--host 127.0.0.1] [--port 7860]`, and `--help`.
+"""The explorer: `python app.py [--model voc-lite ...] [--device cpu] [--host 127.0.0.1] [--port 7860]`, and `--help`.
 
 A Hugging Face Space runs it as it is, without arguments.
 """
@@ -16,26 +16,31 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: nothing leaves this host
 
-from wsis import streams
+from wsis import stopping, streams
 from wsis.errors import WsisError
 
 if TYPE_CHECKING:
-    from wsis.explorer.auth import Door
-    from wsis.explorer.turns import Limits
+    from wsis.explorer.models import Models
+    from wsis.explorer.server.auth import Door
+    from wsis.explorer.server.turns import Limits
+    from wsis.explorer.tabs.teach.lesson import Lessons
 
 EXAMPLES = Path(__file__).parent / "assets" / "examples"
 SESSIONS = 200
 """Of how many visitors, the latest, Gradio keeps what their page shows: up to 2 MB each, also when they have left."""
 PATIENCE = 2
 """Seconds that answers under way may still take when the server is stopped."""
-COUNTS = ("max_upload", "max_pixels", "uploads", "memory", "queue", "per_page", "per_address", "per_minute")
+COUNTS = (
+    *("max_upload", "max_pixels", "uploads", "memory", "models_memory", "teaching_days"),
+    *("queue", "per_page", "per_address", "per_minute"),
+)
 UPLOADS = "wsis-uploads-"
 """Prefix of the temporary folder of uploads, which is this process's own."""
 
@@ -48,7 +53,16 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--model", default="voc-lite", help="an embedded checkpoint, a folder, timm:NAME or torchvision:NAME")
+    add("--model", action="append", help="an embedded checkpoint, a folder, timm:NAME or torchvision:NAME; may be "
+        "given again: the page opens with the first and offers all; default: voc-lite")  # fmt: skip
+    add("--models", type=Path, default=Path("models"), metavar="FOLDER", help="of taught models, each a folder in it "
+        "that the page offers too; default: %(default)s")  # fmt: skip
+    add("--teaching", type=Path, default=Path("models/teaching"), metavar="FOLDER", help="of what people teach on the "
+        "page: photos and answers, kept as they are given; default: %(default)s")  # fmt: skip
+    add("--teaching-days", type=int, metavar="N", help="teaching that nobody touched for so long is deleted at the "
+        "start; default: none is")  # fmt: skip
+    add("--models-memory", type=int, default=1024, metavar="MB", help="most that weights of loaded models take: the "
+        "two used last stay; default: %(default)s")  # fmt: skip
     add("--weights", help="safetensors file for timm: and torchvision:")
     add("--labels", help="text file with one class name a line, for timm: and torchvision:")
     add("--device", help="cpu, gpu, cuda:1, mps, ...; default: the GPU where there is one")
@@ -74,7 +88,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "photos, names or addresses; default: %(default)s")  # fmt: skip
     add("--mcp", action="store_true", help="serve analyse, rank and segment as MCP tools too")
     add("--open", action="store_true", help="open the page in a browser")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    options.model = options.model or ["voc-lite"]
+    return options
 
 
 def visitors(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> list[tuple[str, str]]:
@@ -103,7 +119,7 @@ def visitors(options: argparse.Namespace, environment: Mapping[str, str] = os.en
 
 def guarded(options: argparse.Namespace) -> Door | None:
     """The check of names and passwords; None where everybody may enter. Raises as `visitors`."""
-    from wsis.explorer.auth import Door  # noqa: PLC0415 - importing `app` loads nothing heavy
+    from wsis.explorer.server.auth import Door  # noqa: PLC0415 - importing `app` loads nothing heavy
 
     pairs = visitors(options)
     return Door(pairs) if pairs else None
@@ -153,7 +169,7 @@ def trusted(options: argparse.Namespace, environment: Mapping[str, str] = os.env
 
 def limits(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Limits:
     """How much is taken on; on a machine of one's own only the queue is bounded unless more is asked for."""
-    from wsis.explorer.turns import Limits  # noqa: PLC0415 - importing `app` loads nothing heavy
+    from wsis.explorer.server.turns import Limits  # noqa: PLC0415 - importing `app` loads nothing heavy
 
     free = local(options, environment)
     return Limits(
@@ -162,6 +178,42 @@ def limits(options: argparse.Namespace, environment: Mapping[str, str] = os.envi
         address=options.per_address or (options.queue if free else max(1, options.queue // 2)),
         minute=options.per_minute or (None if free else 120),
     )
+
+
+def served(options: argparse.Namespace) -> Models:
+    """The models of the server, the first of them loaded.
+
+    Raises:
+        WsisError: the first cannot be loaded, or one that was named is not there.
+    """
+    from wsis import checkpoints  # noqa: PLC0415 - importing `app` loads nothing heavy
+    from wsis.explorer.models import Models, foreign  # noqa: PLC0415
+    from wsis.pipeline import Pipeline  # noqa: PLC0415
+
+    first, *others = options.model
+    any_foreign = any(map(foreign, options.model))  # without one, loading says what these two are for
+    for other in others:
+        if not foreign(other):
+            checkpoints.find(other)  # what cannot be read is told in the menu, what is not there now
+
+    def load(source: str, told: Callable[[float], object] | None = None) -> Pipeline:
+        own = {"weights": options.weights, "labels": options.labels} if foreign(source) or not any_foreign else {}
+        return Pipeline.load(source, device=options.device, progress=told, **own)
+
+    begun = time.perf_counter()
+    pipeline = load(first)
+    seconds, most = time.perf_counter() - begun, options.models_memory
+    return Models(pipeline, others, folder=options.models, load=load, megabytes=most, seconds=seconds)
+
+
+def lessons(options: argparse.Namespace) -> Lessons:
+    """What people teach on the page, without what the operator holds for old."""
+    from wsis.explorer.tabs.teach.lesson import Lessons  # noqa: PLC0415 - importing `app` loads nothing heavy
+
+    kept = Lessons(options.teaching)
+    if options.teaching_days:
+        kept.sweep(options.teaching_days)
+    return kept
 
 
 def examples() -> dict[str, Path]:
@@ -180,33 +232,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         door = guarded(options)
         prepare(options)
         # The imports take seconds, and --help and mistakes should not. ZeroGPU wants to come before torch.
-        from wsis.explorer import accelerator  # noqa: PLC0415
+        from wsis.explorer.server import accelerator  # noqa: PLC0415
 
         accelerator.spaces()
-        from wsis.explorer.desk import Desk  # noqa: PLC0415
         from wsis.explorer.handlers import Handlers  # noqa: PLC0415
         from wsis.explorer.layout import BACKSTOP, build, launch_options  # noqa: PLC0415
+        from wsis.explorer.server.desk import Desk  # noqa: PLC0415
+        from wsis.explorer.server.turns import Turns  # noqa: PLC0415
+        from wsis.explorer.server.uploads import Shelf  # noqa: PLC0415
+        from wsis.explorer.server.watch import Watch  # noqa: PLC0415
+        from wsis.explorer.server.web import app_options  # noqa: PLC0415
         from wsis.explorer.store import Store  # noqa: PLC0415
-        from wsis.explorer.tabs import tune  # noqa: PLC0415
-        from wsis.explorer.turns import Turns  # noqa: PLC0415
-        from wsis.explorer.uploads import Shelf  # noqa: PLC0415
-        from wsis.explorer.watch import Watch  # noqa: PLC0415
-        from wsis.explorer.web import app_options  # noqa: PLC0415
-        from wsis.pipeline import Pipeline  # noqa: PLC0415
+        from wsis.explorer.tabs.tune.sessions import sweep  # noqa: PLC0415
 
-        pipeline = Pipeline.load(options.model, device=options.device, weights=options.weights, labels=options.labels)
-        tune.sweep(UPLOADS)
+        with stopping.heard():
+            models = served(options)
+        sweep(UPLOADS)
         store = Store(megabytes=options.memory)
         watch, shelf = Watch(sys.stderr if options.log == "json" else None), Shelf(options.uploads)
-        watch.gauge("wsis_analyses", "Analyses kept in memory", lambda: len(store))
-        watch.gauge("wsis_analyses_bytes", "Memory that they hold", lambda: store.bytes)
-        watch.gauge("wsis_uploads_bytes", "What uploads take of the disk", lambda: shelf.bytes)
+        for gauge in (
+            ("wsis_analyses", "Analyses kept in memory", lambda: len(store)),
+            ("wsis_analyses_bytes", "Memory that they hold", lambda: store.held),
+            ("wsis_uploads_bytes", "What uploads take of the disk", lambda: shelf.held),
+            ("wsis_models_loaded", "Models in memory", lambda: models.loaded),
+            ("wsis_models_bytes", "Memory that their weights take", lambda: models.held),
+        ):
+            watch.gauge(*gauge)
         desk = Desk(Turns(limits(options)), watch, by_address=not options.root_path or bool(trusted(options)))
-        handlers = Handlers(pipeline, examples(), store, desk, most_pixels=options.max_pixels * 10**6)
-        page = build(handlers, local=local(options))
+        handlers = Handlers(models, examples(), store, desk, most_pixels=options.max_pixels * 10**6)
+        page = build(handlers, local=local(options), lessons=lessons(options))
     except WsisError as error:
         print(error, file=sys.stderr)
         return 2
+    pipeline = handlers.pipeline
     handlers.warm()
     page.queue(max_size=BACKSTOP)
     beside = app_options(desk, shelf, most=options.max_upload * 2**20, model=pipeline.name, door=door)
@@ -246,7 +304,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 def leave(code: int) -> None:
     """End the process at once: a thread that is still in torch would make an orderly end abort."""
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # noqa: SLF001 - no public way runs them without an orderly end
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

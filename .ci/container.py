@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path, PurePosixPath
@@ -167,7 +167,7 @@ def python(root: Path) -> None:
     prefix, site = Path(sys.base_prefix), Path(shutil.__file__).parent.name
     if not prefix.is_relative_to("/usr"):  # at its own place, where its libraries are looked for
         bind(prefix, root / prefix.relative_to("/"))
-    bind(Path(distribution("pip")._path).parent, root / "packages")
+    bind(Path(str(distribution("pip").locate_file(""))), root / "packages")
     packages = root / "venv" / "lib" / site / "site-packages"
     packages.mkdir(parents=True)
     (root / "venv" / "bin").mkdir()
@@ -429,7 +429,7 @@ def check(dockerfile: Path, root: Path, log: Path) -> None:
     print(f"stopped by SIGTERM with 0; nothing outside /tmp was written; left in /tmp: {', '.join(kinds) or 'nothing'}")
 
 
-def cannot(environment: Mapping[str, str] = os.environ) -> str:
+def cannot() -> str:
     """Why this machine cannot make the check; empty where it can."""
     if sys.platform != "linux":
         return "it needs Linux's namespaces"

@@ -10,8 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
-from skimage import data, io
+from skimage import data
 from skimage.data import data_dir
+from skimage.io import imread
 
 HERE = Path(__file__).parent / "examples"
 HEIGHT = 420
@@ -26,7 +27,7 @@ def upright(image: np.ndarray, height: int = HEIGHT) -> np.ndarray:
 def main() -> None:
     """Write all examples as JPEG."""
     cat, astronaut = data.chelsea(), data.astronaut()
-    motorcycle = io.imread(Path(data_dir) / "motorcycle_left.png")
+    motorcycle = imread(Path(data_dir) / "motorcycle_left.png")
     person = astronaut[:, 20:420]
     examples = {
         "1-astronaut-and-cat": np.hstack([upright(person), upright(cat[:, 60:420])]),

@@ -11,9 +11,10 @@ import torch
 import typer
 
 from benchmarks.gpu import gpu
+from benchmarks.models import models
 from benchmarks.suite import SUITE
 
-ALL = {**SUITE, "gpu": gpu}
+ALL = {**SUITE, "models": models, "gpu": gpu}
 
 
 def main(

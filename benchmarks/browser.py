@@ -43,9 +43,9 @@ WATCH = """() => {
     canvas.getContext('2d').getImageData(0, 0, 1, 1);
     seen.slider.push(performance.now() - event.timeStamp);
   });
-  const numbers = wsis.numbers;
-  wsis.numbers = async url => {
-    const done = await numbers(url);
+  const grey = wsis.unpack.grey;
+  wsis.unpack.grey = async url => {
+    const done = await grey(url);
     if (!wsis.data.match) setTimeout(() => painted(now => { seen.map ??= now; }));
     return done;
   };

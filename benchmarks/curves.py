@@ -13,11 +13,15 @@ import cv2
 import numpy as np
 
 from benchmarks import suite
-from benchmarks.timing import peak_mb, seconds, summary
-from wsis import icn, matching, segment
+from benchmarks.timing import Call, peak_mb, seconds, summary
+from wsis import icn, matching
+from wsis.analysis import Analysis, Evidence, Settings
 from wsis.classifier import SIZES
+from wsis.jobs import local
+from wsis.jobs.photo import Job
+from wsis.maps import normalised
 from wsis.matching import PUBLISHED
-from wsis.pipeline import Analysis, Evidence, Pipeline, Settings, normalised
+from wsis.pipeline import Pipeline
 from wsis.response import respond
 
 PEAKS = (1, 2, 5, 10, 20, 40, 60)
@@ -55,10 +59,18 @@ def photos(runs: int) -> Points:
     pipeline, points = Pipeline.load(device="cpu"), Points(photos=[], segment=[])
     with tempfile.TemporaryDirectory() as folder:
         for count in PHOTOS:
-            job = segment.Job(pipeline, Settings(), PUBLISHED, 1, Path(folder, f"out{count}"), None, False)
+            job = Job(
+                pipeline=pipeline,
+                settings=Settings(),
+                weights=PUBLISHED,
+                fill=1,
+                out=Path(folder, f"out{count}"),
+                proposals=None,
+                overlays=False,
+            )
             files = suite.write_photos(Path(folder, str(count)), count)
             points["photos"].append(count)
-            points["segment"].append(_median(lambda: segment.run(job, segment.collect([files]), quiet=True), runs))  # noqa: B023
+            points["segment"].append(_median(lambda: local.run(job, local.collect([files]), quiet=True), runs))  # noqa: B023
     return points
 
 
@@ -94,9 +106,9 @@ def peak_memory(count: int, megapixels: float) -> dict[str, float]:
 
 def busy(evidence: Evidence) -> Evidence:
     """The same with noise on the class maps, so that there are more than sixty peaks."""
-    maps = evidence.class_maps.maps
+    glance, maps = evidence.glance, evidence.class_maps.maps
     noise = np.random.default_rng(0).normal(0, maps.std(), maps.shape).astype(np.float32)
-    return replace(evidence, class_maps=replace(evidence.class_maps, maps=maps + noise))
+    return replace(evidence, glance=replace(glance, class_maps=replace(glance.class_maps, maps=maps + noise)))
 
 
 def sized(megapixels: float) -> np.ndarray:
@@ -114,6 +126,6 @@ def results(analysis: Analysis) -> None:
         analysis.mask(instance)
 
 
-def _median(call: object, runs: int) -> float:
+def _median(call: Call, runs: int) -> float:
     call()
     return summary([seconds(call) for _ in range(runs)])["median_s"]

@@ -69,7 +69,7 @@ def calls(device: str) -> dict[str, Call]:
     }
 
 
-def beside(figures: Figures) -> dict[str, object]:
+def beside(figures: Figures) -> Figures:
     """A comparison by the names of this page."""
     return {
         "gpu_s": figures["median_s"],

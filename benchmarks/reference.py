@@ -9,7 +9,7 @@ import copy
 import io
 import os
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -18,11 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.nn.grad import conv2d_input
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
 from wsis.classifier import Classifier
-from wsis.icn import ICN, normalised, peak_maps, prepare
+from wsis.icn import ICN, gaussians, normalised, prepare
 from wsis.matching import BACKGROUND_SHARE, CONTOUR_WIDTH
 from wsis.peaks import Peaks
 
@@ -57,22 +58,22 @@ def peak_responses(classifier: Classifier, image: Tensor, peaks: Peaks, stop: in
     for cell in zip(peaks.classes, peaks.rows, peaks.columns, strict=True):
         seed.zero_()
         seed[0][cell] = 1
-        features.grad = None
-        maps.backward(seed, retain_graph=True)
-        responses.append(features.grad[0].sum(0).clamp(min=0).numpy())
+        (grad,) = torch.autograd.grad(maps, features, seed, retain_graph=True)
+        responses.append(grad[0].sum(0).clamp(min=0).numpy())
     return np.stack(responses)
 
 
 def folded(classifier: Classifier) -> Classifier:
     """A copy with every batch norm folded into the convolution before it; EfficientNet, MobileNet and their kin."""
     net = copy.deepcopy(classifier).eval().requires_grad_(False)
-    name, before = "", None
-    for own, module in list(net.named_modules()):
+    convolutions: list[tuple[str, nn.Conv2d]] = []
+    for name, module in list(net.named_modules()):
         if isinstance(module, nn.Conv2d):
-            name, before = own, module
+            convolutions.append((name, module))
         elif isinstance(module, nn.BatchNorm2d):
-            net.set_submodule(name, fuse_conv_bn_eval(before, module).requires_grad_(False))
-            net.set_submodule(own, getattr(module, "act", nn.Identity()))
+            place, convolution = convolutions[-1]
+            net.set_submodule(place, fuse_conv_bn_eval(convolution, module).requires_grad_(False))
+            net.set_submodule(name, getattr(module, "act", nn.Identity()))
     return net
 
 
@@ -104,31 +105,31 @@ class _Convolution(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple:
         active, positive, inverse = ctx.saved_tensors
-        down = torch.nn.grad.conv2d_input(active.shape, positive, grad * inverse, *ctx.options)
+        down = conv2d_input(active.shape, positive, grad * inverse, *ctx.options)
         return active * down, None, None, *(None for _ in ctx.options)
 
 
 class _Sum(Function):
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
-        own, other = _active(first), _active(second)
-        inverse = _inverse(own + other)
-        ctx.save_for_backward(own * inverse, other * inverse)
+        active = _active(first), _active(second)
+        inverse = _inverse(active[0] + active[1])
+        ctx.save_for_backward(active[0] * inverse, active[1] * inverse)
         return first + second
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        own, other = ctx.saved_tensors
-        return grad * own, grad * other
+        of_first, of_second = ctx.saved_tensors
+        return grad * of_first, grad * of_second
 
 
 class _Rectifier(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
         return F.relu6(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(_ctx: Any, grad: Tensor) -> Tensor:
         return grad
 
 
@@ -156,7 +157,7 @@ def enhance(
     results = []
     for map_, own, place in zip(maps, class_maps, peaks, strict=True):
         first, context = (normalised(_on_grid(values, grid)) for values in (map_, own))
-        peak = peak_maps(torch.as_tensor(place), grid)
+        peak = gaussians(torch.as_tensor(place), grid)
         grown = [first]
         for _ in range(steps):
             hints = torch.stack([grown[-1], context, peak])[None, None]
@@ -174,7 +175,10 @@ def _on_grid(values: np.ndarray, grid: tuple[int, int]) -> Tensor:
 
 
 def pair_terms(
-    maps: np.ndarray, class_maps: np.ndarray, masks: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]]
+    maps: np.ndarray,
+    class_maps: np.ndarray,
+    masks: Mapping[int, np.ndarray] | Sequence[np.ndarray] | np.ndarray,
+    pairs: Sequence[tuple[int, int]],
 ) -> np.ndarray:
     """Three terms for each pair of a peak and a proposal, as Zhou et al. (2018) match them; reading `prm-2018`.
 
@@ -185,7 +189,7 @@ def pair_terms(
     Args:
         maps: (K, H, W) float32.
         class_maps: (K, H, W) float32, the class map of each peak's class.
-        masks: N masks of proposals, (h, w) uint8 of 0 and 1, at any one size.
+        masks: of proposals by number, (h, w) uint8 of 0 and 1, at any one size.
         pairs: (k, n) of each pair.
 
     Returns:

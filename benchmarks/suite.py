@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,10 +21,14 @@ from skimage import data
 from app import examples
 from benchmarks import browser, floor, reference, training
 from benchmarks.timing import Call, Figures, compared, peak_mb, seconds, summary, timed
-from wsis import icn, matching, segment
+from wsis import icn, matching
+from wsis.analysis import Analysis, Settings
 from wsis.classifier import SIZES
+from wsis.jobs import local
+from wsis.jobs.photo import Job
+from wsis.maps import normalised
 from wsis.matching import PUBLISHED, Weights
-from wsis.pipeline import Analysis, Pipeline, Settings, class_maps_of, normalised
+from wsis.pipeline import Pipeline
 from wsis.proposals import generate
 from wsis.response import respond
 
@@ -34,6 +39,8 @@ FOLDER = 8
 """Photos in the folder that is segmented."""
 MCG_SECONDS = 25
 """What MCG takes for a photo, as published (Pont-Tuset et al., 2017)."""
+Growing = tuple[icn.ICN, np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]
+"""Network, photo, naive maps, class maps, places of the peaks and T, as `icn.enhance` takes them."""
 
 
 def photo() -> np.ndarray:
@@ -41,7 +48,7 @@ def photo() -> np.ndarray:
     return cv2.resize(data.astronaut()[:384], (500, 375), interpolation=cv2.INTER_AREA)
 
 
-def many_peaks(pipeline: Pipeline, count: int = PEAKS, **changes: object) -> Settings:
+def many_peaks(pipeline: Pipeline, count: int = PEAKS, **changes: Any) -> Settings:
     """Settings under which the benchmark photo has `count` peaks, at most 36: every class, the smallest window."""
     return Settings(classes=pipeline.classes, sigma=1.0, window=3, max_peaks=count, **changes)
 
@@ -61,13 +68,11 @@ def analysed(device: str = "cpu") -> tuple[Pipeline, Analysis]:
     return pipeline, pipeline.analyse(photo(), many_peaks(pipeline))
 
 
-def growing(pipeline: Pipeline, analysis: Analysis) -> tuple[object, ...]:
+def growing(pipeline: Pipeline, analysis: Analysis) -> Growing:
     """The arguments of `icn.enhance`: the saliency ICN, an analysis' naive maps, T = 3."""
     evidence, peaks = analysis.evidence, analysis.peaks
-    grid = evidence.class_maps.maps.shape[1:]
-    place = np.stack([(peaks.rows + 0.5) / grid[0], (peaks.columns + 0.5) / grid[1]], 1).astype(np.float32)
-    own = normalised(evidence.class_maps.maps[peaks.classes])
-    return pipeline.checkpoint.icns["icn-saliency"], evidence.work, analysis.maps[0], own, place, 3
+    places, class_maps = peaks.places.astype(np.float32), normalised(evidence.class_maps.maps[peaks.classes])
+    return pipeline.checkpoint.icns["icn-saliency"], evidence.work, analysis.maps[0], class_maps, places, 3
 
 
 def prm(runs: int) -> Figures:
@@ -88,8 +93,8 @@ def prm(runs: int) -> Figures:
         # A backward pass towards the input alone costs what the forward pass does.
         floor=floor.least_seconds(forward + above * (1 + len(peaks))),
     )
-    own = floor.least_seconds(floor.operations(lambda: respond(classifier, image, peaks, stop=stop)))
-    return {**figures, "peaks": len(peaks), "own_floor_s": own}
+    computed = floor.least_seconds(floor.operations(lambda: respond(classifier, image, peaks, stop=stop)))
+    return {**figures, "peaks": len(peaks), "own_floor_s": computed}
 
 
 def icn_steps(runs: int) -> Figures:
@@ -126,7 +131,7 @@ def matching_terms(runs: int) -> Figures:
     """
     _, analysis = analysed()
     maps, proposals = analysis.maps[-1], analysis.proposals
-    class_maps = class_maps_of(analysis.evidence, analysis.peaks)
+    class_maps = analysis.peak_class_maps
     rng, (count, total) = np.random.default_rng(0), (len(maps), len(proposals))
     sample = rng.permutation(count * total)[:PAIRS]
     masks = {n: analysis.evidence.source.mask(n, photo().shape[:2]).astype(np.uint8) for n in set(sample % total)}
@@ -180,10 +185,12 @@ def batch(runs: int) -> Figures:
     pipeline = Pipeline.load(device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         photos, out = write_photos(Path(folder, "photos"), FOLDER), Path(folder, "out")
-        job = segment.Job(pipeline, Settings(), PUBLISHED, 1, out, None, False)
+        job = Job(
+            pipeline=pipeline, settings=Settings(), weights=PUBLISHED, fill=1, out=out, proposals=None, overlays=False
+        )
 
         def call() -> None:
-            if segment.run(job, segment.collect([photos]), quiet=True):
+            if local.run(job, local.collect([photos]), quiet=True):
                 raise RuntimeError("a photo of the benchmark failed")
 
         figures = compared(call, runs, floor=floor.least_seconds(floor.network_operations(call)))
@@ -209,8 +216,8 @@ def start_up(runs: int) -> Figures:
     figures = compared(run("wsis"), runs)
     pipeline = timed(run("wsis.pipeline"), runs)["median_s"]
     code = "import wsis; from benchmarks.timing import peak_mb; print(peak_mb())"
-    own = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return {**figures, "peak_mb": float(own), "pipeline_median_s": pipeline}
+    said = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {**figures, "peak_mb": float(said), "pipeline_median_s": pipeline}
 
 
 def explorer(runs: int) -> Figures:

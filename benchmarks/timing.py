@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-Figures = dict[str, object]
+Figures = dict[str, Any]
+"""What a benchmark says, by name: seconds, megabytes, counts; None where there is nothing to compare with."""
 Call = Callable[[], object]
 
 

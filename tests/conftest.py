@@ -31,8 +31,8 @@ CHROMIUM = (
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """A worker for each core; each takes about a gigabyte."""
-    return min(os.cpu_count() or 1, 8)
+    """A worker more than there are cores, for they often wait for a browser; each takes one to three gigabytes."""
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,7 +66,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint folder with all five networks, untrained, on the smallest tested backbone."""
+    """A checkpoint folder with all six networks, untrained, on the smallest tested backbone."""
     return small_model.save(tmp_path_factory.mktemp("checkpoints") / "tiny")
 
 

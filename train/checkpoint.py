@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from wsis import files, voc
 from wsis.errors import WsisError
 
 
@@ -41,7 +40,7 @@ class Checkpoints(ModelCheckpoint):
         """The same for every interval, so that a run may go on with another one."""
         return type(self).__qualname__
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
         """Save what the last whole interval left over; Lightning would drop it."""
         if not self._should_skip_saving_checkpoint(trainer):
             candidates = self._monitor_candidates(trainer)
@@ -56,7 +55,12 @@ class AtomicCheckpoints(TorchCheckpointIO):
     another disk, and never waits for the disk.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any | None = None,  # noqa: ARG002 - Lightning's signature
+    ) -> None:
         """Write beside the target, wait for the disk, then put it in the target's place.
 
         Raises:
@@ -65,25 +69,21 @@ class AtomicCheckpoints(TorchCheckpointIO):
         path = Path(path)
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        part = path.with_name(f"{path.name}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            _sync(path.parent)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+            with files.writing(path, fsync=True) as temporary:
+                temporary.write_bytes(content.getbuffer())
+        except WsisError as error:
+            reason = getattr(error.__cause__, "strerror", None)
             raise WsisError(
-                f"The checkpoint {path} could not be written ({error.strerror}); those before it are whole: mend that, "
+                f"The checkpoint {path} could not be written ({reason}); those before it are whole: mend that, "
                 "then go on with --ckpt_path last."
-            ) from error
+            ) from error.__cause__
 
     def load_checkpoint(
-        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+        self,
+        path: str | Path,
+        map_location: Any | None = None,  # noqa: ARG002 - Lightning's signature
+        weights_only: bool | None = None,  # noqa: ARG002 - the same
     ) -> dict[str, Any]:
         """See `read_run`; `map_location` and `weights_only` change nothing."""
         return read_run(Path(path))
@@ -100,16 +100,26 @@ def read_run(file: Path) -> dict[str, Any]:
     try:
         return _read(file)
     except Exception as error:
-        found = "does not exist" if not file.exists() else "is damaged or not the checkpoint of a training run"
+        fault = "does not exist" if not file.exists() else "is damaged or not the checkpoint of a training run"
         others = sorted(file.parent.glob("*.ckpt"), key=lambda other: other.stat().st_mtime, reverse=True)
         whole = next((other for other in others if other != file and _is_whole(other)), None)
         hint = f"the newest whole one there is {whole}" if whole else "there is no whole one beside it"
-        raise WsisError(f"{file} {found}; {hint}.") from error
+        raise WsisError(f"{file} {fault}; {hint}.") from error
 
 
 def weights_of(content: dict[str, Any], prefix: str) -> dict[str, Tensor]:
     """The weights of one module of a run, without its name: `weights_of(content, "net.")`."""
-    return {name.removeprefix(prefix): own for name, own in content["state_dict"].items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value for name, value in content["state_dict"].items() if name.startswith(prefix)
+    }
+
+
+def classifier_options(content: dict[str, Any]) -> dict[str, Any]:
+    """What builds the classifier of a stage 1 run again: `backbone`, `classes`, and `whole` where it is."""
+    known = content["hyper_parameters"]
+    # runs did not say their classes while VOC's were the only ones
+    whole = {"whole": True} if known.get("whole") else {}
+    return {"backbone": known["backbone"], "classes": list(known.get("classes", voc.CLASSES)), **whole}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -130,13 +140,3 @@ def _is_whole(file: Path) -> bool:
     except Exception:  # whatever a damaged file raises
         return False
     return True
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename outlast a power cut, where folders can be opened (not on Windows)."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

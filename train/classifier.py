@@ -6,24 +6,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import cv2
 import lightning as L
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from train import command, data, parallel
-from train.checkpoint import read_run, weights_of
-from train.pretrained import start_from
-from wsis import voc
+from train.checkpoint import classifier_options, read_run, weights_of
+from train.crops import random_crop, relit
+from train.endless import DrawnItems, EndlessData
+from train.freezing import freeze
+from train.pretrained import start_from, start_from_checkpoint
+from train.schedules import Schedule, in_steps, one_cycle
 from wsis.backbone import LITE
 from wsis.checkpoints import save_module
-from wsis.classifier import Classifier, normalise, pool
+from wsis.classifier import Classifier, pool, standardise
+from wsis.coco_listing import short
+from wsis.errors import WsisError
 
 
-class PartialLabels(data.EndlessData):
+class LabelledPhotos(DrawnItems[tuple[Tensor, Tensor, Tensor]]):
+    """Augmented photos with labels; items are addressed by (index, draw) so that augmentation is reproducible."""
+
+    def __init__(self, labels: data.ImageLabels, *, size: int, scale: tuple[float, float], seed: int) -> None:
+        """Keep what augmentation needs.
+
+        Args:
+            labels: photos and labels.
+            size: side of the square network input, in pixels.
+            scale: least and largest share of the photo's area that a random crop keeps.
+            seed: together with a draw's number it fixes the augmentation.
+        """
+        self.labels, self.size, self.scale, self.seed = labels, size, scale, seed
+
+    def __len__(self) -> int:
+        """Number of photos."""
+        return len(self.labels.paths)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        """(3, size, size) float32 RGB in [0, 1], (C,) target, (C,) weight."""
+        index, draw = key
+        rng = np.random.default_rng((self.seed, draw))
+        crop = random_crop(data.read_rgb(self.labels.paths[index]), self.scale, rng)
+        pixels = cv2.resize(crop, (self.size, self.size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        if rng.random() < 0.5:
+            pixels = pixels[:, ::-1]
+        image = torch.from_numpy(np.ascontiguousarray(relit(pixels, rng).transpose(2, 0, 1), np.float32))
+        return image, torch.from_numpy(self.labels.target[index]), torch.from_numpy(self.labels.weight[index])
+
+
+class PartialLabels(EndlessData):
     """Augmented photos of VOC splits and CSV folders; what is learned is measured by `train.evaluate`."""
 
     def __init__(
@@ -31,12 +72,12 @@ class PartialLabels(data.EndlessData):
         voc_kit: Path | None = None,
         splits: tuple[str, ...] = ("train", "train_extra"),
         csv_folders: tuple[Path, ...] = (),
+        tables: tuple[Path, ...] = (),
+        class_names: tuple[str, ...] = (),
         size: int = 320,
         crop_area: tuple[float, float] = (0.5, 1.0),
         batch_size: int = 16,
-        per_epoch: int | None = None,
-        workers: int = 1,
-        seed: int = 0,
+        **walk: Any,
     ) -> None:
         """Describe the data.
 
@@ -44,24 +85,31 @@ class PartialLabels(data.EndlessData):
             voc_kit: devkit folder (`.../VOC2012`).
             splits: VOC splits whose image-level labels train.
             csv_folders: folders with `labels.csv` and `images/`.
+            tables: files with a row a photo and a column a class, see `train.data.table_labels`.
+            class_names: the classes, in the order of the class maps; by default VOC's where there is a kit, else those
+                that the labels name.
             size: side of the square input in pixels.
             crop_area: least and largest share of the photo that a crop keeps.
             batch_size: photos a step, all processes together.
-            per_epoch: photos between two checkpoints; all by default.
-            workers: processes that read photos.
-            seed: fixes order and augmentation.
+            walk: see `EndlessData`.
         """
-        super().__init__()
-        self.save_hyperparameters()
+        super().__init__(batch_size=batch_size, **walk)
+        self.voc_kit, self.splits, self.csv_folders = voc_kit, splits, csv_folders
+        self.tables, self.class_names, self.size, self.crop_area = tables, class_names, size, crop_area
 
-    def train_dataloader(self) -> DataLoader:
+    @cached_property
+    def labels(self) -> data.ImageLabels:
+        """Photos and labels."""
+        return data.all_labels(self.voc_kit, self.splits, self.csv_folders, self.class_names, self.tables)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What is learned, in the order of the class maps."""
+        return self.labels.classes
+
+    def train_dataloader(self) -> DataLoader[Any]:
         """Endless shuffled photos, cut into epochs."""
-        h = self.hparams
-        parts = [data.voc_labels(h.voc_kit, split) for split in h.splits] if h.voc_kit else []
-        parts += [data.csv_labels(folder) for folder in h.csv_folders]
-        labels = sum(parts[1:], parts[0])
-        photos = data.LabelledPhotos(labels, size=h.size, scale=tuple(h.crop_area), seed=h.seed)
-        return self.endless(photos)
+        return self.endless(LabelledPhotos(self.labels, size=self.size, scale=self.crop_area, seed=self.seed))
 
 
 class Stage1(L.LightningModule):
@@ -77,16 +125,20 @@ class Stage1(L.LightningModule):
         frozen_levels: int = 0,
         lr: float = 1e-4,
         head_lr: float = 1e-4,
-        schedule: str = "step",
+        schedule: Schedule = "step",
         weight_decay: float = 0.0,
         dropout: float = 0.0,
         seed: int = 0,
+        whole: bool = False,
+        *,
+        classes: Sequence[str],
     ) -> None:
         """Describe the training; the defaults are the published ones (Adam 1e-4, x0.1 after half of the epochs).
 
         Args:
             backbone: timm name.
-            weights: where ImageNet weights come from, see `train.pretrained.start_from`; `none` for random ones.
+            weights: where ImageNet weights come from, see `train.pretrained.start_from`; `none` for random ones;
+                `checkpoint:FOLDER` for the classifier of a checkpoint with the same classes, its head included.
             frozen_levels: the first levels that keep their ImageNet weights, 0..5.
             lr: learning rate of the backbone.
             head_lr: learning rate of the head.
@@ -94,24 +146,24 @@ class Stage1(L.LightningModule):
             weight_decay: of AdamW.
             dropout: share of feature channels dropped.
             seed: fixes which ones; several processes draw others than one would.
+            whole: whether the head reads from the end of the backbone, see `wsis.classifier.Classifier`.
+            classes: names of the classes; on the command line those of the data.
         """
         super().__init__()
         self.save_hyperparameters()
-        self.classifier = Classifier(backbone, dropout=dropout)
-        if weights != "none":
+        self.frozen_levels, self.dropout, self.seed = frozen_levels, dropout, seed
+        self.lr, self.head_lr, self.schedule, self.weight_decay = lr, head_lr, schedule, weight_decay
+        self.classifier = Classifier(backbone, classes, dropout=dropout, whole=whole)
+        if weights.startswith("checkpoint:"):
+            start_from_checkpoint(self.classifier, weights.removeprefix("checkpoint:"))
+        elif weights != "none":
             start_from(self.classifier.backbone, weights)
-        for level in self.classifier.backbone.levels[:frozen_levels]:
-            level.requires_grad_(False)
-        if frozen_levels:
-            for module in self.classifier.backbone.levels[frozen_levels:].modules():
-                if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-                    module.requires_grad_(False)
-                    module.__class__ = FrozenDepthwise
+        freeze(self.classifier.backbone.levels, frozen_levels)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] to (B, C, h, w) class maps; frozen levels keep no activations."""
-        net, frozen = self.classifier, self.hparams.frozen_levels
-        features = normalise(image, net.backbone).contiguous(memory_format=torch.channels_last)
+        net, frozen = self.classifier, self.frozen_levels
+        features = standardise(image, net.backbone).contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             for level in net.backbone.levels[:frozen]:
                 features = level(features)
@@ -122,53 +174,31 @@ class Stage1(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Cross entropy over the classes that were annotated."""
         image, target, weight = batch
-        if self.hparams.dropout:
+        if self.dropout:
             # From the step's number, so that a resumed run drops what an uninterrupted one would have dropped.
-            torch.manual_seed(parallel.draw_seed(self.hparams.seed, 5, self.global_step, parallel.rank()))
+            torch.manual_seed(parallel.draw_seed(self.seed, 5, self.global_step, parallel.rank()))
         loss = masked_cross_entropy(pool(self(image)).float(), target, weight)
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, sync_dist=True)
         return loss
 
-    def configure_optimizers(self) -> dict:
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with other classes: the head would take them for the old ones."""
+        before = tuple(classifier_options(checkpoint)["classes"])
+        if before != self.classifier.classes:
+            raise WsisError(
+                f"The run that goes on learned {len(before)} classes ({short(', '.join(before))}), the labels are of "
+                f"{len(self.classifier.classes)} ({short(', '.join(self.classifier.classes))}). Name the run's own "
+                "with --data.class_names."
+            )
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW (Adam where there is no decay) with the chosen schedule."""
-        h = self.hparams
         body = [p for p in self.classifier.backbone.parameters() if p.requires_grad]
-        groups = [{"params": body, "lr": h.lr}, {"params": self.classifier.head.parameters(), "lr": h.head_lr}]
-        optimizer = torch.optim.AdamW(groups, weight_decay=h.weight_decay)
-        if h.schedule == "step":
-            scheduler = torch.optim.lr_scheduler.StepLR(optimizer, max(1, self.trainer.max_epochs // 2), 0.1)
-            return {"optimizer": optimizer, "lr_scheduler": scheduler}
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, [h.lr, h.head_lr], steps, pct_start=0.15)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-class FrozenDepthwise(nn.Conv2d):
-    """A depthwise convolution whose weights do not train.
-
-    Its gradient for the input is again a depthwise convolution, with flipped weights; on a CPU that is 10 to 15 times
-    faster than the transposed convolution that autograd would run.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The convolution; only stride 1 takes the quick way back."""
-        return (
-            _Depthwise.apply(x, self) if self.stride == (1, 1) and type(self.padding) is tuple else super().forward(x)
-        )
-
-
-class _Depthwise(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor, conv: nn.Conv2d) -> Tensor:
-        ctx.conv = conv
-        return F.conv2d(x, conv.weight, conv.bias, 1, conv.padding, conv.dilation, conv.groups)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor, None]:
-        conv = ctx.conv
-        back = [d * (k - 1) - p for d, k, p in zip(conv.dilation, conv.kernel_size, conv.padding, strict=True)]
-        weight = conv.weight.flip(-1, -2).to(grad.dtype)
-        return F.conv2d(grad, weight, None, 1, back, conv.dilation, conv.groups), None
+        groups = [{"params": body, "lr": self.lr}, {"params": self.classifier.head.parameters(), "lr": self.head_lr}]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.weight_decay)
+        if self.schedule == "step":
+            return in_steps(optimizer, max(1, (self.trainer.max_epochs or 0) // 2), 0.1)
+        return one_cycle(optimizer, self.trainer, [self.lr, self.head_lr], rising=0.15)
 
 
 def masked_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -184,7 +214,7 @@ def masked_cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tens
 def export(run: Path, folder: Path) -> None:
     """Write the classifier of a run's `.ckpt` into a checkpoint folder."""
     content = read_run(run)
-    options = {"backbone": content["hyper_parameters"]["backbone"], "classes": list(voc.CLASSES)}
+    options = classifier_options(content)
     classifier = Classifier(**options)
     classifier.load_state_dict(weights_of(content, "classifier."))
     save_module(classifier, folder, "classifier", options)

@@ -25,6 +25,8 @@ class Command(LightningCLI):
         """Checkpoints are part of every run."""
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
         parser.link_arguments("trainer.default_root_dir", "checkpoint.folder", compute_fn=lambda folder: folder or ".")
+        if "classes" in inspect.signature(self._model_class.__init__).parameters:
+            parser.link_arguments("data", "model.classes", lambda data: list(data.classes), apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Check the checkpoint to go on from before Lightning reads its settings."""
@@ -35,9 +37,9 @@ class Command(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
         """Add what no configuration may leave out."""
-        own = self.config_init[self.subcommand]["trainer"]
-        plugins = own.plugins if isinstance(own.plugins, list) else [own.plugins] if own.plugins else []
-        plugins = [*plugins, AtomicCheckpoints(), *([GlobalBatchNorm()] if own.sync_batchnorm else [])]
+        asked = self.config_init[self.subcommand]["trainer"]
+        plugins = asked.plugins if isinstance(asked.plugins, list) else [asked.plugins] if asked.plugins else []
+        plugins = [*plugins, AtomicCheckpoints(), *([GlobalBatchNorm()] if asked.sync_batchnorm else [])]
         # `ShuffledPasses` shares out batches itself, and `GlobalBatchNorm` does what the switch would do.
         return super().instantiate_trainer(
             plugins=plugins, use_distributed_sampler=False, sync_batchnorm=False, **kwargs
@@ -47,9 +49,8 @@ class Command(LightningCLI):
 def main(
     module: type[L.LightningModule],
     data: type[L.LightningDataModule],
-    export: Callable[..., None],
-    *,
-    args: ArgsType = None,
+    *words_of: Callable[..., None],
+    args: list[str] | None = None,
     **options: Any,
 ) -> None:
     """Run a trainer's command line; what a user can mend ends it with one sentence.
@@ -57,18 +58,17 @@ def main(
     Args:
         module: what learns.
         data: what it learns from.
-        export: writes a run into a checkpoint folder; its parameters are the words after `export`.
+        words_of: what the command line can do besides, as `export`, which writes a run into a checkpoint folder; a
+            function's name is the first word, its parameters are those that follow.
         args: words of the command line, by default those of the process.
         options: of `LightningCLI`.
     """
     streams.forgive()
     words = sys.argv[1:] if args is None else args
+    others = {function.__name__: function for function in words_of}
     try:
-        if words[:1] == ["export"]:
-            names = list(inspect.signature(export).parameters)
-            if len(words) - 1 != len(names):
-                raise WsisError(f"export takes {len(names)} words: {' '.join(map(str.upper, names))}.")
-            export(*words[1:])
+        if words and words[0] in others:
+            _call(others[words[0]], words[1:])
             return
         Command(
             module,
@@ -81,6 +81,18 @@ def main(
         )
     except WsisError as error:
         sys.exit(str(error))
+
+
+def _call(function: Callable[..., None], words: list[str]) -> None:
+    """Call a function with paths and names from the command line."""
+    parameters = inspect.signature(function).parameters.values()
+    several = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    if len(words) < len(parameters) or (len(words) > len(parameters) and not several):
+        names = " ".join(
+            parameter.name.upper() + "..." * (parameter.kind is parameter.VAR_POSITIONAL) for parameter in parameters
+        )
+        raise WsisError(f"{function.__name__} takes {len(parameters)} words{' or more' * several}: {names}.")
+    function(*words)
 
 
 def _torchrun() -> dict[str, Any]:

@@ -6,26 +6,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric
 from torchmetrics.classification import BinaryAveragePrecision
 
 from train import command, data, parallel
 from train.checkpoint import read_run, weights_of
+from train.crops import relit
+from train.endless import DrawnItems, EndlessData
 from train.pretrained import start_from
-from wsis import voc
+from train.schedules import one_cycle
 from wsis.backbone import LITE
 from wsis.checkpoints import save_module
-from wsis.classifier import normalise
+from wsis.classifier import standardise
 from wsis.errors import WsisError
+from wsis.index_image import VOID
 from wsis.proposals.contours import ContourNet
 
 HELD_OUT = 12
@@ -38,9 +44,10 @@ def index_map(item: data.InstanceMasks) -> np.ndarray:
         index = cv2.imread(str(item.index), cv2.IMREAD_UNCHANGED)
         if index is None or index.ndim != 2:
             raise WsisError(f"{item.index}: expected a single-channel PNG with one index per instance.")
-        return index.astype(np.uint8)
+        if index.dtype == np.uint8:
+            return index
     masks = item.masks()
-    index = np.zeros(masks.shape[1:], np.uint8)
+    index = np.where(item.void(), VOID, 0).astype(np.uint8)
     for i in np.argsort(-masks.sum(axis=(1, 2)), kind="stable")[:254]:  # small ones lie on top of large ones
         index[masks[i]] = i + 1
     return index
@@ -58,22 +65,22 @@ def boundaries(index: np.ndarray, stride: int = 2) -> tuple[np.ndarray, np.ndarr
         0 in cells that touch an ignored pixel and hold no boundary.
     """
     edge = np.zeros(index.shape, bool)
-    void = index == voc.VOID
+    void = index == VOID
     for first, second in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         apart = (index[first] != index[second]) & ~void[first] & ~void[second]
         edge[first] |= apart
         edge[second] |= apart
     near_void = cv2.dilate(void.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     shape = (index.shape[0] // stride, stride, index.shape[1] // stride, stride)
-    target = edge.reshape(shape).any(axis=(1, 3))
-    weight = target | ~near_void.reshape(shape).any(axis=(1, 3))
+    target = np.any(edge.reshape(shape), axis=(1, 3))
+    weight = target | ~np.any(near_void.reshape(shape), axis=(1, 3))
     return target.astype(np.float32), weight.astype(np.float32)
 
 
-class InstanceBoundaries(Dataset):
+class InstanceBoundaries(DrawnItems[tuple[Tensor, Tensor, Tensor]]):
     """Square windows of photos with their instance boundaries; items are addressed by (index, draw)."""
 
-    def __init__(self, items: list[data.InstanceMasks], *, size: int, zoom: tuple[float, float], seed: int) -> None:
+    def __init__(self, items: Sequence[data.InstanceMasks], *, size: int, zoom: tuple[float, float], seed: int) -> None:
         """Keep what augmentation needs.
 
         Args:
@@ -96,21 +103,22 @@ class InstanceBoundaries(Dataset):
         if image.shape[:2] != index.shape:
             image = cv2.resize(image, index.shape[::-1], interpolation=cv2.INTER_AREA)
         extent = np.array(index.shape[::-1], np.float64)
-        if draw is None:
-            zoom, slack, flip, gain, shift = 1.0, (0.5, 0.5), False, 1.0, 0.0
-        else:
-            rng = np.random.default_rng((self.seed, draw))
-            zoom, slack, flip = np.exp(rng.uniform(*np.log(self.zoom))), rng.random(2), rng.random() < 0.5
-            gain, shift = rng.uniform(0.8, 1.2), rng.uniform(-0.1, 0.1)
+        zoom, slack, flip = 1.0, np.array([0.5, 0.5]), False
+        rng = None if draw is None else np.random.default_rng((self.seed, draw))
+        if rng is not None:
+            least, most = np.log(self.zoom)
+            zoom, slack, flip = np.exp(rng.uniform(least, most)), rng.random(2), rng.random() < 0.5
         scale = zoom * side / extent.max()
         offset = np.where(scale * extent > side, slack, 0.5) * (side - scale * extent)
         turn = np.array([[-1.0 if flip else 1.0, 0, side - 1 if flip else 0], [0, 1, 0], [0, 0, 1]])
         place = (turn @ np.array([[scale, 0, offset[0]], [0, scale, offset[1]], [0, 0, 1]]))[:2]
         image = cv2.warpAffine(image, place, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
         index = cv2.warpAffine(
-            index, place, (side, side), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=voc.VOID
+            index, place, (side, side), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=VOID
         )
-        pixels = np.clip(image.astype(np.float32) / 255 * gain + shift, 0, 1)
+        pixels = image.astype(np.float32) / 255
+        if rng is not None:
+            pixels = relit(pixels, rng)
         target, weight = boundaries(index)
         return (
             torch.from_numpy(pixels.transpose(2, 0, 1).copy()),
@@ -119,7 +127,7 @@ class InstanceBoundaries(Dataset):
         )
 
 
-class Boundaries(data.EndlessData):
+class Boundaries(EndlessData):
     """Instance boundaries of one or more mask folders (`images/`, `masks/`) or of COCO instances."""
 
     def __init__(
@@ -129,9 +137,7 @@ class Boundaries(data.EndlessData):
         size: int = 288,
         zoom: tuple[float, float] = (1.0, 1.7),
         batch_size: int = 8,
-        per_epoch: int | None = None,
-        workers: int = 1,
-        seed: int = 0,
+        **walk: Any,
     ) -> None:
         """Describe the data.
 
@@ -141,37 +147,30 @@ class Boundaries(data.EndlessData):
             size: side of the square input in pixels.
             zoom: least and largest long side of a photo, in inputs.
             batch_size: photos a step, all processes together.
-            per_epoch: photos between two checkpoints; all by default.
-            workers: processes that read photos.
-            seed: fixes order and augmentation.
+            walk: see `EndlessData`.
         """
-        super().__init__()
-        self.save_hyperparameters()
+        super().__init__(batch_size=batch_size, **walk)
+        self.masks, self.coco, self.size, self.zoom = masks, coco, size, zoom
         self.items: list[data.InstanceMasks] = []
 
-    def setup(self, stage: str) -> None:
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's name of what is about to run
         """Read the lists of photos."""
-        h = self.hparams
-        self.items = [item for folder in h.masks for item in data.mask_folder(folder)]
-        if h.coco:
-            self.items += data.coco_instances(*h.coco)
+        self.items = data.all_masks(self.masks, [self.coco] if self.coco else [])
         if len(self.items) < HELD_OUT:
             raise WsisError(
                 "Too few photos to train contours: pass --data.masks '[FOLDER]' or --data.coco '[JSON, IMAGES]'."
             )
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Endless shuffled photos, cut into epochs."""
-        h = self.hparams
         items = [item for i, item in enumerate(self.items) if i % HELD_OUT]
-        photos = InstanceBoundaries(items, size=h.size, zoom=tuple(h.zoom), seed=h.seed)
-        return self.endless(photos)
+        return self.endless(InstanceBoundaries(items, size=self.size, zoom=self.zoom, seed=self.seed))
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Held-out photos, whole."""
         held_out = parallel.share(self.items[::HELD_OUT])
-        photos = InstanceBoundaries(held_out, size=self.hparams.size, zoom=(1.0, 1.0), seed=0)
-        return DataLoader(photos, self.hparams.batch_size)
+        photos = InstanceBoundaries(held_out, size=self.size, zoom=(1.0, 1.0), seed=0)
+        return DataLoader(photos, self.batch_size)
 
 
 class Contours(L.LightningModule):
@@ -191,6 +190,7 @@ class Contours(L.LightningModule):
         """
         super().__init__()
         self.save_hyperparameters()
+        self.lr, self.positive, self.decay = lr, positive, decay
         self.net = ContourNet(backbone)
         if weights != "none":
             start_from(self.net.backbone, weights)
@@ -203,7 +203,7 @@ class Contours(L.LightningModule):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] to (B, 1, H / 2, W / 2) logits."""
-        return self.net(normalise(image, self.net.backbone).contiguous(memory_format=torch.channels_last))
+        return self.net(standardise(image, self.net.backbone).contiguous(memory_format=torch.channels_last))
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Cross entropy over the cells that were annotated."""
@@ -225,16 +225,14 @@ class Contours(L.LightningModule):
 
     def loss(self, logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The sums of the weighted binary cross entropy and of the weights, all (B, 1, h, w); two scalars back."""
-        weight = weight * (1 + (self.hparams.positive - 1) * target)
+        weight = weight * (1 + (self.positive - 1) * target)
         return F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum"), weight.sum()
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW on the decoder, one-cycle."""
         trained = [p for p in self.net.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.hparams.lr, weight_decay=self.hparams.decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.hparams.lr, steps, pct_start=0.15)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        optimizer = torch.optim.AdamW(trained, lr=self.lr, weight_decay=self.decay)
+        return one_cycle(optimizer, self.trainer, self.lr, rising=0.15)
 
 
 def export(run: Path, folder: Path) -> None:

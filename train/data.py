@@ -1,32 +1,28 @@
 """Readers of training data: VOC devkits, partial labels in a CSV, instance masks as folders or COCO JSON.
 
 Image-level labels are a pair of (N, C) arrays: `target` in [0, 1] and `weight` in [0, 1], 0 where nobody looked, so
-that a class that was not annotated never counts as absent.
+that a class that was not annotated never counts as absent. What the C classes are, the labels say themselves.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-import socket
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import cv2
-import lightning as L
 import numpy as np
-import torch
 from pycocotools import mask as coco_mask
-from torch.utils.data import DataLoader, Dataset, Sampler
 
-from train import coco_masks, parallel
-from wsis import index_png, photo_names, voc
+from wsis import coco_masks, files, index_image, index_png, photo_names, voc
 from wsis.errors import WsisError
-from wsis.ground_truth import GroundTruth, voc_ground_truth  # noqa: F401 - evaluation reads them from here too
 from wsis.image import SUFFIXES
+from wsis.labels import tables
+from wsis.photo_sets import Pair
 
 Half = Literal["all", "even", "odd"]
 
@@ -43,25 +39,41 @@ class ImageLabels:
         paths: N photo files.
         target: (N, C) float32 in [0, 1].
         weight: (N, C) float32 in [0, 1]; 0 where presence is unknown.
+        classes: C distinct names.
     """
 
     paths: tuple[Path, ...]
     target: np.ndarray
     weight: np.ndarray
+    classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
         """Check shapes."""
-        shape = (len(self.paths), self.target.shape[-1])
+        shape = (len(self.paths), len(self.classes))
         if self.target.shape != shape or self.weight.shape != shape:
             raise ValueError(f"expected target and weight {shape}, got {self.target.shape}, {self.weight.shape}")
 
     def __add__(self, other: ImageLabels) -> ImageLabels:
-        """Both sets, one after the other."""
+        """Both sets, one after the other; of a class that only one of them has the other's photos know nothing."""
+        classes = tuple(dict.fromkeys(self.classes + other.classes))
+        first, second = self.of(classes), other.of(classes)
         return ImageLabels(
-            self.paths + other.paths,
-            np.concatenate([self.target, other.target]),
-            np.concatenate([self.weight, other.weight]),
+            first.paths + second.paths,
+            np.concatenate([first.target, second.target]),
+            np.concatenate([first.weight, second.weight]),
+            classes,
         )
+
+    def of(self, classes: tuple[str, ...]) -> ImageLabels:
+        """The labels of these classes in this order; unknown where they have none."""
+        if classes == self.classes:
+            return self
+        target, weight = np.zeros((2, len(self.paths), len(classes)), np.float32)
+        for column, name in enumerate(classes):
+            if name in self.classes:
+                own = self.classes.index(name)
+                target[:, column], weight[:, column] = self.target[:, own], self.weight[:, own]
+        return ImageLabels(self.paths, target, weight, classes)
 
 
 @dataclass(frozen=True)
@@ -78,9 +90,16 @@ class InstanceMasks:
             if not self.index.is_file():
                 raise WsisError(f"{self.index} is missing: it should number the instances of {self.image.name}.")
             index = index_png.read(self.index)
-            void = voc.VOID if index.dtype == np.uint8 else 0
-            return np.stack([index == i for i in np.unique(index) if i not in (0, void)] or [index < 0])
+            numbers = np.unique(index)
+            numbers = numbers[(numbers != 0) & index_image.labelled(numbers)]
+            return np.stack([index == i for i in numbers]) if len(numbers) else np.zeros((1, *index.shape), bool)
         return np.stack([coco_mask.decode(rle).astype(bool) for rle in self.rles])
+
+    def void(self) -> np.ndarray:
+        """(H, W) bool pixels of which nobody knows what they show, see `wsis.index_image.void_of`."""
+        if self.index is None:
+            return np.zeros(self.rles[0]["size"], bool)
+        return ~index_image.labelled(index_png.read(self.index))
 
 
 def voc_ids(kit: Path, split: str, half: Half = "all") -> tuple[str, ...]:
@@ -117,8 +136,17 @@ def voc_photo(kit: Path, identity: str) -> Path:
     return photo_names.find(folder, identity, (".jpg", ".jpeg", ".png")) or folder / f"{identity}.jpg"
 
 
+def voc_pair(kit: Path, identity: str) -> Pair:
+    """A photo of a devkit and its masks of VOC's classes; whether they are there shows when they are read."""
+    classes, instances = (
+        photo_names.find(Path(kit) / folder, identity, (".png",)) or Path(kit) / folder / f"{identity}.png"
+        for folder in ("SegmentationClass", "SegmentationObject")
+    )
+    return Pair(identity, voc_photo(kit, identity), classes, instances, names=voc.CLASSES)
+
+
 def voc_labels(kit: Path, split: str) -> ImageLabels:
-    """Image-level labels of a VOC split: 1 present, -1 absent, 0 difficult (weight 0)."""
+    """Image-level labels of a VOC split, of VOC's classes: 1 present, -1 absent, 0 difficult (weight 0)."""
     kit = Path(kit)
     ids = voc_ids(kit, split)
     row = {name: i for i, name in enumerate(ids)}
@@ -136,11 +164,15 @@ def voc_labels(kit: Path, split: str) -> ImageLabels:
                     )
                 values[row[photo_names.bare(identity)], column] = int(value)
     paths = tuple(voc_photo(kit, name) for name in ids)
-    return ImageLabels(paths, (values > 0).astype(np.float32), (values != 0).astype(np.float32))
+    return ImageLabels(paths, (values > 0).astype(np.float32), (values != 0).astype(np.float32), voc.CLASSES)
 
 
-def csv_labels(folder: Path) -> ImageLabels:
+def csv_labels(folder: Path, classes: Sequence[str] | None = None) -> ImageLabels:
     """Partial labels: `labels.csv` with columns image, present, hinted, annotated; photos in `images/`.
+
+    Args:
+        folder: where both lie.
+        classes: the only ones that it may name, in the order of the result; None takes those that it names, sorted.
 
     Raises:
         WsisError: the file is missing, lacks a column, a photo's name or all rows, or names an unknown class.
@@ -159,10 +191,12 @@ def csv_labels(folder: Path) -> ImageLabels:
         raise WsisError(f"{file.name} is no table: {error}.") from error
     if not rows:
         raise WsisError(f"{file.name} names no photo.")
-    target = np.zeros((len(rows), len(voc.CLASSES)), np.float32)
-    weight = np.zeros_like(target)
-    column = {name: i for i, name in enumerate(voc.CLASSES)}
     known = {"annotated": (0, 1), "hinted": (HINT_TARGET, HINT_WEIGHT), "present": (1, 1)}
+    if classes is None:
+        classes = sorted({name for entry in rows for kind in known for name in (entry[kind] or "").split()})
+    target = np.zeros((len(rows), len(classes)), np.float32)
+    weight = np.zeros_like(target)
+    column = {name: i for i, name in enumerate(classes)}
     for i, entry in enumerate(rows):
         if not (entry["image"] or "").strip():
             raise WsisError(f"{file.name}, photo {i + 1}: its name is missing.")
@@ -170,15 +204,62 @@ def csv_labels(folder: Path) -> ImageLabels:
             for name in (entry[kind] or "").split():
                 if name not in column:
                     raise WsisError(
-                        f"{file.name}, photo {i + 1}: there is no class '{name[:80]}'; expected VOC's names."
+                        f"{file.name}, photo {i + 1}: there is no class '{name[:80]}'; expected {_some(classes)}."
                     )
                 target[i, column[name]], weight[i, column[name]] = value
     paths = tuple(photo_names.below(Path(folder) / "images", entry["image"].strip()) for entry in rows)
-    return ImageLabels(paths, target, weight)
+    return ImageLabels(paths, target, weight, tuple(classes))
+
+
+def table_labels(file: Path) -> ImageLabels:
+    """Labels of a table with a column a class, as `wsis.labels.tables.write` writes it, and photos by whole paths."""
+    found = tables.read(file, file.read_bytes())
+    target, weight = np.zeros((2, len(found.entries), len(found.classes)), np.float32)
+    for row, entry in enumerate(found.entries):
+        for column, name in enumerate(found.classes):
+            target[row, column] = name in entry.present
+            weight[row, column] = entry.absent is None or name in entry.present | entry.absent
+    return ImageLabels(tuple(Path(entry.names[0]) for entry in found.entries), target, weight, found.classes)
+
+
+def all_labels(
+    kit: Path | None,
+    splits: Iterable[str],
+    csv_folders: Iterable[Path],
+    classes: Sequence[str] = (),
+    files: Iterable[Path] = (),
+) -> ImageLabels:
+    """Labels of VOC splits, of CSV folders and of tables, in this order.
+
+    Args:
+        kit: VOC devkit folder.
+        splits: of the kit.
+        csv_folders: see `csv_labels`.
+        classes: their names, in the order of the result; of none, VOC's where there is a kit, else all that the CSV
+            folders and tables name.
+        files: see `table_labels`.
+
+    Raises:
+        WsisError: there are neither; see also `voc_labels` and `csv_labels`.
+    """
+    splits = tuple(splits)
+    only = tuple(classes) or (voc.CLASSES if kit and splits else None)
+    parts = [voc_labels(kit, split) for split in splits] if kit else []
+    parts += [csv_labels(folder, only) for folder in csv_folders]
+    parts += [table_labels(file) for file in files]
+    if not parts:
+        raise WsisError("There are no labels to learn from: give voc_kit, csv_folders or tables.")
+    labels = sum(parts[1:], parts[0])
+    return labels if only is None else labels.of(only)
+
+
+def _some(classes: Sequence[str], most: int = 20) -> str:
+    """Names of classes for a sentence."""
+    return ", ".join(classes[:most]) + f" or one of {len(classes) - most} more" * (len(classes) > most)
 
 
 def mask_folder(folder: Path) -> list[InstanceMasks]:
-    """Photos in `images/` with index PNGs of the same stem in `masks/` (1..N per instance, 255 ignored in 8 bits)."""
+    """Photos in `images/` with index PNGs of the same stem in `masks/` (1..N per instance; void is ignored)."""
     images, masks = Path(folder) / "images", Path(folder) / "masks"
     if not images.is_dir():
         raise WsisError(f"There is no folder {images}.")
@@ -190,9 +271,26 @@ def mask_folder(folder: Path) -> list[InstanceMasks]:
 
 
 def coco_instances(annotations: Path, images: Path) -> list[InstanceMasks]:
-    """Photos and masks of a COCO instances JSON, see `train.coco_masks.by_photo`."""
-    found = coco_masks.by_photo(Path(annotations), Path(images))
-    return [InstanceMasks(photo, rles=rles) for photo, rles in found]
+    """Photos and masks of a COCO instances JSON, see `wsis.coco_masks.read`.
+
+    Crowds are left out, and so are annotations without a mask, of which stderr says how many.
+
+    Raises:
+        WsisError: no mask is left.
+    """
+    found = coco_masks.read(Path(annotations), Path(images))
+    if found.maskless:
+        print(found.left_out(), file=sys.stderr)
+    items = [InstanceMasks(one.photo, rles=one.rles) for one in found.photos if one.rles]
+    if not items:
+        raise WsisError(f"{Path(annotations).name} holds no mask to learn from.")
+    return items
+
+
+def all_masks(folders: Iterable[Path], coco: Iterable[tuple[Path, Path]]) -> list[InstanceMasks]:
+    """Photos of mask folders and of COCO JSONs, each with its folder of photos, in this order."""
+    items = [item for folder in folders for item in mask_folder(folder)]
+    return items + [item for annotations, images in coco for item in coco_instances(annotations, images)]
 
 
 def read_rgb(path: Path) -> np.ndarray:
@@ -203,172 +301,8 @@ def read_rgb(path: Path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-class LabelledPhotos(Dataset):
-    """Augmented photos with labels; items are addressed by (index, draw) so that augmentation is reproducible."""
-
-    def __init__(self, labels: ImageLabels, *, size: int, scale: tuple[float, float], seed: int) -> None:
-        """Keep what augmentation needs.
-
-        Args:
-            labels: photos and labels.
-            size: side of the square network input, in pixels.
-            scale: least and largest share of the photo's area that a random crop keeps.
-            seed: together with a draw's number it fixes the augmentation.
-        """
-        self.labels, self.size, self.scale, self.seed = labels, size, scale, seed
-
-    def __len__(self) -> int:
-        """Number of photos."""
-        return len(self.labels.paths)
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(3, size, size) float32 RGB in [0, 1], (C,) target, (C,) weight."""
-        index, draw = key
-        rng = np.random.default_rng((self.seed, draw))
-        crop = random_crop(read_rgb(self.labels.paths[index]), self.scale, rng)
-        pixels = cv2.resize(crop, (self.size, self.size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        if rng.random() < 0.5:
-            pixels = pixels[:, ::-1]
-        pixels = np.clip(pixels * rng.uniform(0.8, 1.2) + rng.uniform(-0.1, 0.1), 0, 1)
-        image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32))
-        return image, torch.from_numpy(self.labels.target[index]), torch.from_numpy(self.labels.weight[index])
-
-
-def random_crop(image: np.ndarray, scale: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """A random rectangle of the photo: a share of its area drawn from `scale`, its aspect bent a little."""
-    height, width = image.shape[:2]
-    area, aspect = rng.uniform(*scale), np.exp(rng.uniform(-0.2, 0.2))
-    crop_h = min(height, max(1, round(height * np.sqrt(area) * aspect)))
-    crop_w = min(width, max(1, round(width * np.sqrt(area) / aspect)))
-    y, x = rng.integers(0, height - crop_h + 1), rng.integers(0, width - crop_w + 1)
-    return image[y : y + crop_h, x : x + crop_w]
-
-
-class ShuffledPasses(Sampler[list[tuple[int, int]]]):
-    """Batches of an endless shuffled walk over a data set.
-
-    Step k of a training takes the same items with the same augmentation however often the run was interrupted, however
-    its epochs are cut, and however many processes share a batch.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        batch_size: int,
-        steps: int,
-        seed: int,
-        *,
-        done: Callable[[], int] = lambda: 0,
-        rank: int = 0,
-        processes: int = 1,
-    ) -> None:
-        """Describe the walk.
-
-        Args:
-            size: items of the data set.
-            batch_size: items a step, all processes together.
-            steps: steps an epoch.
-            seed: fixes the order.
-            done: steps taken since the start of training; asked whenever an epoch begins.
-            rank: which share of each batch is this process's.
-            processes: how many share a batch, equally.
-        """
-        self.size, self.batch_size, self.steps, self.seed, self.done = size, batch_size, steps, seed, done
-        self.rank, self.share = rank, batch_size // processes
-
-    def __len__(self) -> int:
-        """Steps an epoch."""
-        return self.steps
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        """Batches of (item, number of the draw since the start of training)."""
-        order: dict[int, Sequence[int]] = {}
-        first = self.done()
-        for step in range(first, first + self.steps):
-            batch = []
-            start = step * self.batch_size + self.rank * self.share
-            for draw in range(start, start + self.share):
-                walk, place = divmod(draw, self.size)
-                if walk not in order:
-                    order = {walk: np.random.default_rng((self.seed, 7, walk)).permutation(self.size).tolist()}
-                batch.append((order[walk][place], draw))
-            yield batch
-
-
-class EndlessData(L.LightningDataModule):
-    """Photos in the order of `ShuffledPasses`; a checkpoint keeps the place, also in the middle of an epoch.
-
-    A subclass has the hyperparameters `batch_size` (all processes together), `per_epoch` (cut to whole batches; None
-    for one pass), `seed` and `workers`.
-    """
-
-    _restored = 0
-
-    def steps_done(self) -> int:
-        """Steps since the start of training; Lightning's own count comes too late after an interruption."""
-        return max(self._restored, self.trainer.fit_loop.total_batch_idx + 1 if self.trainer else 0)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The place, for a checkpoint."""
-        return {"steps": self.steps_done()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
-        self._restored = state_dict["steps"]
-
-    def endless(self, photos: Dataset, collate: Callable[[list], Any] | None = None) -> DataLoader:
-        """This process's shares of all batches.
-
-        Args:
-            photos: data set whose items are addressed by (item, draw).
-            collate: makes a batch of a list of items; tensors are stacked by default.
-
-        Raises:
-            WsisError: an epoch has no whole batch, or a batch cannot be shared equally.
-        """
-        h, size, count = self.hparams, len(photos), parallel.processes()
-        per_epoch = h.per_epoch or size
-        if not size or per_epoch < h.batch_size:
-            raise WsisError(
-                f"A batch of {h.batch_size} cannot be filled: there are {size} photos and {per_epoch} an epoch. "
-                "Choose a smaller batch_size, a larger per_epoch, or more photos."
-            )
-        if h.batch_size % count:
-            raise WsisError(
-                f"A batch of {h.batch_size} cannot be shared equally by {count} processes: choose a batch_size that is "
-                f"a multiple of {count}."
-            )
-        batches = ShuffledPasses(
-            size,
-            h.batch_size,
-            per_epoch // h.batch_size,
-            h.seed,
-            done=self.steps_done,
-            rank=parallel.rank(),
-            processes=count,
-        )
-        return _PlacedLoader(
-            photos,
-            batch_sampler=batches,
-            num_workers=h.workers,
-            collate_fn=collate,
-            persistent_workers=h.workers > 0,
-        )
-
-
-class _PlacedLoader(DataLoader):
-    """Lightning takes a loader without these two for one that cannot go on; `EndlessData` keeps the place."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing more to keep."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing more to restore."""
-
-
 def save_arrays(file: Path, **arrays: np.ndarray) -> None:
     """Write an `.npz` that appears whole or not at all, also where several machines write it at once."""
-    temporary = file.with_suffix(f".{socket.gethostname()}-{os.getpid()}.npz")
-    np.savez(temporary, **arrays)
-    temporary.replace(file)
+    content: dict[str, Any] = dict(arrays)
+    with files.writing(file) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **content)

@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from train.checkpoint import read_run, weights_of
+from train.checkpoint import classifier_options, read_run, weights_of
 from train.data import read_rgb, save_arrays
-from wsis import checkpoints, peaks
-from wsis.classifier import Classifier, ClassMaps
+from wsis import checkpoints, peaks, response
+from wsis.classifier import Classifier
 from wsis.errors import WsisError
+from wsis.maps import ClassMaps, normalised
+from wsis.peaks import Peaks
 
 CACHE = Path(".cache/maps")
+RESPONSE_CELLS = 64
+"""Long side of kept responses; the working maps are no finer."""
 THRESHOLD = 0.1
 """Least probability of a class whose peaks are followed; the likeliest class is always followed."""
+MOST_PEAKS = 12
+"""Of a photo."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +35,13 @@ class NaiveMaps:
         maps: (K, h, w) float32 in [0, 1].
         classes: (K,) int64.
         peaks: (K, 2) float32 relative (y, x) in [0, 1].
+        responses: (K, h', w') float32 response of each peak (Eq. 2), at least 0; None where nobody asked for them.
     """
 
     maps: np.ndarray
     classes: np.ndarray
     peaks: np.ndarray
+    responses: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check shapes."""
@@ -42,6 +51,8 @@ class NaiveMaps:
             raise ValueError(
                 f"expected {len(self.maps)} peaks and classes, got {self.peaks.shape}, {self.classes.shape}"
             )
+        if self.responses is not None and len(self.responses) != len(self.maps):
+            raise ValueError(f"expected {len(self.maps)} responses, got {len(self.responses)}")
 
 
 def load_classifier(source: Path) -> Classifier:
@@ -50,7 +61,7 @@ def load_classifier(source: Path) -> Classifier:
     if source.is_dir():
         return checkpoints.load(str(source)).classifier
     content = read_run(source)
-    classifier = Classifier(content["hyper_parameters"]["backbone"])
+    classifier = Classifier(**classifier_options(content))
     classifier.load_state_dict(weights_of(content, "classifier."))
     return classifier.eval()
 
@@ -97,29 +108,92 @@ def ensure(
     return files
 
 
-def save(seen: ClassMaps, file: Path) -> None:
+def ensure_responses(
+    photos: Sequence[Path],
+    maps: Sequence[Path],
+    source: Path,
+    *,
+    sizes: Sequence[int] = (320,),
+    device: str = "cpu",
+) -> list[Path]:
+    """Responses (Eq. 2) of the peaks that `load` finds, computing those that are not on disk yet.
+
+    Args:
+        photos: files.
+        maps: their class maps, as `ensure` with the same `source` and `sizes` returned them.
+        source: the classifier.
+        sizes: long sides that the class maps were made at; responses go back at the first.
+        device: where the classifier runs.
+
+    Returns:
+        One file a photo, to be given to `load`.
+    """
+    files = [file.with_name(f"{file.stem}-responses.npz") for file in maps]
+    missing = [parts for parts in zip(photos, maps, files, strict=True) if not parts[2].exists()]
+    if missing:
+        classifier = load_classifier(source).to(device)
+        for number, (photo, file, target) in enumerate(missing):
+            if number % 200 == 0:
+                print(f"responses: {number} of {len(missing)}", flush=True)
+            save_arrays(target, responses=responses(photo, file, classifier, size=sizes[0]).astype(np.float16))
+    return files
+
+
+def responses(
+    photo: Path, file: Path, classifier: Classifier, *, size: int = 320, classes: Sequence[int] | None = None
+) -> np.ndarray:
+    """Responses (Eq. 2) of a photo's peaks, each with a maximum of 1.
+
+    Args:
+        photo: its file.
+        file: its class maps.
+        classifier: that made them.
+        size: long side that the first of them were made at.
+        classes: see `load`.
+
+    Returns:
+        (K, h, w) float32, `RESPONSE_CELLS` on the long side.
+    """
+    whole = response.respond(classifier, classifier.prepare(read_rgb(photo), size), _peaks(file, classes)[0])
+    height, width = whole.shape[1:]
+    scale = min(1.0, RESPONSE_CELLS / max(height, width))
+    cells = round(width * scale), round(height * scale)
+    small = [cv2.resize(map_ / max(float(map_.max()), 1e-12), cells, interpolation=cv2.INTER_AREA) for map_ in whole]
+    return np.array(small, np.float32).reshape(len(whole), cells[1], cells[0])
+
+
+def save(class_maps: ClassMaps, file: Path) -> None:
     """Write one photo's class maps as float16; the file appears whole or not at all."""
-    save_arrays(file, maps=seen.maps.astype(np.float16), scores=seen.scores)
+    save_arrays(file, maps=class_maps.maps.astype(np.float16), scores=class_maps.scores)
 
 
-def load(file: Path, *, classes: Sequence[int] | None = None, limit: int = 12) -> NaiveMaps:
+def load(
+    file: Path, *, classes: Sequence[int] | None = None, limit: int = MOST_PEAKS, responses: Path | None = None
+) -> NaiveMaps:
     """The naive maps of a photo's peaks, from what `save` wrote.
 
     Args:
         file: one of the files that `ensure` returned.
         classes: the classes to follow; by default those with a probability of `THRESHOLD`, or the likeliest.
         limit: at most so many peaks.
+        responses: the photo's file of `ensure_responses`, which are those of the default classes and limit.
     """
+    followed, class_maps = _peaks(file, classes, limit)
+    maps = normalised(class_maps[followed.classes])
+    of_peaks = None
+    if responses is not None:
+        with np.load(responses) as content:
+            of_peaks = content["responses"].astype(np.float32)
+    return NaiveMaps(maps, followed.classes.astype(np.int64), followed.places.astype(np.float32), of_peaks)
+
+
+def _peaks(file: Path, classes: Sequence[int] | None = None, limit: int = MOST_PEAKS) -> tuple[Peaks, np.ndarray]:
+    """The peaks of kept class maps, and these, (C, h, w) float32."""
     with np.load(file) as content:
-        every, scores = content["maps"].astype(np.float32), content["scores"]
+        class_maps, scores = content["maps"].astype(np.float32), content["scores"]
     if classes is None:
         classes = np.flatnonzero(scores >= THRESHOLD).tolist() or [int(scores.argmax())]
-    found = peaks.find(every, scores, classes=classes, limit=limit)
-    place = (np.stack([found.rows, found.columns], 1) + 0.5) / np.array(every.shape[1:])
-    maps = every[found.classes]
-    low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
-    maps = (maps - low) / np.maximum(high - low, 1e-6)
-    return NaiveMaps(maps.astype(np.float32), found.classes.astype(np.int64), place.astype(np.float32))
+    return peaks.find(class_maps, scores, classes=classes, limit=limit), class_maps
 
 
 def _file(folder: Path, photo: Path) -> Path:

@@ -10,22 +10,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchmetrics import MeanMetric
 
 from train import command, data, parallel
 from train.checkpoint import read_run, weights_of
 from train.contours import HELD_OUT, index_map
-from wsis import checkpoints, voc
+from train.endless import DrawnItems, EndlessData, data_of
+from train.schedules import one_cycle
+from wsis import checkpoints, ground_truth, index_image
+from wsis.analysis import WORK_SIZE
 from wsis.errors import WsisError
+from wsis.ground_truth import GroundTruth
 from wsis.image import resized
-from wsis.pipeline import WORK_SIZE
 from wsis.proposals import contours, generate, objectness
 from wsis.proposals.contours import ContourNet
 from wsis.proposals.objectness import LEVELS, ObjectnessNet
@@ -41,7 +46,7 @@ Inputs = tuple[list[Tensor], Tensor, Tensor, Tensor, Tensor]
 """What `ObjectnessNet.forward` takes."""
 
 
-def overlaps(proposals: ProposalSet, masks: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+def nameless_iou(proposals: ProposalSet, masks: np.ndarray, ignored: np.ndarray) -> np.ndarray:
     """IoU of every proposal with every instance, over the pixels that are not ignored.
 
     Args:
@@ -52,11 +57,9 @@ def overlaps(proposals: ProposalSet, masks: np.ndarray, ignored: np.ndarray) -> 
     Returns:
         (N, G) float32 in [0, 1].
     """
-    masks = masks & ~ignored
-    common = proposals.membership_f32 @ proposals.sums(masks).T
-    areas = proposals.membership_f32 @ proposals.sums(~ignored[None])[0]
-    union = areas[:, None] + masks.sum((1, 2)) - common
-    return (common / np.maximum(union, 1)).astype(np.float32)
+    semantic = np.where(ignored, index_image.VOID, 0).astype(np.uint8)
+    nameless = GroundTruth(masks, np.zeros(len(masks), np.int64), semantic)
+    return ground_truth.overlaps(proposals, nameless).iou.astype(np.float32)
 
 
 def describe(item: data.InstanceMasks, net: ContourNet) -> dict[str, np.ndarray]:
@@ -72,19 +75,19 @@ def describe(item: data.InstanceMasks, net: ContourNet) -> dict[str, np.ndarray]
         float16.
     """
     work = resized(data.read_rgb(item.image), WORK_SIZE)
-    found, maps = contours.look(net, work)
-    proposals = generate.generate(work, found)
-    features, areas, members, touching, shape = objectness.inputs(maps, proposals, found)
+    edges, maps = contours.look(net, work)
+    proposals = generate.generate(work, edges)
+    features, areas, members, touching, shape = objectness.inputs(maps, proposals, edges)
     size = proposals.size
     masks = np.stack([resized_labels(mask, size) for mask in item.masks()])
-    ignored = resized_labels(index_map(item) == voc.VOID, size)
+    ignored = resized_labels(index_map(item) == index_image.VOID, size)
     return {
         **{f"features_{i}": part.astype(np.float16) for i, part in enumerate(features)},
         "areas": areas,
         "members": np.packbits(members > 0, axis=1),
         "touching": np.packbits(touching > 0, axis=1),
         "shape": shape,
-        "iou": overlaps(proposals, masks[masks.any((1, 2))], ignored).astype(np.float16),
+        "iou": nameless_iou(proposals, masks[masks.any((1, 2))], ignored).astype(np.float16),
     }
 
 
@@ -132,14 +135,14 @@ def sample(iou: np.ndarray, rng: np.random.Generator, most: int = 320) -> np.nda
         (P,) int64 indices, each once.
     """
     best = iou.max(1)
-    shown = [rng.permutation(np.flatnonzero(own > GOOD))[:PER_INSTANCE] for own in iou.T]
+    shown = [rng.permutation(np.flatnonzero(column > GOOD))[:PER_INSTANCE] for column in iou.T]
     shown.append(rng.permutation(np.flatnonzero(best > GOOD))[: most // 4])
     good = np.unique(np.concatenate(shown))[:most]
     rest = rng.permutation(np.flatnonzero(best <= GOOD))[: max(most - len(good), most // 2)]
     return np.concatenate([good, rest])
 
 
-class RatedProposals(Dataset):
+class RatedProposals(DrawnItems[tuple[Inputs, Tensor]]):
     """Proposals of photos, their features and IoU; items are addressed by number or by (number, draw)."""
 
     def __init__(self, files: Sequence[Path], *, most: int | None, seed: int = 0) -> None:
@@ -178,8 +181,12 @@ class RatedProposals(Dataset):
         return (features, areas, members, touching, shape), target
 
 
-class ObjectProposals(data.EndlessData):
+class ObjectProposals(EndlessData):
     """Proposals of the photos of one or more mask folders (`images/`, `masks/`) or of COCO instances."""
+
+    channels: list[int]
+    train_set: RatedProposals
+    val_set: RatedProposals
 
     def __init__(
         self,
@@ -188,9 +195,7 @@ class ObjectProposals(data.EndlessData):
         coco: tuple[Path, Path] | None = None,
         most: int = 320,
         batch_size: int = 8,
-        per_epoch: int | None = None,
-        workers: int = 1,
-        seed: int = 0,
+        **walk: Any,
     ) -> None:
         """Describe the data.
 
@@ -200,29 +205,24 @@ class ObjectProposals(data.EndlessData):
             coco: a COCO instances JSON and its photo folder.
             most: proposals of a photo, see `sample`.
             batch_size: photos a step, all processes together.
-            per_epoch: photos between two checkpoints; all by default.
-            workers: processes that read what was computed.
-            seed: fixes order and choice of proposals.
+            walk: see `EndlessData`; the seed fixes the choice of proposals too.
         """
-        super().__init__()
-        self.save_hyperparameters()
+        super().__init__(batch_size=batch_size, **walk)
+        self.contours, self.masks, self.coco, self.most = contours, masks, coco, most
 
     def files(self) -> list[Path]:
         """One file a photo; they are computed where they are not cached yet."""
-        h = self.hparams
-        items = [item for folder in h.masks for item in data.mask_folder(folder)]
-        if h.coco:
-            items += data.coco_instances(*h.coco)
-        net = checkpoints.load(str(h.contours)).contours
+        items = data.all_masks(self.masks, [self.coco] if self.coco else [])
+        net = checkpoints.load(str(self.contours)).contours
         if net is None:
-            raise WsisError(f"{h.contours} has no contour network. Train one first: python -m train.contours.")
+            raise WsisError(f"{self.contours} has no contour network. Train one first: python -m train.contours.")
         return ensure(items, net)
 
     def prepare_data(self) -> None:
         """Compute what is not cached yet."""
         self.files()
 
-    def setup(self, stage: str) -> None:
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's name of what is about to run
         """Split off the photos that validate: those that validate contours too, whose network never learnt them."""
         files = self.files()
         instances = [_shape(file, "iou")[1] for file in files]
@@ -234,17 +234,17 @@ class ObjectProposals(data.EndlessData):
         self.channels = [_shape(files[0], f"features_{i}")[1] for i in range(len(LEVELS))]
         train = [file for i, file in enumerate(files) if i % HELD_OUT and instances[i]]
         rest = [file for i, file in enumerate(files) if not i % HELD_OUT and instances[i]]
-        self.train_set = RatedProposals(train, most=self.hparams.most, seed=self.hparams.seed)
+        self.train_set = RatedProposals(train, most=self.most, seed=self.seed)
         self.val_set = RatedProposals(rest, most=None)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Endless shuffled photos, cut into epochs; a batch is a list, for photos differ in regions and proposals."""
         return self.endless(self.train_set, collate=list)
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Held-out photos with all their proposals."""
         part = RatedProposals(parallel.share(self.val_set.files), most=None)
-        return DataLoader(part, self.hparams.batch_size, collate_fn=list)
+        return DataLoader(part, self.batch_size, collate_fn=list)
 
 
 class Objectness(L.LightningModule):
@@ -271,16 +271,18 @@ class Objectness(L.LightningModule):
         """
         super().__init__()
         self.save_hyperparameters()
+        self.channels, self.lr, self.decay, self.seed = list(channels), lr, decay, seed
         self.net = ObjectnessNet(channels, widths, hidden)
         self.val_loss = MeanMetric()
         self.correlation = MeanMetric(nan_strategy="ignore")
 
-    def setup(self, stage: str) -> None:
+    def setup(self, stage: str) -> None:  # noqa: ARG002 - Lightning's name of what is about to run
         """Check that the features are those that the network was built for."""
-        found, own = self.trainer.datamodule.channels, list(self.hparams.channels)
-        if found != own:
+        given = data_of(self.trainer).channels
+        if given != self.channels:
             raise WsisError(
-                f"The contour network's features have {found} channels, not {own}: pass --model.channels '{found}'."
+                f"The contour network's features have {given} channels, not {self.channels}: "
+                f"pass --model.channels '{given}'."
             )
 
     def on_train_start(self) -> None:
@@ -292,7 +294,7 @@ class Objectness(L.LightningModule):
         losses = []
         for place, (inputs, target) in enumerate(batch, parallel.rank() * len(batch)):
             # From the step and the place in the whole batch: a resumed run, and one of more processes, drop the same.
-            torch.manual_seed(parallel.draw_seed(self.hparams.seed, 3, self.global_step, place))
+            torch.manual_seed(parallel.draw_seed(self.seed, 3, self.global_step, place))
             losses.append(self.loss(self.net(*inputs), target))
         loss = torch.stack(losses).mean()
         self.log("loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch), sync_dist=True)
@@ -301,9 +303,10 @@ class Objectness(L.LightningModule):
     def validation_step(self, batch: list[tuple[Inputs, Tensor]]) -> None:
         """The same loss, and the mean over photos of the correlation between the logits and IoU of all proposals."""
         logits = [self.net(*inputs) for inputs, _ in batch]
-        losses = [self.loss(own, target) for own, (_, target) in zip(logits, batch, strict=True)]
-        for own, (_, target) in zip(logits, batch, strict=True):
-            self.correlation.update(torch.corrcoef(torch.stack([own.float(), target]))[0, 1])
+        targets = [target for _, target in batch]
+        losses = [self.loss(said, target) for said, target in zip(logits, targets, strict=True)]
+        for said, target in zip(logits, targets, strict=True):
+            self.correlation.update(torch.corrcoef(torch.stack([said.float(), target]))[0, 1])
         self.val_loss.update(torch.stack(losses))
         self.log("val_loss", self.val_loss, prog_bar=True, batch_size=len(batch))
         self.log("val_correlation", self.correlation, prog_bar=True, batch_size=len(batch))
@@ -312,12 +315,10 @@ class Objectness(L.LightningModule):
         """Mean binary cross entropy of one photo's proposals, both (P,); a scalar back."""
         return F.binary_cross_entropy_with_logits(logits.float(), target)
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW, one-cycle."""
-        optimizer = torch.optim.AdamW(self.net.parameters(), lr=self.hparams.lr, weight_decay=self.hparams.decay)
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.hparams.lr, steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        optimizer = torch.optim.AdamW(self.net.parameters(), lr=self.lr, weight_decay=self.decay)
+        return one_cycle(optimizer, self.trainer, self.lr, rising=0.3)
 
 
 def export(run: Path, folder: Path) -> None:

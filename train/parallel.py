@@ -7,8 +7,9 @@ together, so the loss curve does not depend on how many there are. Without `torc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import lightning as L
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -41,13 +42,13 @@ def total(value: Tensor) -> Tensor:
 
 class _Total(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, value: Tensor) -> Tensor:
-        found = value.detach().clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(found)
-        return found
+    def forward(_ctx: Any, value: Tensor) -> Tensor:
+        summed = value.detach().clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         return _Total.forward(ctx, grad)  # every process's loss depends on every process's value
 
 
@@ -67,7 +68,7 @@ class GlobalBatchNorm(LayerSync):
         """Convert all layers, in place; the parameters stay the same objects."""
         if processes() == 1:
             return model
-        if model.trainer.strategy.root_device.type == "cuda":
+        if isinstance(model, L.LightningModule) and model.trainer.strategy.root_device.type == "cuda":
             return convert_sync_batchnorm(model)
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -81,6 +82,12 @@ class GlobalBatchNorm(LayerSync):
 
 class _WholeBatchNorm(nn.BatchNorm2d):
     """Batch norm over the shares of all processes, which are of equal size."""
+
+    # As `GlobalBatchNorm` meets them: with running statistics and a fixed momentum, unlike torch's type.
+    momentum: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -101,6 +108,9 @@ class _WholeBatchNorm(nn.BatchNorm2d):
 
 class _WholeBatchNormAct(_WholeBatchNorm, BatchNormAct2d):
     """The same for timm's layers, which hold an activation."""
+
+    act: nn.Module
+    drop: nn.Module
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:

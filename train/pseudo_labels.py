@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 from train import maps as naive_maps
-from train.data import ImageLabels, csv_labels, read_rgb, save_arrays, voc_labels
-from train.icn import PairedData, Pairs, load_icn, resize
+from train.crops import resize
+from train.data import ImageLabels, InstanceMasks, all_labels, read_rgb, save_arrays
+from train.icn_run import load_icn
 from train.maps import NaiveMaps
+from train.pairs import Example, PairedData, Pairs, kind_of
 from wsis import checkpoints, icn, matching
-from wsis.errors import WsisError
 from wsis.proposals import contours, generate
 from wsis.proposals.contours import ContourNet
 from wsis.spread import spread
@@ -36,13 +39,25 @@ class PseudoPhoto:
     image: Path
     file: Path
 
+    def kind(self) -> str:
+        """Which of `train.pairs.KINDS` it is."""
+        with np.load(self.file) as content:
+            return kind_of(len(content["classes"]))
+
+    def item(self) -> InstanceMasks:
+        """The photo with its labels as masks."""
+        masks = self.pairs().masks
+        rles = tuple(coco_mask.encode(np.asfortranarray(mask, np.uint8)) for mask in masks)
+        return InstanceMasks(self.image, rles=rles)
+
     def pairs(self) -> Pairs:
         """Maps and their labels, in the same order."""
         with np.load(self.file) as content:
-            naive = NaiveMaps(content["maps"].astype(np.float32), content["classes"], content["peaks"])
+            back = content["responses"].astype(np.float32) if "responses" in content else None
+            naive = NaiveMaps(content["maps"].astype(np.float32), content["classes"], content["peaks"], back)
             shape = tuple(content["shape"])
             masks = np.unpackbits(content["masks"], count=int(np.prod(shape))).reshape(shape).astype(bool)
-        return Pairs(self.image, naive, masks, np.arange(len(masks)))
+        return Pairs(self.image, naive, masks, np.zeros(shape[1:], bool), np.arange(len(masks)))
 
 
 def label(
@@ -80,14 +95,15 @@ def label(
     kept: dict[tuple[int, bytes], int] = {}
     masks = [matching.pseudo_label(m, proposals, k=k) for m in grown]
     cells = np.minimum((naive.peaks * size).astype(int), np.array(size) - 1)
-    for i, (mask, own) in enumerate(zip(masks, binary, strict=True)):
-        agreement = (mask & own).sum() / max(1, (mask | own).sum())
+    for i, (mask, cut) in enumerate(zip(masks, binary, strict=True)):
+        agreement = (mask & cut).sum() / max(1, (mask | cut).sum())
         key = (int(naive.classes[i]), mask.tobytes())
         if agreement > least_iou and (key not in kept or not masks[kept[key]][tuple(cells[kept[key]])]):
             kept[key] = i
     chosen = sorted(kept.values())
     stacked = np.stack([masks[i] for i in chosen]) if chosen else np.zeros((0, *size), bool)
-    return NaiveMaps(naive.maps[chosen], naive.classes[chosen], naive.peaks[chosen]), stacked
+    back = None if naive.responses is None else naive.responses[chosen]
+    return NaiveMaps(naive.maps[chosen], naive.classes[chosen], naive.peaks[chosen], back), stacked
 
 
 def balanced(labels: ImageLabels, count: int, most: int = 2) -> list[int]:
@@ -130,16 +146,7 @@ class PseudoPairs(PairedData):
         photos: int = 600,
         k: int = 1,
         least_iou: float = 0.5,
-        sizes: tuple[int, ...] = (320,),
-        size: int = 256,
-        grid: int = 64,
-        maps_per_photo: int = 3,
-        made: float = 0.2,
-        batch_size: int = 8,
-        per_epoch: int | None = None,
-        held_out: int = 0,
-        workers: int = 1,
-        seed: int = 0,
+        **shared: Any,
     ) -> None:
         """Describe the data.
 
@@ -153,52 +160,54 @@ class PseudoPairs(PairedData):
             photos: how many photos, balanced over the classes.
             k: proposals a label.
             least_iou: least agreement of a label with its map.
-            sizes: long sides that the classifier runs at.
-            size: side of the square photo, in pixels.
-            grid: side of hints and targets: size / 4 for join `decoder`, size for `input`.
-            maps_per_photo: M maps of each photo.
-            made: share of hints made from a label.
-            batch_size: photos a step, all processes together.
-            per_epoch: photos between two checkpoints; all by default.
-            held_out: so many photos, evenly spaced, only validate (on pseudo labels).
-            workers: processes that read photos.
-            seed: fixes order and augmentation.
+            shared: see `PairedData`; pseudo labels take the place of masks, their objects are pasted into composites.
         """
-        super().__init__()
-        self.save_hyperparameters()
+        super().__init__(classifier, **shared)
+        self.voc_kit, self.splits, self.csv_folders = voc_kit, splits, csv_folders
+        self.contours, self.teacher = contours, teacher
+        self.photos, self.k, self.least_iou = photos, k, least_iou
 
-    def examples(self) -> list[PseudoPhoto]:
-        """Photos with at least one label, which are made where they are not cached yet."""
-        h = self.hparams
-        parts = [voc_labels(h.voc_kit, split) for split in h.splits] if h.voc_kit else []
-        parts += [csv_labels(folder) for folder in h.csv_folders]
-        if not parts:
-            raise WsisError("Pseudo labels need photos: give voc_kit or csv_folders.")
-        labels = sum(parts[1:], parts[0])
-        chosen = balanced(labels, h.photos)
+    def examples(self) -> list[Example]:
+        """Photos with at least one label, which are made where they are not cached yet, and composites of them."""
+        labels = all_labels(self.voc_kit, self.splits, self.csv_folders)
+        chosen = balanced(labels, self.photos)
         photos = [labels.paths[i] for i in chosen]
         classes = [np.flatnonzero(labels.target[i] >= 1).tolist() for i in chosen]
-        return [
-            PseudoPhoto(photo, file) for photo, file in zip(photos, self._files(photos, classes), strict=True) if file
+        class_maps = self.class_maps(photos)
+        files = self._files(photos, class_maps, classes)
+        labelled = [
+            (PseudoPhoto(photo, file), maps)
+            for photo, file, maps in zip(photos, files, class_maps, strict=True)
+            if file is not None
         ]
+        single = [(photo.item(), maps) for photo, maps in labelled if photo.kind() == "one"]
+        pasted = self.composite_photos([item for item, _ in single], [maps for _, maps in single])
+        return [*(photo for photo, _ in labelled), *pasted]
 
-    def _files(self, photos: Sequence[Path], classes: Sequence[Sequence[int]]) -> list[Path | None]:
+    def _files(
+        self, photos: Sequence[Path], maps: Sequence[Path], classes: Sequence[Sequence[int]]
+    ) -> list[Path | None]:
         """The label file of each photo, None where no label was good enough."""
-        h = self.hparams
-        maps = self.maps(photos)
-        net = checkpoints.load(str(h.contours)).contours if h.contours else None
-        make = partial(label, net=net, teacher=load_icn(h.teacher) if h.teacher else None, k=h.k, least_iou=h.least_iou)
-        sources = [None if s is None else hashlib.sha256(_content(s)).hexdigest() for s in (h.contours, h.teacher)]
-        key = hashlib.sha256(repr((VERSION, *sources, h.k, h.least_iou)).encode()).hexdigest()[:12]
-        folder = CACHE / f"{maps[0].parent.name}-{key}"
+        net = checkpoints.load(str(self.contours)).contours if self.contours else None
+        teacher = load_icn(self.teacher) if self.teacher else None
+        make = partial(label, net=net, teacher=teacher, k=self.k, least_iou=self.least_iou)
+        sources = [
+            None if s is None else hashlib.sha256(_content(s)).hexdigest() for s in (self.contours, self.teacher)
+        ]
+        recipe = (VERSION, *sources, self.k, self.least_iou, self.responses)
+        classifier = naive_maps.load_classifier(self.classifier) if self.responses else None
+        folder = CACHE / f"{maps[0].parent.name}-{hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]}"
         folder.mkdir(parents=True, exist_ok=True)
         files: list[Path | None] = []
-        for number, (photo, file, own) in enumerate(zip(photos, maps, classes, strict=True)):
-            target = folder / f"{file.stem}-{'.'.join(map(str, own))}.npz"
+        for number, (photo, file, followed) in enumerate(zip(photos, maps, classes, strict=True)):
+            target = folder / f"{file.stem}-{'.'.join(map(str, followed))}.npz"
             if not target.exists():
                 if number % 50 == 0:
                     print(f"pseudo labels: {number} of {len(photos)}", flush=True)
-                naive = naive_maps.load(file, classes=own)
+                naive = naive_maps.load(file, classes=followed)
+                if classifier is not None:
+                    responses = naive_maps.responses(photo, file, classifier, size=self.sizes[0], classes=followed)
+                    naive = replace(naive, responses=responses)
                 _save(*make(read_rgb(photo), naive), target)
             with np.load(target) as content:
                 files.append(target if len(content["maps"]) else None)
@@ -206,8 +215,10 @@ class PseudoPairs(PairedData):
 
 
 def _save(naive: NaiveMaps, masks: np.ndarray, file: Path) -> None:
+    more = {} if naive.responses is None else {"responses": naive.responses.astype(np.float16)}
     save_arrays(
         file,
+        **more,
         maps=naive.maps.astype(np.float16),
         classes=naive.classes,
         peaks=naive.peaks,

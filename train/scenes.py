@@ -79,9 +79,9 @@ def write_masks(folder: Path, count: int, *, seed: int = 0) -> None:
     for name in ("images", "masks"):
         (Path(folder) / name).mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        made = scene(seed + number)
-        cv2.imwrite(str(Path(folder) / "images" / f"{number:04}.jpg"), made.image[..., ::-1])
-        cv2.imwrite(str(Path(folder) / "masks" / f"{number:04}.png"), made.index)
+        generated = scene(seed + number)
+        cv2.imwrite(str(Path(folder) / "images" / f"{number:04}.jpg"), generated.image[..., ::-1])
+        cv2.imwrite(str(Path(folder) / "masks" / f"{number:04}.png"), generated.index)
 
 
 def write_voc(kit: Path, count: int, *, split: str = "train", seed: int = 0) -> None:
@@ -92,12 +92,12 @@ def write_voc(kit: Path, count: int, *, split: str = "train", seed: int = 0) -> 
     lists.mkdir(parents=True, exist_ok=True)
     present: dict[str, set[int]] = {}
     for number in range(count):
-        made = scene(seed + number)
-        present[f"{number:06}"] = set(made.categories.tolist())
-        cv2.imwrite(str(kit / "JPEGImages" / f"{number:06}.jpg"), made.image[..., ::-1])
+        generated = scene(seed + number)
+        present[f"{number:06}"] = set(generated.categories.tolist())
+        cv2.imwrite(str(kit / "JPEGImages" / f"{number:06}.jpg"), generated.image[..., ::-1])
     (lists / f"{split}.txt").write_text("".join(f"{name}\n" for name in present))
     for column, name in enumerate(voc.CLASSES):
-        lines = [f"{identity} {1 if column in found else -1}\n" for identity, found in present.items()]
+        lines = [f"{identity} {1 if column in there else -1}\n" for identity, there in present.items()]
         (lists / f"{name}_{split}.txt").write_text("".join(lines))
 
 

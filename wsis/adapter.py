@@ -25,8 +25,9 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, ImageNetInfo
 from torch import nn
 
 from wsis.backbone import Backbone, evaluating
-from wsis.classifier import SIZES, VIEWS, Classifier, ClassMaps
+from wsis.classifier import SIZES, VIEWS, Classifier
 from wsis.errors import WsisError
+from wsis.maps import ClassMaps
 
 LIBRARIES = ("timm", "torchvision")
 LEVELS = 5

@@ -26,18 +26,19 @@ def class_share(class_maps: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return (shares / shares.sum(0))[own] if len(class_maps) else class_maps
 
 
-def agreed(grown: np.ndarray, spread: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """What a grown map, its spread map and the class maps agree on.
+def agreed(grown: np.ndarray, share: np.ndarray, spread: np.ndarray | None = None) -> np.ndarray:
+    """What a grown map, the class maps and, if there is one, its spread map agree on.
 
     Args:
         grown: (T, K, H, W) float32 in [0, 1].
-        spread: (K, H, W) float32 in [0, 1].
         share: (K, H, W) float32 in [0, 1], from `class_share`.
+        spread: (K, H, W) float32 in [0, 1]; it follows the class map over all objects of a class, so a map of one of
+            them does without.
 
     Returns:
         (T, K, H, W) float32: the square root of the product, each map min-max normalised; a constant one becomes 0.
     """
-    product = grown * (spread * share)[None]
+    product = grown * (share if spread is None else spread * share)[None]
     np.sqrt(product, out=product)  # in place: there may be hundreds of megabytes of maps
     product -= product.min((2, 3), keepdims=True, initial=np.inf)
     span = product.max((2, 3), keepdims=True, initial=-np.inf)

@@ -31,12 +31,15 @@ class Backbone(nn.Module):
         mean, std: normalisation that the weights expect, for RGB in [0, 1].
     """
 
-    def __init__(self, name: str, *, pretrained: bool = False) -> None:
+    def __init__(self, name: str, *, pretrained: bool = False, whole: bool = False) -> None:
         """Build a timm network at output stride 16 and cut it into levels.
 
         Args:
             name: a timm model name, for example `tf_efficientnet_lite2`, `mobilenetv2_100`, `resnet50`, `vgg16`.
             pretrained: download ImageNet weights from timm's hub.
+            whole: keep an EfficientNet's last block and what follows it, which its own ImageNet head reads from. Left
+                out otherwise: after the dilated depthwise convolution the response of a class is a ring around the
+                object instead of the object.
 
         Raises:
             WsisError: timm does not know the name, the network is not convolutional or the hub cannot be reached.
@@ -50,7 +53,7 @@ class Backbone(nn.Module):
                 f"The backbone '{name}' cannot be cut into levels. Use a timm EfficientNet, MobileNet, ResNet or VGG; "
                 f"tested: {', '.join(TESTED)}."
             )
-        levels = cut(net)
+        levels = _efficientnet(net, whole=True) if whole and cut is _efficientnet else cut(net)
         self.levels = nn.ModuleList(levels)
         self.mean = tuple(net.pretrained_cfg["mean"])
         self.std = tuple(net.pretrained_cfg["std"])
@@ -108,14 +111,11 @@ def _create(name: str, pretrained: bool) -> Any:
         ) from error
 
 
-def _efficientnet(net: Any) -> list[nn.Module]:
-    """EfficientNet and MobileNet families.
-
-    The last block is cut after its expansion: after the dilated depthwise convolution the response of a class is a
-    ring around the object instead of the object.
-    """
+def _efficientnet(net: Any, *, whole: bool = False) -> list[nn.Module]:
+    """EfficientNet and MobileNet families, the last block cut after its expansion unless they are wanted whole."""
     blocks, last = list(net.blocks[:-1]), net.blocks[-1][0]
     expansion = [last.conv_pw, last.bn1] if hasattr(last, "conv_pw") else [last.conv, last.bn1]
+    expansion = [net.blocks[-1], net.conv_head, net.bn2] if whole else expansion
     return [
         nn.Sequential(net.conv_stem, net.bn1, blocks[0]),
         blocks[1],

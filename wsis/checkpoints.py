@@ -2,6 +2,7 @@
 
 A checkpoint folder holds `config.json` (which networks, built how, with which SHA-256), one `.safetensors` file a
 network, `README.md` (the card: data, labels used, seeds, commands), `metrics.json` and `results.json` (its numbers).
+A network may be another checkpoint's: `{"from": "voc-lite", "sha256": "..."}` instead of file and options, see `share`.
 Pickles are refused everywhere: they run code when they are opened.
 """
 
@@ -9,37 +10,47 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from wsis import adapter, devices
+from wsis import adapter, devices, files
 from wsis.classifier import Classifier
 from wsis.errors import WsisError
 from wsis.icn import ICN
+from wsis.kinds import Kinds
 from wsis.proposals.contours import ContourNet
 from wsis.proposals.objectness import ObjectnessNet
 
 DEFAULT = "voc-lite"
 FORMAT = 1
-ICNS = ("icn-proposal", "icn-saliency")
+ICNS = ("icn-proposal", "icn-saliency", "icn-instances")
 WRAPPERS = ("module", "_orig_mod", "model")
 """What DataParallel and DistributedDataParallel, torch.compile and trainers put before the names of tensors."""
 COUNTER = "num_batches_tracked"
 """Of batch normalisation while it trains; evaluation never looks at it, and older files lack it."""
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
-_BUILDERS: dict[str, type[nn.Module]] = {
-    "classifier": Classifier,
+
+
+def _classifier(**options: Any) -> Classifier:
+    return Kinds(**options) if "kinds" in options else Classifier(**options)
+
+
+_BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "classifier": _classifier,
     "contours": ContourNet,
     "objectness": ObjectnessNet,
     **dict.fromkeys(ICNS, ICN),
 }
+_LOADED: WeakValueDictionary[tuple[str, ...], nn.Module] = WeakValueDictionary()
+"""Networks in memory, by what they are and where; classifiers are not among them, for training changes those."""
 _HERE = Path(__file__).parent
 _EMBEDDED = (_HERE.parent / "checkpoints", _HERE / "_checkpoints")  # in a clone, in an installed package
 
@@ -55,7 +66,7 @@ class Checkpoint:
         objectness: scores proposals from the contour network's features; None takes every proposal for an object.
         icns: enhancers by name, any of `ICNS`.
         card: `text` (Markdown), `metrics` and `results` (the content of these JSON files) and `modules` (per network:
-            file, sha256, options).
+            file, sha256, options; or from, sha256).
         folder: where it lies; None for `timm:` and `torchvision:` models.
     """
 
@@ -80,6 +91,7 @@ def load(
     weights: str | Path | None = None,
     labels: str | Path | None = None,
     device: str | torch.device = "cpu",
+    progress: Callable[[float], object] | None = None,
 ) -> Checkpoint:
     """Load a checkpoint.
 
@@ -89,6 +101,7 @@ def load(
         weights: `.safetensors` file for `timm:` and `torchvision:`; None takes their hub's ImageNet weights.
         labels: text file with one class name a line, see `wsis.adapter.read_labels`; None means ImageNet's 1,000.
         device: where the networks go, see `wsis.devices.find`.
+        progress: called with the share of the networks that are there, in [0, 1].
 
     Raises:
         WsisError: nothing of that name, a file is missing, damaged, a pickle or made for another network, or the hub
@@ -104,9 +117,11 @@ def load(
         )
     folder = find(str(name))
     config = _read_config(folder)
-    modules: dict[str, Any] = {
-        key: _read_module(folder, key, entry).to(device) for key, entry in config["modules"].items()
-    }
+    modules: dict[str, Any] = {}
+    for done, (key, entry) in enumerate(config["modules"].items(), 1):
+        modules[key] = _read_module(folder, key, entry, device)
+        if progress:
+            progress(done / len(config["modules"]))
     if "classifier" not in modules:
         raise WsisError(f"The checkpoint {folder} has no classifier. Export one: python -m train.classifier export.")
     return Checkpoint(
@@ -125,12 +140,12 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
 
     Vectors (biases, batch-norm statistics) stay float32: they weigh next to nothing and may leave float16's range. So
     does a larger tensor that leaves it.
-    Both files are written under a temporary name and renamed, so an interruption leaves the old ones whole.
+    Both files are written whole or not at all (`wsis.files.writing`), so an interruption leaves the old ones.
 
     Args:
         module: network to write; its parameters may be of any precision and on any device.
         folder: checkpoint folder, made if missing.
-        file_stem: which network: `classifier`, `contours`, `objectness`, `icn-proposal` or `icn-saliency`.
+        file_stem: which network: `classifier`, `contours`, `objectness` or one of `ICNS`.
         config: the keyword arguments that build the network again, JSON values only.
 
     Returns:
@@ -138,12 +153,11 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
 
     Raises:
         WsisError: `file_stem` is no network of a checkpoint, a tensor holds NaN or infinity, or the folder holds
-            something else.
+            something else or cannot be written to.
     """
     if file_stem not in _BUILDERS:
         raise WsisError(f"A checkpoint has no network '{file_stem}'. Choose one of: {', '.join(_BUILDERS)}.")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     entry = folder / "config.json"
     whole: dict[str, Any] = _read_config(folder) if entry.exists() else {"format": FORMAT, "modules": {}}
     file = folder / f"{file_stem}.safetensors"
@@ -151,15 +165,39 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
     for key, value in state.items():
         if value.is_floating_point():
             _check_numbers(key, value, value.dtype, file)
-    temporary = file.with_suffix(".tmp")
-    save_file(state, temporary, metadata={"format": "pt", "network": file_stem})
-    sha256 = _sha256(temporary)
-    temporary.replace(file)
+    with files.writing(file) as temporary:
+        save_file(state, temporary, metadata={"format": "pt", "network": file_stem})
+        sha256 = _sha256(temporary)
     whole["modules"][file_stem] = {"file": file.name, "sha256": sha256, "options": dict(config)}
-    temporary = entry.with_suffix(".tmp")
-    temporary.write_text(json.dumps(whole, indent=2) + "\n")
-    temporary.replace(entry)
+    files.write(entry, json.dumps(whole, indent=2) + "\n")
     return file
+
+
+def share(folder: str | Path, name: str, source: str) -> None:
+    """Let a checkpoint use a network of another one, in place of a file of its own.
+
+    The other one is looked for by name, so both folders may move together; an embedded one is always there.
+
+    Args:
+        folder: checkpoint folder, made if missing.
+        name: which network, see `save_module`.
+        source: an embedded checkpoint, or the name of a folder beside this one. What that one has from elsewhere is
+            entered as being from there.
+
+    Raises:
+        WsisError: there is no such network in such a checkpoint, or the folder cannot be written to.
+    """
+    folder = Path(folder)
+    entry = folder / "config.json"
+    whole: dict[str, Any] = _read_config(folder) if entry.exists() else {"format": FORMAT, "modules": {}}
+    found = next((_read_config(place)["modules"].get(name) for place in _places(folder, source)), None)
+    if found is None:
+        raise WsisError(
+            f"There is no network '{name}' to share from '{source}': expected an embedded model "
+            f"({', '.join(names())}) or a folder beside {folder}."
+        )
+    whole["modules"][name] = {"from": found.get("from", source), "sha256": found["sha256"]}
+    files.write(entry, json.dumps(whole, indent=2) + "\n")
 
 
 def read_safetensors(file: Path) -> dict[str, Tensor]:
@@ -245,6 +283,15 @@ def _check_numbers(key: str, value: Tensor, dtype: torch.dtype, file: Path) -> N
         )
 
 
+def config(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of its networks without loading them: `format`, and `modules` by name.
+
+    Raises:
+        WsisError: the folder is no checkpoint, or of another version.
+    """
+    return _read_config(folder)
+
+
 def find(name: str) -> Path:
     """The folder of an embedded checkpoint, or of one's own.
 
@@ -279,9 +326,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
         version, modules = config["format"], config["modules"]
         fits = all(
             key in _BUILDERS
-            and isinstance(entry["file"], str)
-            and isinstance(entry["options"], dict)
-            and "sha256" in entry
+            and isinstance(entry["sha256"], str)
+            and (
+                isinstance(entry["file"], str) and isinstance(entry["options"], dict)
+                if "from" not in entry
+                else isinstance(entry["from"], str)
+            )
             for key, entry in modules.items()
         )
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
@@ -296,7 +346,39 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _read_module(folder: Path, key: str, entry: Mapping[str, Any]) -> nn.Module:
+def _places(folder: Path, source: str) -> list[Path]:
+    """Where the checkpoint of this name lies, seen from a folder: embedded, or beside it."""
+    if not source.isprintable() or len(source) > 100 or source in ("", ".", "..") or {"/", "\\"} & set(source):
+        return []
+    return [
+        root / source for root in (*_EMBEDDED, folder.absolute().parent) if (root / source / "config.json").is_file()
+    ]
+
+
+def _owner(folder: Path, key: str, entry: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any]]:
+    """The folder that holds a network, and its entry there."""
+    if "from" not in entry:
+        return folder, entry
+    source = " ".join(entry["from"].split())[:80]
+    found = [(place, _read_config(place)["modules"].get(key, {})) for place in _places(folder, entry["from"])]
+    if not found:
+        raise WsisError(
+            f"{folder} has its {key} from the model '{source}', which is neither embedded nor a folder beside it. "
+            f"Put '{source}' there."
+        )
+    fitting = next(
+        ((place, own) for place, own in found if own.get("sha256") == entry["sha256"] and "file" in own), None
+    )
+    if fitting is None:
+        raise WsisError(
+            f"{folder} was made with another {key} than that of the model '{source}' in {found[0][0]}: its SHA-256 "
+            "differs. Put the same version of it there, or export the model again."
+        )
+    return fitting
+
+
+def _read_module(folder: Path, key: str, entry: Mapping[str, Any], device: str) -> nn.Module:
+    folder, entry = _owner(folder, key, entry)
     name = entry["file"]
     file = folder / name
     if file.parent != folder or file.suffix.lower() != ".safetensors" or len(name) > 100 or not name.isprintable():
@@ -307,6 +389,10 @@ def _read_module(folder: Path, key: str, entry: Mapping[str, Any]) -> nn.Module:
         raise WsisError(
             f"{file} is damaged: its SHA-256 differs from the one in config.json. Download or export it again."
         )
+    same = (key, entry["sha256"], json.dumps(entry["options"], sort_keys=True), device)
+    loaded = _LOADED.get(same)
+    if loaded is not None:
+        return loaded
     try:
         module = _BUILDERS[key](**entry["options"])
     except Exception as error:  # whatever the layers make of numbers that are none of theirs
@@ -314,7 +400,10 @@ def _read_module(folder: Path, key: str, entry: Mapping[str, Any]) -> nn.Module:
             f"{folder / 'config.json'} builds no {key}: its options do not fit this version of wsis."
         ) from error
     fill(module, read_safetensors(file), file)
-    return module.eval().requires_grad_(False)
+    module = module.eval().requires_grad_(False).to(device)
+    if key != "classifier":
+        _LOADED[same] = module
+    return module
 
 
 def _foreign(
@@ -377,8 +466,8 @@ def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
             "modules": config["modules"],
         }
     except (ValueError, OSError) as error:
-        files = f"{', '.join(file.name for file in numbers.values())} or {text.name}"
-        raise WsisError(f"The card in {folder} cannot be read: {files} is damaged.") from error
+        some = f"{', '.join(file.name for file in numbers.values())} or {text.name}"
+        raise WsisError(f"The card in {folder} cannot be read: {some} is damaged.") from error
 
 
 def _compact(value: Tensor) -> Tensor:

@@ -7,15 +7,15 @@ pooled from the very map that peaks are read from (Zhou et al., 2018).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wsis import voc
-from wsis.backbone import LITE, Backbone
+from wsis import class_names
+from wsis.backbone import Backbone
+from wsis.maps import ClassMaps, snapped
 
 TOP_SHARE = 0.2
 SIZES = (448, 320)
@@ -23,40 +23,24 @@ VIEWS = 2
 """A photo and its mirror image."""
 
 
-@dataclass(frozen=True)
-class ClassMaps:
-    """What a classifier says about one photo.
+class Classifier(nn.Module):
+    """Backbone, dropout and a 1x1-convolution head.
 
     Attributes:
-        maps: (C, h, w) float32 logits, one cell per stride x stride pixels, averaged over sizes and flips.
-        scores: (C,) float32 probabilities in [0, 1].
-        classes: C names.
+        classes: names of the C classes of the class maps.
+        synonyms: other words for some of them, by name.
     """
 
-    maps: np.ndarray
-    scores: np.ndarray
-    classes: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        """Check shapes and types."""
-        if self.maps.ndim != 3 or self.maps.dtype != np.float32:
-            raise ValueError(f"maps: expected (C, h, w) float32, got {self.maps.shape} {self.maps.dtype}")
-        if self.scores.shape != (len(self.maps),) or len(self.classes) != len(self.maps):
-            raise ValueError(
-                f"expected {len(self.maps)} scores and classes, got {self.scores.shape}, {len(self.classes)}"
-            )
-
-
-class Classifier(nn.Module):
-    """Backbone, dropout and a 1x1-convolution head."""
+    synonyms: class_names.Synonyms = class_names.NONE
 
     def __init__(
         self,
-        backbone: str = LITE,
-        classes: Sequence[str] = voc.CLASSES,
+        backbone: str,
+        classes: Sequence[str],
         *,
         pretrained: bool = False,
         dropout: float = 0.0,
+        whole: bool = False,
     ) -> None:
         """Build the network.
 
@@ -65,9 +49,10 @@ class Classifier(nn.Module):
             classes: names of the C classes, in the order of the class maps.
             pretrained: download the backbone's ImageNet weights.
             dropout: share of feature channels dropped in training, in [0, 1).
+            whole: read from the end of the backbone, see `wsis.backbone.Backbone`.
         """
         super().__init__()
-        self.backbone = Backbone(backbone, pretrained=pretrained)
+        self.backbone = Backbone(backbone, pretrained=pretrained, whole=whole)
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(self.backbone.channels[-1], len(classes), 1)
         nn.init.normal_(self.head.weight, std=0.01)
@@ -86,7 +71,6 @@ class Classifier(nn.Module):
         """
         return self.head(self.dropout(self.backbone(image)[-1]))
 
-    @torch.inference_mode()
     def class_maps(
         self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True, chunk: int = VIEWS
     ) -> ClassMaps:
@@ -100,6 +84,17 @@ class Classifier(nn.Module):
 
         Returns:
             Maps on the grid of the first size, probabilities.
+        """
+        return ClassMaps(*self.head_maps(image, sizes, flip=flip, chunk=chunk), self.classes)
+
+    @torch.inference_mode()
+    def head_maps(
+        self, image: np.ndarray, sizes: Sequence[int], *, flip: bool, chunk: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the head says of one photo, averaged like `class_maps`.
+
+        Returns:
+            (R, h, w) float32 logits, (R,) float32 probabilities, each row of the head by itself.
         """
         grid: tuple[int, int] | None = None
         totals, scores = [], []
@@ -115,10 +110,10 @@ class Classifier(nn.Module):
             maps = F.interpolate(maps.mean(0, keepdim=True), size=grid, mode="bilinear", align_corners=False)
             totals.append(maps[0])
         mean = torch.stack(totals).mean(0).float().cpu().numpy()
-        return ClassMaps(mean, torch.stack(scores).mean(0).float().cpu().numpy(), self.classes)
+        return mean, torch.stack(scores).mean(0).float().cpu().numpy()
 
     def prepare(self, image: np.ndarray, size: int) -> Tensor:
-        """Resize and normalise a photo for this network.
+        """Resize and standardise a photo for this network.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -127,16 +122,14 @@ class Classifier(nn.Module):
         Returns:
             (1, 3, h, w) float on the network's device.
         """
-        height, width = image.shape[:2]
-        scale = size / max(height, width)
-        target = [max(64, 32 * round(side * scale / 32)) for side in (height, width)]
+        target = snapped((image.shape[0], image.shape[1]), size)
         device = self.head.weight.device
         pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
         pixels = F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True) / 255
-        return normalise(pixels, self.backbone)
+        return standardise(pixels, self.backbone)
 
 
-def normalise(pixels: Tensor, backbone: Backbone) -> Tensor:
+def standardise(pixels: Tensor, backbone: Backbone) -> Tensor:
     """RGB in [0, 1], (B, 3, H, W), to what the backbone's weights expect."""
     shape = (1, 3, 1, 1)
     return (pixels - pixels.new_tensor(backbone.mean).view(shape)) / pixels.new_tensor(backbone.std).view(shape)

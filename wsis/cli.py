@@ -1,4 +1,4 @@
-"""The command line: `python -m wsis segment PHOTOS_OR_FOLDER... --out DIR`, `batch` for very many, and `models`.
+"""The command line: `python -m wsis segment PHOTOS_OR_FOLDER... --out DIR`, `batch` for very many, `teach`, `models`.
 
 What takes seconds to import is imported inside the commands, so that `--help` is quick.
 """
@@ -6,25 +6,22 @@ What takes seconds to import is imported inside the commands, so that `--help` i
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from wsis import names, streams
+from wsis import names, stopping, streams
+from wsis.choices import Enhancer, Mode, Naive, PresetName
 from wsis.errors import WsisError
-
-Enhancer = Literal["none", "spread", "icn-proposal", "icn-saliency"]
-Naive = Literal["class map", "response", "mixed"]
-Mode = Literal["excitation", "gradient"]
-Preset = Literal["paper", "no-rebalance", "penalty", "literal", "prm-2018", "iou"]
 
 INTERRUPTED = 130
 """Exit code of a program that Ctrl-C stopped."""
+FILL = 20
+"""With so many, a photo of `val` has fewer than eight masks on average, and those added find objects in company."""
 
 app = typer.Typer(
     add_completion=False,
@@ -49,17 +46,24 @@ Proposals = Annotated[
 ]
 WantedEnhancer = Annotated[
     Enhancer | None,
-    typer.Option("--enhancer", help="What grows the maps; default: icn-saliency where the model has it, else spread."),
+    typer.Option(
+        "--enhancer",
+        help="What grows the maps; default: icn-instances where the model has it, else icn-saliency, else spread.",
+    ),
 ]
 Steps = Annotated[int, typer.Option(metavar="T", min=0, max=8, help="How often an ICN is applied.")]
 NaiveMap = Annotated[Naive, typer.Option("--naive", help="Map of a peak to start from.")]
 ResponseMode = Annotated[Mode, typer.Option("--mode", help="How responses are back-propagated.")]
-WantedPreset = Annotated[Preset, typer.Option("--preset", help="Reading of Eq. 5, and its weights.")]
+WantedPreset = Annotated[PresetName, typer.Option("--preset", help="Reading of Eq. 5, and its weights.")]
 Alpha = Annotated[float | None, typer.Option(min=0, help="Weight of the first term; default: the preset's.")]
 Beta = Annotated[float | None, typer.Option(min=0, help="Weight of the contour term.")]
 Gamma = Annotated[float | None, typer.Option(min=0, help="Weight of the third term.")]
-PerPeak = Annotated[
-    int, typer.Option(min=1, help="Proposals a peak may offer: its best, then objects that no instance covers.")
+Fill = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Fill a photo's masks up to so many with objects that no peak was found on; `instance` is 0 for them.",
+    ),
 ]
 Threshold = Annotated[float, typer.Option(min=0, max=1, help="Least probability of a class to look for.")]
 Classes = Annotated[
@@ -112,7 +116,7 @@ def segment(
     alpha: Alpha = None,
     beta: Beta = None,
     gamma: Gamma = None,
-    per_peak: PerPeak = 1,
+    fill: Fill = FILL,
     threshold: Threshold = 0.1,
     classes: Classes = None,
     overlays: Overlays = False,
@@ -124,23 +128,28 @@ def segment(
 ) -> None:
     """Find the instances in photos and write their masks.
 
-    Writes instances.json (COCO results), coco.json (a COCO data set), semantic/STEM.png and instance/STEM.png (VOC
-    palette) and manifest.json. A photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1:
+    Writes instances.json (COCO results), coco.json (a COCO data set), semantic/STEM.png and instance/STEM.png (index
+    PNGs) and manifest.json. A photo that cannot be used is reported and the rest goes on. Exit code 0: all good; 1:
     some failed; 2: wrong usage.
     """
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
-        from wsis import segment as work  # noqa: PLC0415
+        from wsis.jobs import local, options  # noqa: PLC0415
+        from wsis.jobs.photo import Job  # noqa: PLC0415
+        from wsis.pipeline import Pipeline  # noqa: PLC0415
         from wsis.proposals import sources  # noqa: PLC0415
 
         if proposals is not None:
             sources.check(proposals)  # before hours of work
-        batch = work.collect(photos)
-        pipeline = work.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
-        settings = work.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
-                               class_threshold=threshold)  # fmt: skip
-        own = work.weights(preset, alpha, beta, gamma)
-        job = work.Job(pipeline, settings, own, per_peak, out, proposals, overlays)
-        failed = work.run(job, batch, quiet, workers)
+        selection = local.collect(photos)
+        pipeline = Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
+        settings = options.chosen(
+            pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode, class_threshold=threshold
+        )
+        job = Job(
+            pipeline=pipeline, settings=settings, weights=options.weights(preset, alpha, beta, gamma),
+            fill=fill, out=out, proposals=proposals, overlays=overlays,
+        )  # fmt: skip
+        failed = local.run(job, selection, quiet, workers)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -183,7 +192,7 @@ def batch(
     alpha: Alpha = None,
     beta: Beta = None,
     gamma: Gamma = None,
-    per_peak: PerPeak = 1,
+    fill: Fill = FILL,
     threshold: Threshold = 0.1,
     classes: Classes = None,
     overlays: Overlays = False,
@@ -198,7 +207,10 @@ def batch(
     """
     with _exits("what is done is kept; the same command goes on from there."):
         try:
-            from wsis import batch as work  # noqa: PLC0415
+            from wsis.jobs.cluster import batch as cluster_batch  # noqa: PLC0415
+            from wsis.jobs.cluster import photo_lists  # noqa: PLC0415
+            from wsis.jobs.cluster.plan import Crew, Plan  # noqa: PLC0415
+            from wsis.jobs.cluster.storage import Folder  # noqa: PLC0415
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] not in ("ray", "pyarrow", "fsspec"):
                 raise
@@ -206,29 +218,78 @@ def batch(
                 f"batch needs {error.name}, which is not installed: pip install -r requirements-cluster.txt. "
                 f"Without it: python -m wsis segment {shlex.join([*photos, '--out', out])}"
             ) from error
-        from wsis import segment as one  # noqa: PLC0415
+        from wsis.jobs import options  # noqa: PLC0415
+        from wsis.pipeline import Pipeline  # noqa: PLC0415
         from wsis.proposals import sources  # noqa: PLC0415
 
-        crew = work.Crew(actors, cpus_per_actor, gpus_per_actor, address, shard, retries, again)
+        crew = Crew(
+            actors=actors, cpus=cpus_per_actor, gpus=gpus_per_actor, address=address,
+            shard=shard, retries=retries, again=again,
+        )  # fmt: skip
         if proposals is not None:
             sources.check(proposals)
-        listing = work.collect(photos, column)
-        pipeline = one.Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
-        settings = one.chosen(pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode,
-                              class_threshold=threshold)  # fmt: skip
-        plan = work.Plan.of(
-            pipeline, settings, one.weights(preset, alpha, beta, gamma), per_peak=per_peak, overlays=overlays,
+        listing = photo_lists.listed(photos, column)
+        pipeline = Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
+        settings = options.chosen(
+            pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode, class_threshold=threshold
+        )
+        matching = options.weights(preset, alpha, beta, gamma)
+        plan = Plan.of(
+            pipeline, settings, matching, fill=fill, overlays=overlays,
             weights=weights, labels=labels, proposals=proposals, device=device,
         )  # fmt: skip
-        failed = work.run(plan, pipeline.checkpoint, listing, work.Folder(out), crew, quiet)
+        failed = cluster_batch.run(plan, pipeline.checkpoint, listing, Folder(out), crew, quiet)
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def teach(
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="Folder of photos: a folder a class, or any.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the model goes; made if missing.", file_okay=False)
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV or TSV, COCO data set, VOC kit or list, export of Label Studio or CVAT."
+        ),
+    ] = None,
+    base: Annotated[
+        str, typer.Option(metavar="NAME", help="Model that is taught on top of; its backbone stays as it is.")
+    ] = "imagenet-lite",
+    keep: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep/--no-keep", help="Whether the base's classes stay; default: where they can (imagenet-lite's not)."
+        ),
+    ] = None,
+    background: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Photos that show none of the classes.", file_okay=False)
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also train the last level of the backbone: far slower, for many photos.")
+    ] = False,
+    device: Device = None,
+    quiet: Quiet = False,
+) -> None:
+    """Teach new classes from photos with image-level labels, in minutes.
+
+    It tells what it understood, looks at each photo once (kept for the next time), fits a head, and writes a folder
+    that --model takes, with a card of held-out figures. Exit code 0: taught; 2: that cannot work, and why.
+    """
+    with _exits("what was looked at is kept; the same command goes on from there."):
+        from wsis import devices  # noqa: PLC0415
+        from wsis.teaching import run  # noqa: PLC0415
+
+        lesson = run.Lesson(photos, out, labels, base, keep, background, devices.find(device), deep=deep)
+        run.teach(lesson, (lambda _: None) if quiet else run.to_stdout)
 
 
 @contextmanager
 def _exits(stopped: str) -> Iterator[None]:
     """Errors that a user can mend, and being stopped, as exit codes."""
     try:
-        with _terminable():
+        with stopping.heard():
             yield
     except (WsisError, OSError) as error:
         print(names.printable(f"Error: {error}"), file=sys.stderr)
@@ -240,21 +301,3 @@ def _exits(stopped: str) -> Iterator[None]:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Being told to end (SIGTERM) stops like Ctrl-C, so that temporary files vanish."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -70,14 +70,15 @@ def image_rows(photos: Iterable[Mapping[str, Any]], first: int = 1) -> Iterator[
 def annotation_rows(
     entries: Iterable[Mapping[str, Any]], numbers: Mapping[str, int], first: int = 1
 ) -> Iterator[dict[str, Any]]:
-    """`annotations` of a data set.
+    """`annotations` of a data set: the results that pictures show too, for a data set's readers know no doubt.
 
     Args:
-        entries: COCO results.
+        entries: COCO results, see `wsis.export.coco_results`.
         numbers: `id` of each photo's image, by the results' `image_id`.
         first: number of the first annotation.
     """
-    for number, entry in enumerate(entries, first):
+    shown = (entry for entry in entries if entry["instance"])
+    for number, entry in enumerate(shown, first):
         rle = dict(entry["segmentation"])
         yield {
             "id": number,

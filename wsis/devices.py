@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
 import torch
 
 from wsis.errors import WsisError
 
 AUTO = "auto"
+MOST_WORKERS = 8
+"""Photos at a time where nobody says how many: each takes a few hundred megabytes."""
 BESIDE = ("mps", "xpu")
 """Accelerators of Apple and Intel: taken where they are named or where nothing but them can be meant by `gpu`."""
 
@@ -56,3 +63,22 @@ def _count(kind: str) -> int:
         module = getattr(torch, kind)
         return int(module.device_count()) if module.is_available() else 0
     return int(kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available()))
+
+
+@contextmanager
+def several(workers: int | None, tasks: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share the cores, at most one a task; those waiting are called off where one stops.
+
+    Args:
+        workers: how many; None takes as many as there are cores, at most `MOST_WORKERS`.
+        tasks: what there is to do.
+    """
+    workers = max(1, min(workers or min(os.cpu_count() or 1, MOST_WORKERS), tasks))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // workers))
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)

@@ -16,12 +16,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsis.backbone import LITE, Backbone
-from wsis.classifier import normalise
+from wsis.classifier import standardise
 from wsis.errors import WsisError
+from wsis.maps import snapped
 
 Join = Literal["decoder", "input"]
-HINTS = 3
-"""What tells the network which instance is meant: the map, the class map, a Gaussian at the peak."""
+Hint = Literal["map", "class map", "peak", "rivals", "response"]
+"""What tells the network which instance is meant: the map of the step before, the class map, a Gaussian at the peak,
+Gaussians at the other peaks of its class, and the peak's response (Eq. 2)."""
+HINTS: tuple[Hint, ...] = ("map", "class map", "peak")
+"""Those of a network that says nothing else."""
 PEAK_SIGMA = 1 / 16
 """Standard deviation of the Gaussian at a peak, as a share of the photo's long side."""
 HALF = {"cuda": torch.float16}
@@ -47,6 +51,7 @@ class ICN(nn.Module):
         join: Join = "decoder",
         fusion: bool = True,
         use_map: bool = True,
+        hints: Sequence[Hint] = HINTS,
         width: int = 32,
         size: int = 256,
     ) -> None:
@@ -58,25 +63,30 @@ class ICN(nn.Module):
                 `decoder`: map, class map and peak enter at every fusion, the encoder runs once a photo.
             fusion: False leaves out CFM and DFM (Table 1): the mapping sees the deepest level alone.
             use_map: False leaves out every hint (Table 1): the network sees the photo alone.
+            hints: what enters at every fusion, the map first (join `decoder`).
             width: channels of each fusion.
             size: long side in pixels that photos are resized to.
         """
         super().__init__()
+        hints = list(hints)
         if join not in get_args(Join):
             raise WsisError(f"Unknown join '{join}'. Choose one of: {', '.join(get_args(Join))}.")
+        if hints[:1] != ["map"] or len(set(hints)) < len(hints) or not set(hints) <= set(get_args(Hint)):
+            raise WsisError(f"Hints are 'map' and any others of: {', '.join(get_args(Hint)[1:])}; got {hints}.")
         self.options = {"backbone": backbone, "join": join, "fusion": fusion, "use_map": use_map}
-        self.options |= {"width": width, "size": size}
+        self.options |= {"hints": hints, "width": width, "size": size}
         self.join, self.fusion, self.use_map, self.size = join, fusion, use_map, size
+        self.hints = tuple(hints)
         self.encoder = Backbone(backbone)
         channels = self.encoder.channels
         if join == "input" and use_map:
             _widen(self.encoder)
-        hints = HINTS if join == "decoder" and use_map else 0
+        count = len(hints) if join == "decoder" and use_map else 0
         self.lateral = nn.ModuleList(nn.Conv2d(c, width, 1) for c in (channels if fusion else channels[-1:]))
         if fusion:
-            self.cfm = nn.ModuleList(Fuse((width, width, hints), width) for _ in channels[1:])
-            self.dfm = nn.ModuleList(Fuse((width, width, hints), width) for _ in channels[1:])
-        self.mapping = Fuse((width, width, 0) if fusion else (width, 0, hints), width)
+            self.cfm = nn.ModuleList(Fuse((width, width, count), width) for _ in channels[1:])
+            self.dfm = nn.ModuleList(Fuse((width, width, count), width) for _ in channels[1:])
+        self.mapping = Fuse((width, width, 0) if fusion else (width, 0, count), width)
         self.logit = nn.Conv2d(width, 1, 1)
         nn.init.constant_(self.logit.get_parameter("bias"), -1.0)  # most of a photo is not the instance
         self.to(memory_format=torch.channels_last)  # on a CPU 2 to 3 times faster than the default layout
@@ -98,14 +108,14 @@ class ICN(nn.Module):
         Returns:
             Five tensors, shallow to deep.
         """
-        return self.encoder(normalise(image, self.encoder))
+        return self.encoder(standardise(image, self.encoder))
 
     def forward(self, image: Tensor, hints: Tensor, features: list[Tensor] | None = None) -> Tensor:
         """One step for M maps of each photo.
 
         Args:
             image: (B, 3, H, W) RGB in [0, 1], sides a multiple of 32.
-            hints: (B, M, 3, h, w) in [0, 1]: map, class map, Gaussian at the peak, on any grid.
+            hints: (B, M, len(self.hints), h, w) in [0, 1], on any grid.
             features: `encode(image)` if it is at hand (join `decoder`).
 
         Returns:
@@ -114,7 +124,7 @@ class ICN(nn.Module):
         photos, count = hints.shape[:2]
         flat = hints.flatten(0, 1)
         if self.join == "input":
-            pixels = normalise(image, self.encoder).repeat_interleave(count, 0)
+            pixels = standardise(image, self.encoder).repeat_interleave(count, 0)
             if self.use_map:
                 pixels = torch.cat([pixels, _resize(flat[:, :1], pixels.shape[-2:]) * 2 - 1], 1)
             features = self.encoder(pixels)
@@ -195,6 +205,8 @@ def enhance(
     peaks: np.ndarray,
     steps: int = 3,
     *,
+    classes: np.ndarray | None = None,
+    responses: np.ndarray | None = None,
     chunk: int = CHUNK,
 ) -> np.ndarray:
     """Apply the network to its own output (Algorithm 1, line 8).
@@ -206,6 +218,8 @@ def enhance(
         class_maps: (K, h', w') float32 class map of each peak, of any range.
         peaks: (K, 2) float32 relative (y, x) of each peak in [0, 1].
         steps: T, 0 or more.
+        classes: (K,) int64 class of each peak; None for one class. Tells whose peaks are `rivals`.
+        responses: (K, h'', w'') float32 response of each peak (Eq. 2), of any range, for a network with that hint.
         chunk: maps computed at once.
 
     Returns:
@@ -216,30 +230,67 @@ def enhance(
     device = icn.logit.weight.device
     pixels = prepare(image, icn.size).to(device)
     grid = icn.grid(*pixels.shape[-2:])
-    first, own = (_on_grid(m, grid, device) for m in (maps, class_maps))
-    place = peak_maps(torch.as_tensor(peaks, dtype=torch.float32, device=device), grid)
+    first = _on_grid(maps, grid, device)
+    constant = _constant_hints(icn, class_maps, peaks, classes, responses, grid)
     results = [first]
     # From step to step maps stay in float32.
     with torch.autocast(device.type, HALF.get(device.type), enabled=device.type in HALF):
         features = icn.encode(pixels) if icn.join == "decoder" and steps and len(maps) else None
         for _ in range(steps):
-            hints = torch.stack([results[-1], own, place], 1)
+            hints = torch.stack([results[-1], *constant], 1)
             parts = [icn(pixels, part[None], features)[0] for part in hints.split(chunk)] if len(maps) else [first]
             results.append(normalised(torch.sigmoid(torch.cat(parts).float())))
     return torch.stack(results).cpu().numpy()
 
 
+def _constant_hints(
+    icn: ICN,
+    class_maps: np.ndarray,
+    peaks: np.ndarray,
+    classes: np.ndarray | None,
+    responses: np.ndarray | None,
+    grid: tuple[int, int],
+) -> list[Tensor]:
+    """The hints that no step changes, (K, *grid) each, in the network's order."""
+    device = icn.logit.weight.device
+    place = gaussians(torch.as_tensor(peaks, dtype=torch.float32, device=device), grid)
+    found = []
+    for hint in icn.hints[1:]:
+        if hint == "response":
+            if responses is None:
+                raise ValueError("this network needs the responses of the peaks")
+            found.append(_on_grid(responses, grid, device))
+        elif hint == "rivals":
+            groups = np.zeros(len(peaks), np.int64) if classes is None else classes
+            found.append(rival_maps(place, torch.as_tensor(groups, device=device)))
+        else:
+            found.append(place if hint == "peak" else _on_grid(class_maps, grid, device))
+    return found
+
+
+def rival_maps(places: Tensor, classes: Tensor) -> Tensor:
+    """For each peak the maximum of the maps of the others of its class; 0 where there is none.
+
+    Args:
+        places: (K, h, w) from `gaussians`.
+        classes: (K,) class of each peak.
+
+    Returns:
+        (K, h, w) in [0, 1].
+    """
+    rival = (classes[:, None] == classes[None]) & ~torch.eye(len(classes), dtype=torch.bool, device=classes.device)
+    return torch.stack([(places * own[:, None, None]).amax(0) for own in rival]) if len(classes) else places
+
+
 def prepare(image: np.ndarray, size: int) -> Tensor:
     """A photo (H, W, 3) uint8 to (1, 3, h, w) in [0, 1], long side about `size`, sides multiples of 32 from 64 on."""
-    height, width = image.shape[:2]
-    scale = size / max(height, width)
-    target = [max(64, 32 * round(side * scale / 32)) for side in (width, height)]
-    shrinks = target[0] * target[1] < height * width
-    small = cv2.resize(image, target, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    height, width = snapped((image.shape[0], image.shape[1]), size)
+    shrinks = height * width < image.shape[0] * image.shape[1]
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
 
 
-def peak_maps(peaks: Tensor, grid: tuple[int, int]) -> Tensor:
+def gaussians(peaks: Tensor, grid: tuple[int, int]) -> Tensor:
     """A Gaussian at each peak: (..., 2) relative (y, x) to (..., *grid) in [0, 1]."""
     sigma = PEAK_SIGMA * max(grid)
     rows = torch.arange(grid[0], device=peaks.device) + 0.5

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wsis import image, voc
+from wsis import image, index_image
 from wsis.errors import WsisError
 
 _SPREAD = {"L;2": 85, "L;4": 17}
@@ -23,7 +23,7 @@ def read(file: Path, check: Callable[[tuple[int, int]], None] = lambda _: None) 
         check: told (height, width) before any pixel is unpacked; it may raise.
 
     Returns:
-        (H, W) uint8 of up to 8 bits, in which `wsis.voc.VOID` (255) is void; int64 of 16 bits, which have no void.
+        (H, W) uint8 of up to 8 bits, uint16 of 16; what is void in them is said by `wsis.index_image.void_of`.
 
     Raises:
         WsisError: it is missing, no PNG, damaged, too large, or in colours other than VOC's.
@@ -43,7 +43,7 @@ def read(file: Path, check: Callable[[tuple[int, int]], None] = lambda _: None) 
     if mode in ("P", "L", "1"):
         return pixels.astype(np.uint8) // (spread or 1)
     if mode in ("I", "I;16"):
-        return pixels.astype(np.int64)
+        return pixels.astype(np.uint16)
     index = _voc_index(pixels) if mode in ("RGB", "RGBA") else None
     if index is None:
         raise WsisError(
@@ -59,7 +59,7 @@ def _voc_index(pixels: np.ndarray) -> np.ndarray | None:
             return None
         pixels = pixels[..., :3] * (pixels[..., 3:] == 255)
     table = np.full(1 << 24, -1, np.int16)
-    table[_codes(voc.palette())] = np.arange(256)
+    table[_codes(index_image.palette())] = np.arange(256)
     index = table[_codes(pixels)]
     return index.astype(np.uint8) if index.min() >= 0 and index.any() else None
 

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from wsis import voc
+from wsis import index_image
 from wsis.matching import PUBLISHED, Weights, rank, total
 from wsis.peaks import Peaks
 from wsis.proposals.proposal_set import ProposalSet, Size, resized_labels
 
-OFFER = 0.1
-"""Factor on the score of what a peak offers besides its best proposal: it is right less often."""
-LEAST_OFFER = 0.15
+NMS = 0.3
+"""IoU above which the weaker of two picks of one class is its double, and goes."""
+OBJECT = 0.25
+"""Factor on the score of what a peak's own-object map picks beside its region: it is right less often."""
+LEAST_OBJECT = 0.05
+"""Score, after that factor, from which pictures show such a pick where they show no region of its peak."""
+AGAIN = 0.6
+"""IoU above which such a pick is a region of its class once more, and goes."""
+OFFER = 0.03
+"""Factor on the score of what a class offers besides: below every pick that is worth anything."""
+LEAST_OFFER = 0.45
 """Before that factor; below, an offer adds masks but hardly ever an object."""
+OFFERS_APART = 0.5
+"""IoU with what its class has already above which an offer goes."""
+
+Hypothesis = Literal["region", "object", "offer"]
+"""What an instance says of its peak: this is all that the peak stands for; this is the one object that it lies on; or,
+of a class only: this is an object of it by itself, whatever its peaks lie on."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +41,11 @@ class Instance:
         category: class index, from 0.
         name: class name.
         score: in [0, 1]: probability of the class x how well the proposal fits the map, see `Analysis.fits`.
-        peak: index of the peak it grew from.
+        peak: index of the peak it grew from; of an offer, the strongest peak of the class inside it, or of all.
         proposal: index of the proposal.
-        rank: 0 for the peak's best proposal by Eq. 5, 1.. for the objects it offers besides.
+        hypothesis: what it says of the peak.
+        painted: whether pictures show it: the regions that were kept and score high enough, and likely objects
+            (`LEAST_OBJECT`) of peaks whose region pictures do not show.
     """
 
     category: int
@@ -36,106 +53,191 @@ class Instance:
     score: float
     peak: int
     proposal: int
-    rank: int
+    hypothesis: Hypothesis = "region"
+    painted: bool = True
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well every proposal fits the map of every peak.
+
+    Attributes:
+        terms: (K, N, 3) float32, see `wsis.matching.terms`.
+        fits: (K, N) float32 in [0, 1], see `Analysis.fits`.
+    """
+
+    terms: np.ndarray
+    fits: np.ndarray
+
+    def check(self, peaks: int, proposals: int) -> None:
+        """Raise a ValueError where the shapes are others."""
+        expected = (peaks, proposals)
+        if self.terms.shape != (*expected, 3) or self.fits.shape != expected:
+            raise ValueError(
+                f"expected terms {(*expected, 3)} and fits {expected}, got {self.terms.shape}, {self.fits.shape}"
+            )
 
 
 def assemble(
     peaks: Peaks,
-    terms: np.ndarray,
-    fits: np.ndarray,
+    regions: Fit,
     proposals: ProposalSet,
     classes: Sequence[str],
     weights: Weights = PUBLISHED,
     *,
-    own: np.ndarray | None = None,
-    per_peak: int = 1,
-    nms: float = 0.3,
+    objects: Fit | None = None,
+    offers: Sequence[Instance] = (),
+    fill: int = 0,
+    nms: float = NMS,
+    least: float = 0.0,
 ) -> tuple[Instance, ...]:
     """Pick each peak's best proposal and keep, class by class, those that are not another's double.
 
     Where several objects of a class stand together, their peaks share a class map, often end at the same proposal, and
-    all but one of them go. With `per_peak` > 1 every peak therefore also offers what is an object by itself (`own`) and
-    overlaps none of the instances found before, nor a better offer; at a tenth of its score, and a tenth of that for
-    the next. Offers that score too little are left out. Ours, not the paper's.
+    all but one of them go. Two things of ours, not the paper's, bring them back. The picks of maps that mean the one
+    object under each peak (`objects`) join at a quarter of their score, unless they are a region again. And whatever is
+    an object of a class by itself (`offers`) fills the masks up to `fill`, best first, where nothing of it lies yet.
 
     Args:
         peaks: K peaks.
-        terms: (K, N, 3) float32, see `wsis.matching.terms`.
-        fits: (K, N) float32 in [0, 1], how well each proposal fits each binary map.
+        regions: of the peaks' maps and N proposals.
         proposals: N proposals.
         classes: names of all classes.
         weights: alpha, beta, gamma of Eq. 5.
-        own: (K, N) float32 in [0, 1], how much each proposal is an object at this peak; needed where `per_peak` > 1.
-        per_peak: how many proposals a peak may offer.
-        nms: IoU above which the weaker of two proposals of one class goes.
+        objects: of the maps of the object under each peak; None where there are none.
+        offers: by falling score, see `Analysis.offers`.
+        fill: up to how many masks offers are added; 0 adds none.
+        nms: see `kept`.
+        least: score from which pictures show a region; of an object half of it, but no less than `LEAST_OBJECT`.
 
     Returns:
         Instances by falling score.
     """
-    expected = (len(peaks), len(proposals))
-    if terms.shape != (*expected, 3) or fits.shape != expected:
-        raise ValueError(f"expected terms {(*expected, 3)} and fits {expected}, got {terms.shape}, {fits.shape}")
-    if per_peak > 1 and (own is None or own.shape != expected):
-        raise ValueError(f"per_peak = {per_peak} needs own {expected}, got {None if own is None else own.shape}")
-    if not all(expected):
+    for fit in (regions, objects):
+        if fit is not None:
+            fit.check(len(peaks), len(proposals))
+    if not len(peaks) or not len(proposals):
         return ()
-    scores = total(terms, weights)
-    best = [_best(terms[k], scores[k], weights) for k in range(len(peaks))]
-    first = [_instance(peaks, classes, k, i, float(fits[k, i]), 0) for k, i in enumerate(best)]
-    found = _suppressed(_by_score(first), [], proposals, nms)
-    if own is not None and per_peak > 1:
-        certain = peaks.probabilities[:, None] * own >= LEAST_OFFER
-        offers = [
-            _instance(peaks, classes, k, i, float(own[k, i]) * OFFER**place, place)
-            for k in range(len(peaks))
-            for place, i in enumerate(_offers(k, own[k] * certain[k], peaks, found, proposals, per_peak - 1, nms), 1)
+    picked = [
+        replace(pick, painted=pick.score >= least) for pick in _picked(peaks, regions, proposals, classes, weights, nms)
+    ]
+    if objects is not None:
+        painted_peaks = {pick.peak for pick in picked if pick.painted}
+        singles = [
+            replace(
+                pick,
+                score=score,
+                hypothesis="object",
+                painted=pick.peak not in painted_peaks and score >= max(LEAST_OBJECT, least / 2),
+            )
+            for pick in _picked(peaks, objects, proposals, classes, weights, nms)
+            for score in (pick.score * OBJECT,)
         ]
-        found += _suppressed(_by_score(offers), found, proposals, nms)
-    return tuple(_by_score(found))
+        picked += [single for single in singles if not _overlaps(single, picked, proposals, AGAIN)]
+    return tuple(_by_score(_filled(picked, offers, proposals, fill)))
+
+
+def kept(iou: np.ndarray, categories: np.ndarray, most: float = NMS) -> np.ndarray:
+    """Class-wise non-maximum suppression: which masks overlap no better one of their class that stays.
+
+    Args:
+        iou: (D, D) float32 IoU of masks by falling score.
+        categories: (D,) class of each.
+        most: IoU above which the weaker of two goes.
+
+    Returns:
+        (D,) bool.
+    """
+    clash = (iou > most) & (categories[:, None] == categories[None])
+    stays: np.ndarray = np.zeros(len(categories), bool)
+    for i in range(len(stays)):
+        stays[i] = not (clash[i] & stays).any()
+    return stays
+
+
+def offers(
+    category: int,
+    name: str,
+    certainty: float,
+    objectness: np.ndarray,
+    peaks: np.ndarray,
+    values: np.ndarray,
+    holds: np.ndarray,
+) -> list[Instance]:
+    """What a class may add to its peaks' picks, by falling score.
+
+    Args:
+        category: class index, from 0.
+        name: class name.
+        certainty: probability of the class in the photo.
+        objectness: (N,) float32 in [0, 1], how much each proposal is an object of the class.
+        peaks: indices of the class's peaks.
+        values: (K,) float32 of all peaks.
+        holds: (K, N) bool, which proposals each peak lies in.
+    """
+    scores = objectness.astype(np.float64) * certainty
+    order = np.argsort(-scores, kind="stable")
+    offered = []
+    for i in order[scores[order] >= LEAST_OFFER].tolist():
+        inside = peaks[holds[peaks, i]]
+        among = inside if len(inside) else peaks
+        peak = int(among[values[among].argmax()])
+        offered.append(Instance(category, name, float(scores[i]) * OFFER, peak, i, "offer", painted=False))
+    return offered
+
+
+def shown(instances: Sequence[Instance]) -> tuple[Instance, ...]:
+    """Those that pictures show, in the given order."""
+    return tuple(instance for instance in instances if instance.painted)
+
+
+def in_painting_order(instances: Sequence[Instance]) -> list[Instance]:
+    """Those that pictures show, the last on top: regions by rising score, then objects, which lie in them."""
+    # Of equal scores the first lies on top.
+    return sorted(
+        shown(instances), key=lambda instance: (instance.hypothesis == "object", instance.score), reverse=True
+    )[::-1]
 
 
 def semantic(
     instances: Sequence[Instance],
     proposals: ProposalSet,
     size: Size | None = None,
-    least: float = 0.0,
     count: int | None = None,
 ) -> np.ndarray:
-    """Paint the best proposal of each peak, the best score on top.
+    """Paint what pictures show: regions, the best score on top, and on them the objects of peaks that show none.
 
     Args:
-        instances: from `assemble`; those of rank 1 and beyond are left out.
+        instances: from `assemble`; only those that are `painted` are.
         proposals: the proposals they point to.
         size: (H, W) of the result (nearest); None keeps the proposals' own.
-        least: score from which an instance is painted.
         count: of the model's classes, so that all its photos get the same kind; None looks at these instances alone.
 
     Returns:
-        (H, W) uint8: 0 background, c + 1 for class c; uint16 of more than 254 classes, as 255 is VOC's void.
+        (H, W) uint8: 0 background, c + 1 for class c; uint16 of more than 254 classes, as 255 is void in 8 bits.
     """
-    painted = [found for found in instances if not found.rank and found.score >= least]
-    chosen = sorted(reversed(painted), key=lambda found: found.score)  # of equal scores the first lies on top
-    kind = voc.index_type(max((found.category + 1 for found in chosen), default=0) if count is None else count)
-    colours: np.ndarray = np.zeros(proposals.membership.shape[1], kind)
-    for found in chosen:
-        colours[proposals.membership[found.proposal]] = found.category + 1
+    chosen = in_painting_order(instances)[::-1]
+    members = proposals.membership[[instance.proposal for instance in chosen]]
+    colours = paint(members, np.array([instance.category for instance in chosen], np.int64), count)
     return colours[proposals.labels if size is None else resized_labels(proposals.labels, size)]
 
 
-def paint(masks: np.ndarray, categories: np.ndarray) -> np.ndarray:
-    """The semantic map of any masks.
+def paint(masks: np.ndarray, categories: np.ndarray, count: int | None = None) -> np.ndarray:
+    """The class of every pixel, or region, that masks lie on.
 
     Args:
-        masks: (D, H, W) bool by falling score.
+        masks: (D, ...) bool over pixels or regions, the topmost first.
         categories: (D,) class indices from 0.
+        count: of the model's classes; None looks at these categories alone.
 
     Returns:
-        (H, W) uint8 (or uint16) as `semantic` returns it.
+        (...) uint8 (or uint16) as `semantic` returns it.
     """
-    result: np.ndarray = np.zeros(masks.shape[1:], voc.index_type(int(max(categories, default=-1)) + 1))
+    highest = int(max(categories, default=-1)) + 1 if count is None else count
+    painted: np.ndarray = np.zeros(masks.shape[1:], index_image.index_type(highest))
     for mask, category in zip(masks[::-1], categories[::-1], strict=True):
-        result[mask] = category + 1
-    return result
+        painted[mask] = category + 1
+    return painted
 
 
 def _best(terms: np.ndarray, scores: np.ndarray, weights: Weights) -> int:
@@ -144,41 +246,45 @@ def _best(terms: np.ndarray, scores: np.ndarray, weights: Weights) -> int:
     return int(highest[0] if len(highest) == 1 else rank(terms, weights, 1)[0])
 
 
-def _offers(
-    peak: int, own: np.ndarray, peaks: Peaks, found: list[Instance], proposals: ProposalSet, count: int, most: float
-) -> list[int]:
-    """Up to `count` proposals by falling `own` (N,) that overlap neither each other nor an instance of the class."""
-    everyone = np.arange(len(proposals))
-    left = own
-    taken = [one.proposal for one in found if one.category == peaks.classes[peak]]
-    chosen: list[int] = []
-    while len(chosen) < count:
-        left = np.where(proposals.iou(taken, everyone).max(0, initial=0) <= most, left, 0)
-        if not left.any():
-            break
-        taken = [int(left.argmax())]
-        chosen += taken
-    return chosen
+def _picked(
+    peaks: Peaks, fit: Fit, proposals: ProposalSet, classes: Sequence[str], weights: Weights, nms: float
+) -> list[Instance]:
+    """The best proposal of each peak, doubles of a class left out, by falling score."""
+    scores = total(fit.terms, weights)
+    best = [_best(fit.terms[k], scores[k], weights) for k in range(len(peaks))]
+    picks = []
+    for k, i in enumerate(best):
+        category, probability = int(peaks.classes[k]), float(peaks.probabilities[k])
+        picks.append(Instance(category, classes[category], probability * float(fit.fits[k, i]), k, i))
+    picks = _by_score(picks)
+    indices = [pick.proposal for pick in picks]
+    stays = kept(proposals.iou(indices, indices), np.array([pick.category for pick in picks]), nms)
+    return [pick for pick, stay in zip(picks, stays, strict=True) if stay]
 
 
-def _instance(peaks: Peaks, classes: Sequence[str], peak: int, proposal: int, fit: float, place: int) -> Instance:
-    category = int(peaks.classes[peak])
-    return Instance(category, classes[category], float(peaks.probabilities[peak]) * fit, peak, proposal, place)
+def _overlaps(instance: Instance, others: Sequence[Instance], proposals: ProposalSet, most: float) -> bool:
+    """Whether it is, by more than `most`, one of the others of its class."""
+    same = [other.proposal for other in others if other.category == instance.category]
+    return bool((proposals.iou([instance.proposal], same) > most).any())
 
 
-def _by_score(found: Sequence[Instance]) -> list[Instance]:
-    return sorted(found, key=lambda one: -one.score)
+def _filled(picked: list[Instance], offers: Sequence[Instance], proposals: ProposalSet, fill: int) -> list[Instance]:
+    """With offers, down their scores, that are apart from what their class has already, up to `fill` masks."""
+    indices, categories = [offer.proposal for offer in offers], np.array([offer.category for offer in offers])
+    left: np.ndarray = np.ones(len(offers), bool)
+
+    def leave_out_near(taken: Instance) -> None:
+        near = proposals.iou([taken.proposal], indices)[0] > OFFERS_APART
+        left[(categories == taken.category) & near] = False
+
+    for pick in picked if offers else ():
+        leave_out_near(pick)
+    filled = list(picked)
+    while len(filled) < fill and left.any():
+        filled.append(offers[int(left.argmax())])
+        leave_out_near(filled[-1])
+    return filled
 
 
-def _suppressed(found: list[Instance], kept: list[Instance], proposals: ProposalSet, most: float) -> list[Instance]:
-    """Those of `found` that overlap no better one of their class, nor one of `kept`, by more than `most`."""
-    if not found:
-        return []
-    everyone = kept + found
-    indices = [one.proposal for one in everyone]
-    categories = np.array([one.category for one in everyone])
-    clash = (proposals.iou(indices, indices) > most) & (categories[:, None] == categories[None])
-    alive = np.arange(len(everyone)) < len(kept)
-    for i in range(len(kept), len(everyone)):
-        alive[i] = not (clash[i] & alive).any()
-    return [one for one, stays in zip(found, alive[len(kept) :], strict=True) if stays]
+def _by_score(instances: Sequence[Instance]) -> list[Instance]:
+    return sorted(instances, key=lambda instance: -instance.score)

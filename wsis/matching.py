@@ -7,16 +7,16 @@ the partition and one matrix product give it for all proposals.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import cv2
 import numpy as np
 
+from wsis.choices import Reading
 from wsis.errors import WsisError
 from wsis.proposals.proposal_set import ProposalSet
 
-Reading = Literal["cover", "literal", "penalty", "no-rebalance", "prm-2018", "iou"]
-READINGS: tuple[str, ...] = get_args(Reading)
+READINGS: tuple[Reading, ...] = get_args(Reading)
 OTSU_RANGE = (0.15, 0.6)
 BAND_SHARE = 0.02
 CONTOUR_WIDTH = 5
@@ -113,28 +113,24 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def thresholds(maps: np.ndarray) -> np.ndarray:
-    """Where each map, min-max normalised, is cut: Otsu's threshold over 256 levels, clipped to `OTSU_RANGE`.
+def binarise(maps: np.ndarray) -> np.ndarray:
+    """V of Eq. 5: (K, H, W) float32 maps above their thresholds, (K, H, W) bool; see `thresholded`."""
+    return thresholded(maps)[0]
+
+
+def thresholded(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """V of Eq. 5, and where it is cut: Otsu's threshold over 256 levels, clipped to `OTSU_RANGE`.
 
     Args:
-        maps: (K, H, W) float32.
+        maps: (K, H, W) float32 of any range.
 
     Returns:
-        (K,) float32.
+        (K, H, W) bool, each map, min-max normalised, above its threshold, and (K,) float32 thresholds; a constant map
+        gives an empty V.
     """
-    return cut(maps)[1]
-
-
-def binarise(maps: np.ndarray) -> np.ndarray:
-    """V of Eq. 5: (K, H, W) float32 maps above their `thresholds`, (K, H, W) bool; a constant map gives an empty V."""
-    return cut(maps)[0]
-
-
-def cut(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`binarise` and `thresholds` at once: (K, H, W) bool and (K,) float32."""
     if maps.ndim != 3 or maps.dtype != np.float32:
         raise ValueError(f"maps: expected (K, H, W) float32, got {maps.shape} {maps.dtype}")
-    binary, cuts = np.zeros(maps.shape, bool), np.full(len(maps), OTSU_RANGE[0], np.float32)
+    binary, thresholds = np.zeros(maps.shape, bool), np.full(len(maps), OTSU_RANGE[0], np.float32)
     for k, map_ in enumerate(maps):
         low, high = map_.min(), map_.max()
         if not high > low:
@@ -142,9 +138,9 @@ def cut(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         unit = (map_ - low) / (high - low)
         # 0.5 rounds; Otsu's level t separates t from t + 1.
         level = cv2.threshold((unit * 255 + 0.5).astype(np.uint8), 0, 1, cv2.THRESH_OTSU)[0]
-        cuts[k] = np.clip((level + 0.5) / 255, *OTSU_RANGE)
-        np.greater(unit, cuts[k], out=binary[k])
-    return binary, cuts
+        thresholds[k] = np.clip((level + 0.5) / 255, *OTSU_RANGE)
+        np.greater(unit, thresholds[k], out=binary[k])
+    return binary, thresholds
 
 
 def contour_bands(binary: np.ndarray) -> np.ndarray:
@@ -214,8 +210,8 @@ def terms(
         raise WsisError(f"Unknown reading '{reading}' of Eq. 5. Choose one of: {', '.join(READINGS)}.")
     binary = binarise(maps) if binary is None else binary
     if reading == "iou":
-        iou = overlap(binary, proposals)
-        return np.stack([iou, np.zeros_like(iou), np.zeros_like(iou)], -1)
+        overlaps = iou(binary, proposals)
+        return np.stack([overlaps, np.zeros_like(overlaps), np.zeros_like(overlaps)], -1)
     bands = contour_bands(binary)
     inside, contour = (_over_proposals(values, proposals) for values in _counts(binary, bands, proposals))
     mass = _count_pixels(binary)
@@ -238,6 +234,11 @@ def total(terms: np.ndarray, weights: Weights) -> np.ndarray:
 
     Three products and two sums in double precision, left to right: whoever follows this order, in any language, gets
     the same bits, and so the same ranking. The explorer's `match.js` does.
+
+    Examples:
+        >>> terms = np.array([[1, 0.5, 0], [0.5, 0.5, 1]], np.float32)
+        >>> total(terms, Weights(1.0, 0.5, 0.25)).tolist()
+        [1.25, 1.0]
     """
     first, second, third = _columns(terms)
     return first * weights.alpha + second * weights.beta + third * weights.gamma
@@ -256,6 +257,11 @@ def rank(terms: np.ndarray, weights: Weights, count: int | None = None) -> np.nd
 
     Returns:
         (min(count, N),) int64 indices.
+
+    Examples:
+        >>> terms = np.array([[0, 0.5, 1], [1, 0.5, 0], [0.25, 0, 0]], np.float32)
+        >>> rank(terms, Weights(1.0, 0.0, 0.5)).tolist()
+        [1, 0, 2]
     """
     scores = total(terms, weights)
     count = len(scores) if count is None else min(count, len(scores))
@@ -267,7 +273,7 @@ def rank(terms: np.ndarray, weights: Weights, count: int | None = None) -> np.nd
     return candidates[order[:count]]
 
 
-def overlap(binary: np.ndarray, proposals: ProposalSet) -> np.ndarray:
+def iou(binary: np.ndarray, proposals: ProposalSet) -> np.ndarray:
     """Intersection over union of each binary map with each proposal.
 
     Args:

@@ -1,4 +1,8 @@
-"""Where memory runs out: the same work again in smaller chunks, and one sentence where that does not help either."""
+"""Where memory runs out: the same work again in smaller chunks, and one sentence where that does not help either.
+
+Importing this sets oneDNN's two cache variables in the environment, unless they are set. Torch reads them at its first
+convolution, so a later import has no effect.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from wsis.errors import WsisError
 # oneDNN keeps what it compiled for a thousand shapes, and photos and peaks come in any. Those small pieces end up
 # between large arrays, whose pages stay with the process when they are freed: a gigabyte after a hundred photos.
 # Compiling anew makes PRM and the ICN 1.4 times as slow, a whole photo about 1.1 times; caches of 64 to 400 kernels
-# gave back little of that. Read at the first convolution; whoever sets a variable gets what it says.
+# gave back little of that. Whoever sets a variable gets what it says.
 for _cache, _capacity in (("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0"), ("LRU_CACHE_CAPACITY", "1")):
     os.environ.setdefault(_cache, _capacity)
 
@@ -46,7 +50,7 @@ class Chunks:
         self._holder, self._clock = "The machine" if device == "cpu" else "The GPU", clock
         self._known: dict[str, tuple[int, float]] = {}
 
-    def run(self, work: Callable[..., Made], count: int, chunk: int, what: str, notes: list[str]) -> Made:
+    def run(self, work: Callable[..., Made], count: int, chunk: int, what: str, note: Callable[[str], object]) -> Made:
         """Do all of the work, so much at once as memory allows.
 
         Args:
@@ -54,7 +58,7 @@ class Chunks:
             count: how many there are.
             chunk: how many at once where memory allows.
             what: happens to them, for people, such as "maps were grown".
-            notes: gets a sentence where less was done at once.
+            note: called with a sentence for people where less was done at once.
 
         Returns:
             What `work` returned.
@@ -78,9 +82,7 @@ class Chunks:
             gc.collect()
             torch.cuda.empty_cache()
         if size < wanted:
-            notes.append(
-                f"{self._holder} ran out of memory: {what} {size} at a time instead of {wanted}, which is slower."
-            )
+            note(f"{self._holder} ran out of memory: {what} {size} at a time instead of {wanted}, which is slower.")
         return made
 
 

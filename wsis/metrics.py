@@ -6,17 +6,27 @@ Each photo becomes a small record (`ImageResult`, a confusion matrix); records a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from wsis.voc import CLASSES, VOID
+from wsis.index_image import VOID, labelled
 
 __all__ = [
-    "VOID", "ImageResult", "abo", "average_precision", "classification_map", "confusion", "image_result", "mask_iou",
-    "match_image", "mean_ap", "mean_iou",
+    "VOID", "ImageResult", "abo", "average_precision", "classification_map", "confusion", "fates", "image_result",
+    "mask_iou", "match_image", "mean_ap", "mean_iou", "separation", "separation_by_class",
 ]  # fmt: skip
+
+THRESHOLDS = (0.25, 0.5, 0.75)
+"""IoU at which mAP^r is given."""
+FOUND = 0.5
+"""IoU from which a mask shows an instance, for `separation`."""
+MERGED = 0.5
+"""Share of a neighbour from which a mask covers it too, for `separation`."""
+
+
+_NOBODY = np.zeros(0, bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +38,30 @@ class ImageResult:
         categories: (D,) int64 class of each detection.
         scores: (D,) float32, any scale.
         truth: (G,) int64 class of each instance.
+        touching: (G,) bool, instances that touch another one of their class; none by default.
+        merged: (G,) bool, instances whose best mask covers another one of their class too; none by default.
     """
 
     overlaps: np.ndarray
     categories: np.ndarray
     scores: np.ndarray
     truth: np.ndarray
+    touching: np.ndarray = field(default_factory=lambda: _NOBODY)
+    merged: np.ndarray = field(default_factory=lambda: _NOBODY)
 
     def __post_init__(self) -> None:
         """Check shapes."""
+        for name in ("touching", "merged"):
+            if getattr(self, name) is _NOBODY:
+                object.__setattr__(self, name, np.zeros(len(self.truth), bool))
         found, there = len(self.categories), len(self.truth)
         if self.overlaps.shape != (found, there) or self.scores.shape != (found,):
             raise ValueError(
                 f"expected overlaps ({found}, {there}) and scores ({found},), "
                 f"got {self.overlaps.shape}, {self.scores.shape}"
             )
+        if self.touching.shape != (there,) or self.merged.shape != (there,):
+            raise ValueError(f"expected touching and merged ({there},), got {self.touching.shape}, {self.merged.shape}")
 
     @cached_property
     def same_class(self) -> np.ndarray:
@@ -59,15 +78,46 @@ class ImageResult:
 
 
 def image_result(
-    overlaps: np.ndarray, categories: np.ndarray, scores: np.ndarray, truth_categories: np.ndarray
+    overlaps: np.ndarray,
+    categories: np.ndarray,
+    scores: np.ndarray,
+    truth_categories: np.ndarray,
+    *,
+    covered: np.ndarray | None = None,
+    touching: np.ndarray | None = None,
 ) -> ImageResult:
-    """An `ImageResult` from anything array-like of the right shapes."""
+    """An `ImageResult` from anything array-like of the right shapes.
+
+    Args:
+        overlaps: (D, G) IoU.
+        categories: (D,) class of each detection.
+        scores: (D,).
+        truth_categories: (G,) class of each instance.
+        covered: (D, G) share of each instance inside each detection; without it nothing counts as merged.
+        touching: (G,) bool, see `wsis.ground_truth.GroundTruth.touching`; without it nothing touches.
+    """
+    overlaps, categories = np.asarray(overlaps, np.float32), np.asarray(categories, np.int64)
+    truth = np.asarray(truth_categories, np.int64)
     return ImageResult(
-        np.asarray(overlaps, np.float32),
-        np.asarray(categories, np.int64),
+        overlaps,
+        categories,
         np.asarray(scores, np.float32),
-        np.asarray(truth_categories, np.int64),
+        truth,
+        _NOBODY if touching is None else np.asarray(touching, bool),
+        _NOBODY if covered is None else _merged(overlaps, np.asarray(covered, np.float32), categories, truth),
     )
+
+
+def _merged(overlaps: np.ndarray, covered: np.ndarray, categories: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(G,) bool: the detection of an instance's class that overlaps it most covers another instance of the class."""
+    merged = np.zeros(len(truth), bool)
+    for i, category in enumerate(truth):
+        mine = np.flatnonzero((categories == category) & (overlaps[:, i] > 0))
+        if len(mine):
+            best = mine[overlaps[mine, i].argmax()]
+            mates = (truth == category) & (np.arange(len(truth)) != i)
+            merged[i] = (covered[best, mates] >= MERGED).any()
+    return merged
 
 
 def match_image(
@@ -77,6 +127,7 @@ def match_image(
     gt_masks: np.ndarray,
     gt_categories: np.ndarray,
     void: np.ndarray | None = None,
+    touching: np.ndarray | None = None,
 ) -> ImageResult:
     """Compare masks.
 
@@ -87,12 +138,24 @@ def match_image(
         gt_masks: (G, H, W) bool.
         gt_categories: (G,) class indices.
         void: (H, W) bool pixels that count for nobody.
+        touching: (G,) bool, see `image_result`.
     """
-    return image_result(mask_iou(det_masks, gt_masks, void), det_categories, det_scores, gt_categories)
+    shared, first, second = _common(det_masks, gt_masks, void)
+    iou = shared / np.maximum(first[:, None] + second[None] - shared, 1)
+    covered = shared / np.maximum(second[None], 1)
+    return image_result(iou, det_categories, det_scores, gt_categories, covered=covered, touching=touching)
 
 
 def mask_iou(first: np.ndarray, second: np.ndarray, void: np.ndarray | None = None) -> np.ndarray:
     """IoU of (A, H, W) with (B, H, W) bool masks outside `void`: (A, B) float32, 0 where both are empty."""
+    shared, a, b = _common(first, second, void)
+    return shared / np.maximum(a[:, None] + b[None] - shared, 1)
+
+
+def _common(
+    first: np.ndarray, second: np.ndarray, void: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels that (A, H, W) and (B, H, W) masks share outside `void`, (A, B), and have each, (A,) and (B,); float32."""
     if first.shape[1:] != second.shape[1:]:
         raise ValueError(f"masks: expected one size, got {first.shape[1:]} and {second.shape[1:]}")
     valid = slice(None) if void is None else ~void.ravel()
@@ -100,8 +163,7 @@ def mask_iou(first: np.ndarray, second: np.ndarray, void: np.ndarray | None = No
         masks.reshape(len(masks), int(np.prod(masks.shape[1:])))[:, valid].astype(np.float32)
         for masks in (first, second)
     )
-    common = a @ b.T
-    return common / np.maximum(a.sum(1)[:, None] + b.sum(1)[None] - common, 1)
+    return a @ b.T, a.sum(1), b.sum(1)
 
 
 def mean_ap(results: Sequence[ImageResult], threshold: float) -> float:
@@ -150,12 +212,64 @@ def abo(results: Sequence[ImageResult]) -> float:
     return float(np.mean([best[truth == c].mean() for c in np.unique(truth)])) if len(truth) else 0.0
 
 
-def confusion(predicted: np.ndarray, truth: np.ndarray, classes: int = len(CLASSES) + 1) -> np.ndarray:
+def fates(result: ImageResult) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What became of a photo's instances, for each figure of `separation`: which of them count, and which have it.
+
+    Returns:
+        Name of the figure to two (G,) bool.
+    """
+    found = result.same_class.max(0, initial=0) >= FOUND
+    alone = (result.truth[:, None] == result.truth[None]).sum(1) == 1
+    return {
+        "alone": (alone, found),
+        "together": (~alone, found),
+        "touching": (result.touching, found),
+        "merged": (result.touching, result.merged),
+    }
+
+
+def separation(results: Sequence[ImageResult]) -> dict[str, float]:
+    """Whether instances are told apart from others of their class.
+
+    Returns:
+        Shares in [0, 1]; 0 where there is no such instance. Of the instances that some mask of their class shows
+        (IoU of at least `FOUND`): `alone`, of those that are the only one of their class in the photo; `together`, of
+        the others; `touching`, of those that touch another one. And `merged`, of those that touch another one: whose
+        best mask covers at least half (`MERGED`) of another instance of the class.
+    """
+    return _shares([fates(result) for result in results])
+
+
+def separation_by_class(results: Sequence[ImageResult]) -> dict[int, dict[str, float]]:
+    """`separation` of each class with ground truth."""
+    every = [(result.truth, fates(result)) for result in results]
+    return {
+        category: _shares(
+            [
+                {name: (counts[truth == category], have[truth == category]) for name, (counts, have) in own.items()}
+                for truth, own in every
+            ]
+        )
+        for category in np.unique(_joined([truth for truth, _ in every], np.int64)).tolist()
+    }
+
+
+def _shares(photos: Sequence[dict[str, tuple[np.ndarray, np.ndarray]]]) -> dict[str, float]:
+    """The share of those that count that have it, over all photos; 0 where none counts."""
+    names = photos[0] if photos else ("alone", "together", "touching", "merged")
+    return {
+        name: sum(int((counts & have).sum()) for counts, have in parts) / max(1, sum(int(c.sum()) for c, _ in parts))
+        for name in names
+        for parts in [[photo[name] for photo in photos]]
+    }
+
+
+def confusion(predicted: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
     """Pixels by (true class, predicted class), background included, void left out.
 
     Args:
         predicted: (H, W) integers in 0..classes-1.
-        truth: (H, W) integers in 0..classes-1, or `VOID`.
+        truth: (H, W) integers in 0..classes-1, or void, see `wsis.index_image.void_of`.
         classes: how many, with the background.
 
     Returns:
@@ -163,7 +277,7 @@ def confusion(predicted: np.ndarray, truth: np.ndarray, classes: int = len(CLASS
     """
     if predicted.shape != truth.shape:
         raise ValueError(f"predicted: expected {truth.shape}, got {predicted.shape}")
-    valid = truth != VOID
+    valid = labelled(truth)
     rows, columns = truth[valid].astype(np.int64), predicted[valid].astype(np.int64)
     for name, values in (("truth", rows), ("predicted", columns)):
         if len(values) and not 0 <= values.min() <= values.max() < classes:

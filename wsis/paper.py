@@ -7,12 +7,13 @@ with what we added. Both are named as in a checkpoint's `results.json` (`wsis.re
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from wsis import voc
 from wsis.results import NAMES, Figure, Measured, Results
 
 PUBLISHED = "as published"
@@ -20,6 +21,11 @@ FULL = "Full model (Ours-proposal)"
 """The row of Table 1 that the others lack a part of."""
 REMADE, BEST = "PRM [42]", "Ours-saliency"
 """The rows of Tables 2 and 3 that a sentence is about."""
+
+
+def of_classes(classes: Sequence[str]) -> bool:
+    """Whether figures of a model of these classes may stand beside the tables, which are of VOC's."""
+    return tuple(classes) == voc.CLASSES
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ class Peaks:
         rows, columns: (K,) int64 cell of the class map.
         values: (K,) float32 value of Eq. 1 there, in logits, at least 0.
         probabilities: (K,) float32 score of the class, in [0, 1].
+        grid: rows and columns of the class maps.
     """
 
     classes: np.ndarray
@@ -30,6 +31,7 @@ class Peaks:
     columns: np.ndarray
     values: np.ndarray
     probabilities: np.ndarray
+    grid: tuple[int, int]
 
     def __post_init__(self) -> None:
         """Check shapes and types."""
@@ -42,6 +44,15 @@ class Peaks:
     def __len__(self) -> int:
         """Number of peaks."""
         return len(self.classes)
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> Peaks:
+        """Some of the peaks: a slice, (K,) bool or indices."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _DTYPES})
+
+    @property
+    def places(self) -> np.ndarray:
+        """(K, 2) float64 relative (y, x) in [0, 1]: the centre of each peak's cell."""
+        return (np.stack([self.rows, self.columns], 1) + 0.5) / self.grid
 
 
 _DTYPES = {
@@ -94,6 +105,13 @@ def find(
 
     Raises:
         WsisError: window, sigma or limit out of range.
+
+    Examples:
+        >>> maps = np.zeros((2, 12, 16), np.float32)
+        >>> maps[1, 3, 4] = maps[1, 8, 12] = 9
+        >>> peaks = find(maps, np.array([0.1, 0.9], np.float32), classes=[1])
+        >>> list(zip(peaks.rows.tolist(), peaks.columns.tolist()))
+        [(3, 4), (8, 12)]
     """
     if maps.ndim != 3 or maps.dtype != np.float32:
         raise ValueError(f"maps: expected (C, h, w) float32, got {maps.shape} {maps.dtype}")
@@ -126,4 +144,5 @@ def find(
         np.array(columns[2], np.int64),
         np.array(columns[3], np.float32),
         scores[category].astype(np.float32),
+        (maps.shape[1], maps.shape[2]),
     )

@@ -9,20 +9,23 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
-from wsis import photo_names
+from wsis import coco_listing, coco_masks, photo_names
+from wsis.coco_masks import Annotated, CocoMasks
 from wsis.errors import WsisError
 
 LAYOUTS = (("JPEGImages", "SegmentationClass", "SegmentationObject"), ("images", "classes", "masks"))
 """Folders of photos, of class indices and of instance indices that `collect` knows."""
 EXPECTED = (
-    "a VOC devkit (JPEGImages, SegmentationClass, SegmentationObject), the folders images, classes and masks, or each "
-    "photo STEM.jpg beside its class mask STEM.png"
+    "a VOC devkit (JPEGImages, SegmentationClass, SegmentationObject), the folders images, classes and masks, each "
+    "photo STEM.jpg beside its class mask STEM.png, or a COCO data set (a .json and its photos)"
 )
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MASK_SUFFIXES = (".png",)
@@ -38,6 +41,10 @@ SMALL = 64 * 2**20
 """Bytes that any zip may unpack to, whatever its ratio: drawn masks in TIFF or BMP pack well."""
 MOST_LIST = 2**20
 """Bytes of a list of photos."""
+MOST_JSON = 2**28
+"""Bytes of a COCO data set's JSON."""
+HELD_OUT = ("val", "test")
+"""What the JSON of photos that trained nothing is called, of several."""
 
 _RECORD = re.compile(rb"PK\x01\x02")
 """How each entry of a zip's directory begins."""
@@ -53,14 +60,18 @@ class Pair:
     Attributes:
         name: the photo's stem, unique in its set.
         photo: file of the photo.
-        classes: index PNG of classes.
+        classes: index PNG of classes; None where `annotated` has the masks.
         instances: index PNG of instances; None makes every connected area of a class an instance.
+        annotated: masks of a COCO data set.
+        names: of the classes that the masks number, c + 1 in a PNG; None where these are the model's own.
     """
 
     name: str
     photo: Path
-    classes: Path
+    classes: Path | None
     instances: Path | None = None
+    annotated: Annotated | None = None
+    names: tuple[str, ...] | None = None
 
 
 def collect(folder: Path) -> tuple[Pair, ...]:
@@ -72,10 +83,12 @@ def collect(folder: Path) -> tuple[Pair, ...]:
       an `ImageSets/Segmentation/val.txt`, only those that it names (`wsis.photo_names.listed`), because others may have
       trained the model;
     * `images/STEM.jpg`, `classes/STEM.png`, `masks/STEM.png`: class indices and instance indices;
-    * `STEM.jpg` beside `STEM.png`, its class indices; every connected area of a class is an instance.
+    * `STEM.jpg` beside `STEM.png`, its class indices; every connected area of a class is an instance;
+    * a COCO data set: a `.json`, and the photos that it names in the folder or below it. Of several the one with "val"
+      in its name counts, or "test".
 
-    Endings may be in any case. Photos without masks are left out. Class c of the model has index c + 1 (VOC's numbers
-    for `voc-lite`).
+    Endings may be in any case. Photos without masks are left out. Class c of the model has index c + 1; COCO's classes
+    have names.
 
     Raises:
         WsisError: no such folder, no photo with masks in it or none that its list names, or too many.
@@ -84,7 +97,7 @@ def collect(folder: Path) -> tuple[Pair, ...]:
     if not folder.is_dir():
         raise WsisError(f"There is no folder {folder}. Give one with {EXPECTED}.")
     try:
-        found = next((pairs for place in _folders(folder) if (pairs := _pairs(place))), {})
+        found = next((pairs for place in _folders(folder) if (pairs := _pairs(place))), {}) or _coco(folder)
     except OSError as error:
         raise WsisError(f"{folder} cannot be read: {error.strerror or error}.") from error
     if not found:
@@ -92,6 +105,15 @@ def collect(folder: Path) -> tuple[Pair, ...]:
     if len(found) > MOST_PHOTOS:
         raise WsisError(f"These are {len(found)} photos with masks; at most {MOST_PHOTOS} are taken. Leave some out.")
     return tuple(found[name] for name in sorted(found))
+
+
+def of_coco(found: CocoMasks) -> tuple[Pair, ...]:
+    """The photos of a COCO data set that are there, with their masks, sorted by name."""
+    there = [one for one in found.photos if one.photo.is_file()]
+    known = Counter(one.photo.stem for one in there)
+    names = [one.photo.stem if known[one.photo.stem] == 1 else one.name for one in there]  # several in other folders
+    pairs = (Pair(name, one.photo, None, None, one, found.classes) for name, one in zip(names, there, strict=True))
+    return tuple(sorted(pairs, key=lambda pair: pair.name))
 
 
 def spaced(pairs: Sequence[Pair], count: int) -> tuple[Pair, ...]:
@@ -166,6 +188,43 @@ def _pairs(place: Path) -> dict[str, Pair]:
     }
 
 
+def _coco(root: Path) -> dict[str, Pair]:
+    """Pairs of a COCO data set by name; empty where there is none."""
+    files = [file for place in _folders(root) for file in sorted(place.glob("*.json")) if not file.name.startswith(".")]
+    sets = [file for file in files if file.stat().st_size <= MOST_JSON and coco_masks.is_one(_json(file))]
+    held_out = [file for word in HELD_OUT for file in sets if word in file.stem.lower()]
+    if len(sets) > 1 and not held_out:
+        listed = coco_listing.short(", ".join(str(file.relative_to(root)) for file in sets))
+        raise WsisError(f"There are {len(sets)} COCO data sets: {listed}. Leave the one that is meant.")
+    for file in (held_out or sets)[:1]:
+        found = coco_masks.read(file, root, evaluating=True)
+        place = _place_of([one.name for one in found.photos], root)
+        photos = tuple(replace(one, photo=photo_names.below(place, one.name)) for one in found.photos)
+        if not (pairs := of_coco(replace(found, photos=photos))):
+            raise WsisError(f"None of the photos that {file.name} names lies in this folder or below it. Add them.")
+        return {pair.name: pair for pair in pairs}
+    return {}
+
+
+def _place_of(names: Sequence[str], root: Path) -> Path:
+    """The folder from which most names lead to a photo."""
+    files = {place: {file.name for file in _photos(place)} for place in _folders(root)}
+    paths = [PurePosixPath(*photo_names.parts(name)) for name in names]
+
+    def count(place: Path) -> int:
+        there = (path.name in files.get(place / path.parent, ()) or path.name in files[place] for path in paths)
+        return sum(there)
+
+    return max(files, key=count)
+
+
+def _json(file: Path) -> Any:
+    try:
+        return coco_listing.load(file)
+    except WsisError:
+        return None
+
+
 def _photos(place: Path) -> list[Path]:
     files = (file for file in place.iterdir() if file.suffix.lower() in PHOTO_SUFFIXES)
     return sorted(file for file in files if file.is_file() and not file.name.startswith("."))
@@ -203,7 +262,7 @@ def _safe(entry: zipfile.ZipInfo) -> PurePosixPath | None:
     regular = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
     if not regular or place.is_absolute() or ".." in place.parts or ":" in entry.filename or len(entry.filename) > 500:
         raise WsisError("The zip names files outside its folder. Pack the folder again.")
-    needed = place.suffix.lower() in (*PHOTO_SUFFIXES, ".txt")
+    needed = place.suffix.lower() in (*PHOTO_SUFFIXES, ".txt", ".json")
     if not needed or any(part.startswith((".", "__MACOSX")) for part in place.parts):
         return None
     if len(place.parts) > MOST_FOLDED:

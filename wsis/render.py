@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from wsis import voc
-from wsis.proposals.proposal_set import resized_labels
-
-if TYPE_CHECKING:
-    from wsis.instances import Instance
-    from wsis.pipeline import Analysis
+from wsis.analysis import Analysis
+from wsis.instances import Instance, in_painting_order, shown
+from wsis.maps import normalised
 
 COLOURS: tuple[tuple[int, int, int], ...] = (
     (91, 157, 255), (255, 122, 107), (52, 199, 149), (242, 172, 60), (185, 138, 255),
@@ -90,46 +87,17 @@ def over_instances(
     return _painted(image, masks[::-1], labels[::-1], colours[::-1], opacity)
 
 
-def over_semantic(image: np.ndarray, semantic: np.ndarray, opacity: float = 0.6) -> np.ndarray:
-    """Classes in VOC's palette over the photo; background and void stay clear.
-
-    Args:
-        image: (H, W, 3) uint8.
-        semantic: (H, W) integers, 0 background, c + 1 for class c; as uint16 without void.
-        opacity: of the colours.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
-    _check(image, semantic.shape, "semantic")
-    index = semantic.astype(np.int64) % 256  # a model of more classes goes round the palette again
-    weight = opacity * ((semantic != 0) & voc.labelled(semantic))[..., None]
-    return _mixed(image, voc.palette()[index], weight)
-
-
 def instances(analysis: Analysis, found: Sequence[Instance], scores: bool = True) -> np.ndarray:
-    """The instances over the photo at its own size; of each peak the best proposal only.
+    """The instances over the photo at its own size, those that are `painted`.
 
     Args:
         analysis: where they come from.
         found: from `analysis.instances`.
         scores: whether labels show them.
     """
-    best = [one for one in found if not one.rank]
-    best.reverse()  # the first is painted last
+    best = in_painting_order(found)
     labels = [f"{one.name} {one.score:.2f}" if scores else one.name for one in best]
-    return _painted(analysis.evidence.image, masks(analysis, best), labels, [colour(one.peak) for one in best], 0.5)
-
-
-def masks(analysis: Analysis, found: Iterable[Instance]) -> Iterator[np.ndarray]:
-    """What `analysis.mask` gives for each instance, (H, W) bool one after the other.
-
-    Many masks of a large photo are quick this way and never in memory together.
-    """
-    source = analysis.evidence.source
-    labels = resized_labels(source.labels, analysis.evidence.size)
-    for one in found:
-        yield source.membership[one.proposal][labels]
+    return _painted(analysis.evidence.image, analysis.masks(best), labels, [colour(one.peak) for one in best], 0.5)
 
 
 class Panel(NamedTuple):
@@ -139,15 +107,20 @@ class Panel(NamedTuple):
         title: what it is, one or two words.
         note: a number about it; may be empty.
         image: (H, W, 3) uint8.
+        kind: a mask is black and white, and a cut-out has white around it.
     """
 
     title: str
     note: str
     image: np.ndarray
+    kind: Literal["picture", "mask", "cut-out"] = "picture"
 
 
 def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int = -1) -> list[Panel]:
     """How one mask came about, as in the paper's Fig. 7: photo, class map, naive, t = 1..step, V, proposal, mask.
+
+    Where there are maps of the objects under the peaks, the peak's comes after the last step, and V is cut from the map
+    that the mask was picked for.
 
     Args:
         analysis: where the instance comes from.
@@ -161,11 +134,13 @@ def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int 
     height = min(height, round(PANEL_WIDTHS[1] * work.shape[0] / work.shape[1]) or 1)
     size = max(1, round(work.shape[1] * height / work.shape[0])), height
     photo = cv2.resize(work, size, interpolation=cv2.INTER_AREA)
-    own = evidence.class_maps.maps[instance.category]
-    cells = (own - own.min()) / (float(np.ptp(own)) or 1.0)
+    cells = normalised(evidence.class_maps.maps[[instance.category]])[0]
     maps = [over_map(photo, _grown(map_, size)) for map_ in analysis.maps[: step + 1, peak]]
+    objects, cut, above = analysis.objects, analysis.binary[step, peak], analysis.thresholds[step, peak]
+    if objects is not None and instance.hypothesis == "object":
+        cut, above = objects.binary[peak], objects.thresholds[peak]
     mask = _grown(analysis.proposals.mask(instance.proposal).astype(np.uint8), size, cv2.INTER_NEAREST) > 0
-    binary = _grown(analysis.binary[step, peak].astype(np.uint8) * 255, size, cv2.INTER_NEAREST)
+    binary = _grown(cut.astype(np.uint8) * 255, size, cv2.INTER_NEAREST)
     spread = analysis.settings.enhancer == "spread"
     return [
         Panel(
@@ -173,14 +148,22 @@ def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int 
         ),
         Panel(
             "class map",
-            f"{own.shape[1]} x {own.shape[0]} cells",
-            over_map(photo, _grown(cells.astype(np.float32), size, cv2.INTER_NEAREST)),
+            f"{cells.shape[1]} x {cells.shape[0]} cells",
+            over_map(photo, _grown(cells, size, cv2.INTER_NEAREST)),
         ),
         Panel("naive", analysis.settings.naive, maps[0]),
         *(Panel("spread" if spread else f"t = {t}", "", map_) for t, map_ in enumerate(maps[1:], 1)),
-        Panel("V", f"above {analysis.thresholds[step, peak]:.2f}", np.repeat(binary[..., None], 3, axis=2)),
+        *(
+            []
+            if objects is None
+            else [Panel("object", "at the peak", over_map(photo, _grown(objects.maps[peak], size)))]
+        ),
+        Panel("V", f"above {above:.2f}", np.repeat(binary[..., None], 3, axis=2), "mask"),
         Panel(
-            "proposal", f"one of {len(analysis.proposals):,}", np.where(mask[..., None], photo, 255).astype(np.uint8)
+            "proposal",
+            f"one of {len(analysis.proposals):,}",
+            np.where(mask[..., None], photo, 255).astype(np.uint8),
+            "cut-out",
         ),
         Panel("mask", f"score {instance.score:.2f}", over_instances(photo, mask[None], [""], [tint])),
     ]
@@ -198,7 +181,7 @@ def strip(analysis: Analysis, instance: Instance, height: int = 160, step: int =
     canvas = np.full((height + CAPTION, len(row) * (room + GAP) - GAP, 3), 255, np.uint8)
     for i, panel in enumerate(row):
         canvas[:height, i * (room + GAP) :][:, :width] = panel.image
-        if panel.title == "proposal":  # mostly white, like the page
+        if panel.kind == "cut-out":  # mostly white, like the page
             cv2.rectangle(canvas, (i * (room + GAP), 0), (i * (room + GAP) + width - 1, height - 1), (228, 227, 223))
     drawn = Image.fromarray(canvas)
     draw = ImageDraw.Draw(drawn)
@@ -218,7 +201,7 @@ def strip(analysis: Analysis, instance: Instance, height: int = 160, step: int =
 
 def sheet(analysis: Analysis, found: Sequence[Instance], height: int = 160, step: int = -1) -> np.ndarray:
     """The strips of the best `ROWS` instances below each other, and what the colours mean; else the photo alone."""
-    best = [one for one in found if not one.rank]
+    best = shown(found)
     if not best:
         return analysis.evidence.work.copy()
     strips = [strip(analysis, one, height, step) for one in best[:ROWS]]
@@ -290,10 +273,7 @@ def _grown(values: np.ndarray, size: tuple[int, int], how: int = cv2.INTER_LINEA
 
 def _ringed(photo: np.ndarray, analysis: Analysis, peak: int, tint: tuple[int, int, int]) -> np.ndarray:
     """The photo with a ring around the peak, edged in white."""
-    rows, columns = analysis.evidence.class_maps.maps.shape[1:]
-    height, width = photo.shape[:2]
-    x = round((analysis.peaks.columns[peak] + 0.5) / columns * width)
-    y = round((analysis.peaks.rows[peak] + 0.5) / rows * height)
+    y, x = (round(side) for side in analysis.peaks.places[peak] * photo.shape[:2])
     result = photo.copy()
     cv2.circle(result, (x, y), 6, (255, 255, 255), 4, cv2.LINE_AA)
     cv2.circle(result, (x, y), 6, tint, 2, cv2.LINE_AA)

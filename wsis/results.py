@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 NAMES = {"map25": "mAP25", "map50": "mAP50", "map75": "mAP75", "abo": "ABO", "miou": "mIoU"}
 """Figures of instances and of the semantic map, in the order of tables."""
+SEPARATION = {"alone": "alone", "together": "together", "touching": "touching", "merged": "merged"}
+"""Figures of whether instances are told apart from others of their class, see `wsis.metrics.separation`."""
+TOLD_APART = (
+    "Told apart: the share of instances that some mask of their class covers with an IoU of at least .5. Alone: of "
+    "those that are the only one of their class in the photo; together: of the others; touching: of those that come "
+    "within 6 pixels of another one of their class."
+)
+"""What `SEPARATION` means, but for `merged`."""
+MERGED = "Merged, less is better: the share of touching ones whose best mask covers half of another of the class."
+"""What `merged` means."""
 LEARNED_FROM = (
     "What rows learned from: labels say which classes are in a photo of VOC; contours and masks are those of objects "
     "of any kind, without their class, in photos outside VOC. Contours shape the proposals, masks teach icn-saliency "
@@ -47,20 +57,22 @@ class Measured:
     """One way to make instances, measured on all photos.
 
     Attributes:
-        name: says how; with `per_peak` no two have the same.
-        per_peak: proposals that each peak keeps.
+        name: says how; with `fill` no two have the same.
+        fill: up to how many masks a photo was filled with offers.
         learned_from: what its networks learned from.
-        figures: in percent, by the keys of `NAMES`.
+        figures: in percent, by the keys of `NAMES`, and of `SEPARATION` where that was measured.
         masks_per_photo: mean number of masks.
         ap50_by_class: average precision at IoU .5, a share in [0, 1], by class name.
+        separation_by_class: shares in [0, 1] by class name and key of `SEPARATION`; empty where not measured.
     """
 
     name: str
-    per_peak: int
+    fill: int
     learned_from: str
     figures: Mapping[str, Figure]
     masks_per_photo: float
     ap50_by_class: Mapping[str, float]
+    separation_by_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ class Difference:
 
     name: str
     less: str
-    per_peak: int
+    fill: int
     figures: Mapping[str, Figure]
 
 
@@ -92,14 +104,19 @@ class Results:
     rows: tuple[Measured, ...]
     differences: tuple[Difference, ...]
 
-    def row(self, name: str | None, per_peak: int = 1) -> Measured | None:
+    def row(self, name: str | None, fill: int = 0) -> Measured | None:
         """A row by its name, None where it was not measured."""
-        return next((row for row in self.rows if (row.name, row.per_peak) == (name, per_peak)), None)
+        return next((row for row in self.rows if (row.name, row.fill) == (name, fill)), None)
 
-    def difference(self, name: str | None, less: str | None, per_peak: int = 1) -> Mapping[str, Figure] | None:
+    def difference(self, name: str | None, less: str | None, fill: int = 0) -> Mapping[str, Figure] | None:
         """The figures of a difference, None where it was not measured."""
-        wanted = name, less, per_peak
-        return next((d.figures for d in self.differences if (d.name, d.less, d.per_peak) == wanted), None)
+        wanted = name, less, fill
+        return next((d.figures for d in self.differences if (d.name, d.less, d.fill) == wanted), None)
+
+
+def titles(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Keys and names of the figures that a table of some rows shows: `SEPARATION` too if every row has all of it."""
+    return NAMES | (SEPARATION if all(key in row for row in rows for key in SEPARATION) else {})
 
 
 def read(content: Any) -> Results | None:
@@ -112,11 +129,15 @@ def read(content: Any) -> Results | None:
         rows = tuple(
             Measured(
                 str(row["name"]),
-                int(row["per_peak"]),
+                int(row["fill"]),
                 str(row["learned_from"]),
-                {key: _figure(row["intervals"].get(key) or {"value": row[key]}) for key in NAMES},
+                {key: _figure(row["intervals"].get(key) or {"value": row[key]}) for key in titles([row])},
                 _finite(row["masks_per_photo"]),
                 {str(name): _finite(share) for name, share in row["ap50_by_class"].items()},
+                {
+                    str(name): {key: _finite(shares[key]) for key in SEPARATION}
+                    for name, shares in row.get("separation_by_class", {}).items()
+                },
             )
             for row in content["rows"]
         )
@@ -124,8 +145,8 @@ def read(content: Any) -> Results | None:
             Difference(
                 str(one["name"]),
                 str(one["less"]),
-                int(one["per_peak"]),
-                {key: _figure(one[key]) for key in NAMES if key in one},
+                int(one["fill"]),
+                {key: _figure(one[key]) for key in (*NAMES, *SEPARATION) if key in one},
             )
             for one in content["differences"]
         )

@@ -21,7 +21,7 @@ from typing import Any
 from benchmarks.reliability.row import Row
 from tests.fuzz import campaign
 from tests.fuzz.doors import DOORS, door
-from tests.fuzz.doors.door import Verdict, judge
+from tests.fuzz.doors.door import Door, Verdict, judge
 
 PATIENCE = 15.0
 """Seconds after which an input counts as one that hangs."""
@@ -38,7 +38,7 @@ Work = tuple[str, int, int]
 """A door's name and a range of numbers."""
 
 
-def run(photos: Path | None, quick: bool) -> dict[str, Any]:
+def run(_photos: Path | None, quick: bool) -> dict[str, Any]:
     """Try every door; then the campaigns of atheris, where it is installed."""
     share = 100 if quick else 1
     counts = {one.name: max(one.count // share, 15) for one in DOORS}
@@ -198,7 +198,7 @@ def _serve(line: Connection, folder: str) -> None:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     _mute()
     _limit_memory()
-    doors = {}
+    doors: dict[str, Door] = {}
     line.send("ready")
     while True:
         name, number = line.recv()

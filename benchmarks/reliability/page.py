@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from wsis.export import write as write_file
+from wsis.files import write as write_file
 
 CHECKS = ("inputs", "faults", "visitors", "soak", "jobs", "val")
 """Modules of this package with `run(photos, quick)`, `rows(figures)` and `details(figures)`, in the page's order."""
@@ -38,13 +38,16 @@ def text(figures: dict[str, Any]) -> str:
     """The page as Markdown, from figures by check."""
     rows, details = [], []
     ran = {name: figures[name] for name in CHECKS if name in figures}
-    for name, own in ran.items():
+    for name, of_check in ran.items():
         module = import_module(f"benchmarks.reliability.{name}")
         rows += [
-            f"| {row.what} | {row.asked} | {'' if row.held else '**failed:** '}{row.got} |" for row in module.rows(own)
+            f"| {row.what} | {row.asked} | {'' if row.held else '**failed:** '}{row.got} |"
+            for row in module.rows(of_check)
         ]
-        details.append(f"## {module.__doc__.splitlines()[0].rstrip('.')}\n\n{module.details(own).strip()}\n")
-    machines = sorted({own["machine"] for own in ran.values()})
+        details.append(
+            f"## {(module.__doc__ or name).splitlines()[0].rstrip('.')}\n\n{module.details(of_check).strip()}\n"
+        )
+    machines = sorted({of_check["machine"] for of_check in ran.values()})
     return "\n".join(
         [
             "# Reliability",

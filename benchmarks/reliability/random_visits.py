@@ -15,11 +15,14 @@ import numpy as np
 from gradio.utils import get_upload_folder
 
 from wsis import image
+from wsis.choices import Naive
 from wsis.explorer.files import INSTANCE_WRITERS, WRITERS
-from wsis.explorer.handlers import AXES, Controls, Handlers, Now
+from wsis.explorer.handlers import Handlers
+from wsis.explorer.scene import Scene
 from wsis.explorer.tabs import plots
+from wsis.explorer.visit import Controls, Now
+from wsis.explorer.words import AXES
 from wsis.matching import PRESETS
-from wsis.pipeline import Naive
 from wsis.response import MODES
 
 SIDES = 200, 1600
@@ -114,12 +117,13 @@ class Visitor:
             self._sent([plots.landscape(scene, self._now["dark"]).to_json(), plots.landscape_table(scene)])
         else:
             first, second = AXES[0], AXES[2]
-            drawn = plots.sensitivity(scene, first, second, self._now["dark"])
+            drawn = plots.sensitivity_figure(scene, first, second, self._now["dark"])
             self._sent([drawn.to_json(), plots.sensitivity_table(scene, first, second)])
 
     def _download(self) -> None:
         kind = self._one([*WRITERS, *INSTANCE_WRITERS])
-        if self.handlers.store.get(self._now["token"]).analysis.instances(Now.of(self._now).weights):
+        now, analysis = Now.of(self._now), self.handlers.store.get(self._now["token"]).analysis
+        if Scene(analysis, chosen_step=now.step, weights=now.weights).found:
             path = Path(self.handlers.download(self._event("download", {"kind": kind, "index": 0})))
             assert path.stat().st_size
             self.kinds["download"] = self.kinds.get("download", 0) + 1

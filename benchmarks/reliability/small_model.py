@@ -1,7 +1,8 @@
-"""A checkpoint with all five networks, untrained, on the smallest tested backbone, for when results do not matter."""
+"""A checkpoint with all six networks, untrained, on the smallest tested backbone, for when results do not matter."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,21 +12,30 @@ from wsis.classifier import Classifier
 from wsis.icn import ICN
 from wsis.proposals.contours import ContourNet
 from wsis.proposals.objectness import LEVELS, ObjectnessNet
+from wsis.voc import CLASSES
 
 BACKBONE = "tf_efficientnet_lite0"
+PRESENT = ("cat", "dog", "person")
+"""Of VOC's classes, what it takes every photo for; random weights are unsure of all 20, which would cost many peaks."""
 
 
-def save(folder: Path) -> Path:
-    """Write the checkpoint; the same at every call."""
+def save(folder: Path, classes: Sequence[str] = CLASSES) -> Path:
+    """Write the checkpoint, of these classes; the same at every call."""
     torch.manual_seed(0)
     options = {"backbone": BACKBONE}
-    checkpoints.save_module(Classifier(**options), folder, "classifier", options)
-    net = ContourNet(**options)
+    own = {**options, "classes": list(classes)}
+    classifier = Classifier(BACKBONE, classes)
+    bias = classifier.head.bias
+    if bias is not None and set(PRESENT) <= set(classes):
+        with torch.no_grad():
+            bias[[name not in PRESENT for name in classes]] = -4.0
+    checkpoints.save_module(classifier, folder, "classifier", own)
+    net = ContourNet(BACKBONE)
     checkpoints.save_module(net, folder, "contours", options)
     scorer = ObjectnessNet(channels=[net.backbone.channels[level] for level in LEVELS], widths=(8, 8), hidden=16)
     checkpoints.save_module(scorer, folder, "objectness", scorer.options)
     for name in checkpoints.ICNS:
-        checkpoints.save_module(ICN(**options, width=8), folder, name, {**options, "width": 8})
+        checkpoints.save_module(ICN(BACKBONE, width=8), folder, name, {**options, "width": 8})
     (folder / "README.md").write_text("# tiny\n\nRandom weights, for tests.\n")
     (folder / "metrics.json").write_text("{}\n")
     return folder

@@ -108,7 +108,8 @@ def visits(photos: list[Path], count: int, temporary: str, model: str) -> dict[s
         visitor.visit(photos[int(chance.integers(len(photos)))])
         hours[0] += 1
         store.sweep()
-        assert not len(store) and not store.bytes
+        assert not len(store)
+        assert not store.held
         analyses += visitor.analyses
         kinds = {kind: kinds.get(kind, 0) + visitor.kinds.get(kind, 0) for kind in {**kinds, **visitor.kinds}}
         del visitor

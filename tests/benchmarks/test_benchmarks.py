@@ -28,7 +28,9 @@ def app() -> typer.Typer:
 
 def test_an_unknown_benchmark_is_refused_and_the_known_are_named(app):
     result = CliRunner().invoke(app, ["speed"])
-    assert result.exit_code == 2 and "no benchmark 'speed'" in result.output and "explorer" in result.output
+    assert result.exit_code == 2
+    assert "no benchmark 'speed'" in result.output
+    assert "explorer" in result.output
 
 
 def test_without_a_browser_it_says_what_is_missing(monkeypatch):
@@ -50,10 +52,14 @@ def test_json_is_one_object_by_name_with_the_five_keys(app, name):
     result = CliRunner().invoke(app, [name, "--json", "--runs", "1"])
     assert result.exit_code == 0, result.output
     (found,) = json.loads(result.stdout).items()
-    assert found[0] == name and set(found[1]) >= KEYS
-    assert found[1]["median_s"] > 0 and found[1]["spread_s"] >= 0 and found[1]["peak_mb"] > 50
+    assert found[0] == name
+    assert set(found[1]) >= KEYS
+    assert found[1]["median_s"] > 0
+    assert found[1]["spread_s"] >= 0
+    assert found[1]["peak_mb"] > 50
     assert (found[1]["ratio_to_reference"] is None) == (found[1]["reference_s"] is None)
-    assert found[1].get("peaks", 10) == 10 and found[1].get("reference_pairs", 300) == 300
+    assert found[1].get("peaks", 10) == 10
+    assert found[1].get("reference_pairs", 300) == 300
 
 
 def test_both_are_run_in_turn_and_ratios_are_of_medians(monkeypatch):
@@ -68,11 +74,15 @@ def test_both_are_run_in_turn_and_ratios_are_of_medians(monkeypatch):
     monkeypatch.setattr(timing, "seconds", seconds)
     found = timing.compared(ours, 3, reference=theirs, scale=2, floor=0.5)
     assert calls == ["ours", "theirs"] * 4  # the first pair warms up
-    assert found["median_s"] == 2 and found["spread_s"] == 2
-    assert found["reference_s"] == 40 and found["ratio_to_reference"] == 20 and found["ratio_to_floor"] == 4
+    assert found["median_s"] == 2
+    assert found["spread_s"] == 2
+    assert found["reference_s"] == 40
+    assert found["ratio_to_reference"] == 20
+    assert found["ratio_to_floor"] == 4
     times["ours"] = iter([1.0])
     alone = timing.compared(ours, 1)
-    assert alone["ratio_to_reference"] is None and alone["ratio_to_floor"] is None
+    assert alone["ratio_to_reference"] is None
+    assert alone["ratio_to_floor"] is None
 
 
 def test_operations_of_convolutions_and_linear_layers_are_counted():
@@ -108,5 +118,6 @@ def test_a_training_step_is_timed_and_trains(monkeypatch, name):
     before = [p.detach().clone() for p in module.parameters()]
     monkeypatch.setitem(training.STEPS, name, lambda: (module, batch))
     times = training.step_seconds(name, 2)
-    assert len(times) == 2 and min(times) > 0
+    assert len(times) == 2
+    assert min(times) > 0
     assert any(not torch.equal(old, new) for old, new in zip(before, module.parameters(), strict=True))

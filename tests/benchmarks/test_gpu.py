@@ -22,7 +22,8 @@ def test_without_a_card_nothing_is_measured_and_nothing_kept(monkeypatch, tmp_pa
     monkeypatch.delenv("WSIS_GPU", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found = gpu.gpu(3, tmp_path / "gpu.json")
-    assert found["card"] is None and "no CUDA card" in found["note"]
+    assert found["card"] is None
+    assert "no CUDA card" in found["note"]
     assert not list(tmp_path.iterdir())
 
 
@@ -48,7 +49,8 @@ def test_a_card_s_figures_are_kept_with_its_name_and_stand_on_the_page(monkeypat
     assert json.loads((tmp_path / "gpu.json").read_text()) == found
     assert found["parts"]["train icn"] == {"gpu_s": 0.5, "cpu_s": 3.0, "times_as_fast": 6.0}
     text = gpu.section(tmp_path / "gpu.json")
-    assert text.startswith("A Fast Card, torch ") and "at most 3072 MB" in text
+    assert text.startswith("A Fast Card, torch ")
+    assert "at most 3072 MB" in text
     assert "| train icn | 500.0 ms | 3000.0 ms | 6.0 |" in text
 
 

@@ -26,7 +26,8 @@ def test_the_table_says_what_was_measured():
     rows = page.table(found).splitlines()
     assert len(rows) == 2 + len(page.WHAT)
     assert rows[2] == "| PRM, 10 peaks | 0.20 s | 12.3 ms | 3.46 | one backward pass a peak | 12 | 1234 |"
-    assert rows[3].count("|") == 8 and rows[3].split("|")[4:7] == ["  ", "  ", "  "]
+    assert rows[3].count("|") == 8
+    assert rows[3].split("|")[4:7] == ["  ", "  ", "  "]
 
 
 @pytest.mark.parametrize("power", [0, 0.5, 1, 2])

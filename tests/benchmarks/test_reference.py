@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import reference
 from tests.helpers.small_analysis import small_analysis
-from wsis import icn, matching
+from wsis import icn, matching, voc
 from wsis.classifier import Classifier
 from wsis.peaks import Peaks
 from wsis.proposals import from_masks
@@ -23,7 +23,7 @@ SMALL = "tf_efficientnet_lite0"
 def classifier() -> Classifier:
     """Untrained, but with the batch norm of a trained network: scales of both signs, means away from 0."""
     torch.manual_seed(0)
-    net = Classifier(SMALL).eval()
+    net = Classifier(SMALL, voc.CLASSES).eval()
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.normal_(module.weight, 1, 0.3)
@@ -46,7 +46,7 @@ def test_a_folded_network_is_the_same_network(classifier):
 def test_one_backward_a_peak_gives_the_same_responses(classifier, stop):
     image = torch.randn(1, 3, 96, 64)
     cells = np.array([(0, 0, 0), (7, 5, 3), (7, 2, 2)]).T
-    peaks = Peaks(*cells, np.ones(3, np.float32), np.ones(3, np.float32))
+    peaks = Peaks(*cells, np.ones(3, np.float32), np.ones(3, np.float32), (1, 1))
     found = reference.peak_responses(reference.folded(classifier), image, peaks, stop)
     expected = respond(classifier, image, peaks, stop=stop)
     top = expected.max((1, 2), keepdims=True)
@@ -82,6 +82,6 @@ def test_the_pair_loop_gives_the_same_terms():
 def test_the_pair_loop_sees_an_analysis_as_it_is():
     analysis = small_analysis()
     maps, masks = analysis.maps[-1], analysis.proposals.masks(range(3)).astype(np.uint8)
-    found = reference.pair_terms(maps, analysis.own_class_maps, masks, [(1, 2), (0, 0)])
-    ours = matching.terms(maps, analysis.proposals, "prm-2018", class_maps=analysis.own_class_maps)
+    found = reference.pair_terms(maps, analysis.peak_class_maps, masks, [(1, 2), (0, 0)])
+    ours = matching.terms(maps, analysis.proposals, "prm-2018", class_maps=analysis.peak_class_maps)
     np.testing.assert_allclose(found[:, [0, 2]], ours[[1, 0], [2, 0]][:, [0, 2]], rtol=1e-5, atol=1e-6)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tests.helpers.trainers import write_data
-from wsis.pipeline import Evidence, Pipeline, Settings
+from wsis.analysis import Evidence, Settings
+from wsis.pipeline import Pipeline
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from wsis import icn
+from wsis.analysis import Settings
 from wsis.classifier import SIZES
 from wsis.explorer.handlers import Handlers
+from wsis.maps import normalised
 from wsis.matching import PUBLISHED
-from wsis.pipeline import Settings, normalised
 from wsis.proposals import contours, objectness
 from wsis.response import respond
 
@@ -26,7 +27,8 @@ HALF = 0.05
 
 def close(found: np.ndarray, expected: np.ndarray, share: float = FLOAT32) -> None:
     """Equal but for a share of the largest value."""
-    assert found.shape == expected.shape and np.isfinite(found).all()
+    assert found.shape == expected.shape
+    assert np.isfinite(found).all()
     np.testing.assert_allclose(found, expected, atol=share * max(np.abs(expected).max(), 1e-12), rtol=0)
 
 
@@ -73,8 +75,7 @@ def test_peak_responses(here, there, evidence, busy, mode):
 @pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
 def test_icn(here, there, device, evidence, busy, name, precision, monkeypatch):
     peaks = here.peaks(evidence.class_maps, busy)
-    grid = evidence.class_maps.maps.shape[1:]
-    place = ((np.stack([peaks.rows, peaks.columns], 1) + 0.5) / grid).astype(np.float32)
+    place = peaks.places.astype(np.float32)
     maps = normalised(evidence.class_maps.maps[peaks.classes])
     grow = partial(icn.enhance, image=evidence.work, maps=maps, class_maps=maps, peaks=place, steps=3)
     monkeypatch.setattr("wsis.icn.HALF", {})
@@ -83,7 +84,8 @@ def test_icn(here, there, device, evidence, busy, name, precision, monkeypatch):
         monkeypatch.setattr("wsis.icn.HALF", {device: getattr(torch, precision)})
     found = grow(there.checkpoint.icns[name])
     assert np.abs(found - expected).mean() < (FLOAT32 if precision == "float32" else HALF)
-    assert found.min() == 0 and found.max() == 1
+    assert found.min() == 0
+    assert found.max() == 1
 
 
 def test_an_analysis_of_the_explorer(here, there, photo):
@@ -93,7 +95,8 @@ def test_an_analysis_of_the_explorer(here, there, photo):
         np.testing.assert_array_equal(getattr(ours.peaks, key), getattr(expected.peaks, key))
     assert np.abs(ours.maps - expected.maps).mean() < HALF
     found, wanted = (analysis.instances(PUBLISHED) for analysis in (ours, expected))
-    assert len(wanted) and [one.category for one in found] == [one.category for one in wanted]
+    assert len(wanted)
+    assert [one.category for one in found] == [one.category for one in wanted]
     for one, other in zip(found, wanted, strict=True):
         mask, truth = ours.mask(one), expected.mask(other)
         assert (mask & truth).sum() / (mask | truth).sum() > 0.9

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from tests.helpers.small_device import Device
+from wsis.analysis import Settings
 from wsis.errors import WsisError
 from wsis.icn import ICN
-from wsis.pipeline import Pipeline, Settings
+from wsis.pipeline import Pipeline
 
 pytestmark = pytest.mark.gpu
 
@@ -53,13 +54,14 @@ def test_what_does_not_fit_is_done_in_parts_and_what_never_fits_is_one_sentence(
     evidence = loaded.observe(photo)
     wide = ICN("tf_efficientnet_lite0", width=96, size=160).eval().to(device)  # its maps outweigh what is there once
     checkpoint = replace(loaded.checkpoint, icns={"icn-saliency": wide})
-    settings = Settings(classes=CLASSES, max_peaks=len(CLASSES), steps=1)
+    settings = Settings("icn-saliency", classes=CLASSES, max_peaks=len(CLASSES), steps=1)
 
     def analysed():
         return Pipeline(checkpoint, device).analyse(evidence, settings)  # a new one has not learned what fits
 
     whole = analysed()
-    assert len(whole.peaks) == len(CLASSES) and not whole.notes
+    assert len(whole.peaks) == len(CLASSES)
+    assert not whole.notes
     full, in_parts, sentence = most_held(device, analysed), 0, ""
     for step in range(1, 30):
         with at_most(device, full * 0.7**step):
@@ -73,5 +75,6 @@ def test_what_does_not_fit_is_done_in_parts_and_what_never_fits_is_one_sentence(
             np.testing.assert_allclose(found.maps, whole.maps, atol=0.05)
             in_parts += 1
     assert in_parts, "it always fitted or never did"
-    assert sentence.startswith("The GPU has too little free memory") and sentence.endswith("use --device cpu.")
+    assert sentence.startswith("The GPU has too little free memory")
+    assert sentence.endswith("use --device cpu.")
     assert not analysed().notes  # and once there is room again, nothing is left of it

@@ -32,7 +32,8 @@ def test_steps_are_those_of_the_processor(name, device, training_data, tiny_chec
     assert len(expected) == 3
     for precision in MODES[device]:
         found = losses(*given, tmp_path / precision, accelerator, precision)
-        assert all(map(math.isfinite, found)) and len(found) == len(expected)
+        assert all(map(math.isfinite, found))
+        assert len(found) == len(expected)
         assert found[0] == pytest.approx(expected[0], rel=1e-2 if precision == "32-true" else 0.1)
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from tests.helpers.small_analysis import CAT, DOG, SIZE, WORK, small_analysis
+from tests.helpers.small_analysis import CAT, DOG, SIZE, WORK, small_analysis, with_class_maps
 from wsis import matching, metrics
+from wsis.analysis import Analysis, Settings
 from wsis.ground_truth import GroundTruth
+from wsis.maps import upsample
 from wsis.peaks import Peaks
-from wsis.pipeline import Analysis, Settings, upsample
 from wsis.proposals import from_masks
 
 
@@ -28,14 +29,14 @@ def random_analysis(seed, reading):
     maps = masks[rng.integers(0, 40, (2, 6))].astype(np.float32)
     maps = np.stack([[cv2.GaussianBlur(one, (0, 0), 3) for one in step] for step in maps])
     binary = np.stack([matching.binarise(step) for step in maps])
-    class_maps = replace(base.evidence.class_maps, maps=rng.random((20, 6, 8), np.float32))
-    evidence = replace(base.evidence, proposals=proposals, source=proposals, class_maps=class_maps)
+    class_maps = rng.random((20, 6, 8), np.float32)
+    evidence = with_class_maps(replace(base.evidence, proposals=proposals, source=proposals), maps=class_maps)
     classes = rng.choice([CAT, DOG], 6)
     places = rng.integers(0, 6, (2, 6))
-    peaks = Peaks(classes, *places, np.ones(6, np.float32), rng.random(6).astype(np.float32))
-    own = upsample(class_maps.maps[classes], WORK)
+    peaks = Peaks(classes, *places, np.ones(6, np.float32), rng.random(6).astype(np.float32), (6, 8))
+    own = upsample(class_maps[classes], WORK)
     terms = np.stack([matching.terms(step, proposals, reading, class_maps=own) for step in maps])
-    overlaps = np.stack([matching.overlap(step, proposals) for step in binary])
+    overlaps = np.stack([matching.iou(step, proposals) for step in binary])
     settings = Settings(enhancer="spread", reading=reading)
     thresholds = np.zeros((2, 6), np.float32)
     return Analysis(evidence, settings, peaks, maps, binary, thresholds, terms, overlaps)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -85,10 +87,11 @@ def run(name: str, arguments: list[str]) -> None:
 def run_in(place: Path, name: str, arguments: list[str]) -> None:
     """A trainer's command line in a forked process: caches and what it says go to `place`.
 
-    It leads a group of processes, so that whoever kills it can end the workers that read its photos as well: as it came
-    from a fork server, so do they, and none of them sees that it is gone.
+    It leads a group of processes, so that whoever kills it can end the workers that read its photos as well. These are
+    forked, as in a process that a user starts; a fork server of its own would take them seconds.
     """
     os.setsid()
+    multiprocessing.set_start_method("fork", force=True)
     os.chdir(place)
     torch.set_num_threads(1)
     sys.argv = sys.argv[:1]
@@ -100,9 +103,18 @@ def run_in(place: Path, name: str, arguments: list[str]) -> None:
 
 def start(name: str, arguments: list[str], place: Path, *, processes: int = 1) -> subprocess.CompletedProcess:
     """A trainer's command line in processes of its own, by `torchrun` where there are several; caches go to `place`."""
+    return _start(["-m", f"train.{name}", *arguments], place, processes)
+
+
+def start_all(runs: list[tuple[str, list[str]]], place: Path, *, processes: int) -> subprocess.CompletedProcess:
+    """The command lines of several trainers, each with its name, one after the other in the same processes."""
+    return _start(["-m", "tests.helpers.trainers", json.dumps(runs)], place, processes)
+
+
+def _start(program: list[str], place: Path, processes: int) -> subprocess.CompletedProcess:
     place.mkdir(parents=True, exist_ok=True)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    program = [sys.executable, *(launcher if processes > 1 else []), "-m", f"train.{name}", *arguments]
+    program = [sys.executable, *(launcher if processes > 1 else []), *program]
     # As many threads as here: on their number hang the last bits of what networks say of a photo, and what is rounded.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     return subprocess.run(program, cwd=place, env=environment, capture_output=True, text=True, check=False)
@@ -164,3 +176,8 @@ def assert_same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.
     """Every tensor, bit by bit."""
     assert set(first) == set(second)
     assert not [name for name, value in first.items() if not torch.equal(value, second[name])]
+
+
+if __name__ == "__main__":
+    for trainer, line in json.loads(sys.argv.pop()):
+        run(trainer, line)

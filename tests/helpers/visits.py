@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from wsis.explorer.turns import Visitor
-from wsis.explorer.watch import Watch
+from wsis.explorer.server.turns import Visitor
+from wsis.explorer.server.watch import Watch
 
 
 def who(name: str, page: str = "") -> Visitor:

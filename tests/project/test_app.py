@@ -34,8 +34,12 @@ def test_importing_app_loads_nothing_heavy():
 
 def test_options_and_their_defaults():
     options = app.arguments([])
-    assert (options.model, options.port, options.max_upload, options.queue) == ("voc-lite", None, 100, 40)
-    assert not (options.mcp or options.open or options.auth or options.auth_file or options.root_path)
+    assert (options.model, options.port, options.max_upload, options.queue) == (["voc-lite"], None, 100, 40)
+    assert not (options.mcp)
+    assert not (options.open)
+    assert not (options.auth)
+    assert not (options.auth_file)
+    assert not (options.root_path)
     app.check(options)
     assert app.host(options, {}) == "127.0.0.1"
     assert list(app.examples()) == sorted(app.examples()) != []
@@ -49,7 +53,8 @@ def test_a_space_is_served_to_everybody_and_a_machine_only_to_itself():
 
 
 def test_only_a_machine_of_ones_own_shows_its_folders():
-    assert app.local(app.arguments([]), {}) and app.local(app.arguments(["--host", "localhost"]), {})
+    assert app.local(app.arguments([]), {})
+    assert app.local(app.arguments(["--host", "localhost"]), {})
     for given in (["--host", "0.0.0.0"], ["--root-path", "/"], ["--mcp"], ["--auth", "anna:secret"]):
         assert not app.local(app.arguments(given), {})
     assert not app.local(app.arguments([]), {"SPACE_ID": "somebody/wsis"})
@@ -77,7 +82,8 @@ def test_whose_word_counts_on_who_asks():
 def test_what_is_no_option_is_refused(option, capsys):
     with pytest.raises(SystemExit) as left:
         app.main([option])
-    assert left.value.code == 2 and "error" in capsys.readouterr().err
+    assert left.value.code == 2
+    assert "error" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -95,6 +101,12 @@ def test_what_is_no_option_is_refused(option, capsys):
         (["--auth-file", "no-such-file"], "no-such-file, cannot be read"),
         (["--mcp", "--auth", "anna:secret"], "--mcp cannot ask for passwords"),
         (["--model", "no-such-model"], "no-such-model"),
+        (["--model", "voc-lite", "--model", "no-such-model"], "no-such-model"),
+        (
+            ["--model", "voc-lite", "--model", "voc-lite", "--labels", "x.txt"],
+            "belong to a timm: or torchvision: model",
+        ),
+        (["--models-memory", "0"], "--models-memory must be at least 1"),
     ],
 )
 def test_mistakes_are_one_sentence_and_exit_2(given, pattern, capsys, monkeypatch, tmp_path):
@@ -102,8 +114,19 @@ def test_mistakes_are_one_sentence_and_exit_2(given, pattern, capsys, monkeypatc
         monkeypatch.setenv(name, str(tmp_path))
     assert app.main(given) == 2
     captured = capsys.readouterr()
-    assert re.search(pattern, captured.err) and captured.err.count("\n") == 1 and not captured.out
+    assert re.search(pattern, captured.err)
+    assert captured.err.count("\n") == 1
+    assert not captured.out
     assert "secret" not in captured.err
+
+
+def test_several_models_may_be_named(tiny_checkpoint, tmp_path):
+    named = ["--model", str(tiny_checkpoint), "--model", "voc-lite", "--device", "cpu"]
+    options = app.arguments([*named, "--models", str(tmp_path), "--models-memory", "300"])
+    models = app.served(options)
+    assert [*models.known()][:2] == ["tiny", "voc-lite"]
+    assert (models.first, models.folder, models.loaded) == ("tiny", tmp_path, 1)
+    assert models.get("voc-lite").device.startswith("CPU")
 
 
 def test_mcp_without_its_package_says_what_to_install(monkeypatch):
@@ -141,9 +164,11 @@ def test_readme_starts_with_what_a_space_needs():
     head = re.match(r"---\n(.*?)\n---\n\n# wsis\n", text, re.DOTALL)
     assert head, "front matter, then the title"
     fields = dict(line.split(": ", 1) for line in head[1].splitlines())
-    assert fields["sdk"] == "gradio" and (ROOT / fields["app_file"]).is_file()
+    assert fields["sdk"] == "gradio"
+    assert (ROOT / fields["app_file"]).is_file()
     assert fields["sdk_version"] == version("gradio")  # the one these tests run with
-    assert fields["license"] == "apache-2.0" and "Apache License" in (ROOT / "LICENSE").read_text()[:200]
+    assert fields["license"] == "apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text()[:200]
     assert re.fullmatch(r'"3\.\d+"', fields["python_version"])
     assert len(fields["short_description"]) <= 60  # what the Hub takes
 
@@ -161,49 +186,56 @@ def test_it_stops_within_five_seconds_though_somebody_watches(tiny_checkpoint, s
             process.send_signal(sign)
             output, _ = process.communicate(timeout=30)
         assert time.monotonic() - pressed < 5
-        assert process.returncode == 0 and "Traceback" not in output and "terminate" not in output
+        assert process.returncode == 0
+        assert "Traceback" not in output
+        assert "terminate" not in output
         with pytest.raises(httpx.ConnectError):
             httpx.get(address)
 
 
-@pytest.mark.slow
-def test_a_password_is_asked_for_everywhere(tiny_checkpoint):
-    with started(tiny_checkpoint, WSIS_AUTH="anna:secret") as (_, address):
-        assert "Login" in httpx.get(address).text or "auth_required" in httpx.get(address).text
-        for path in ("config", "gradio_api/info"):
-            assert httpx.get(f"{address}{path}").status_code == 401, path
-        call = httpx.post(f"{address}gradio_api/call/rank", json={"data": ["x", 1, 1, 1, -1, 1]})
-        assert call.status_code == 401
-        assert httpx.post(f"{address}gradio_api/upload", files={"files": b"x"}).status_code == 401
-        with pytest.raises(AuthenticationError):
-            Client(address, verbose=False)
-        wrong = httpx.post(f"{address}login", data={"username": "anna", "password": "guess"})
-        assert wrong.status_code == 400
-        client = Client(address, auth=("anna", "secret"), verbose=False)
-        with pytest.raises(Exception, match="no longer kept"):
-            client.predict("x", api_name="/rank")
-
-
-@pytest.mark.slow
-def test_operators_ask_for_health_and_figures(tiny_checkpoint, tmp_path):
-    """Also where visitors need a password; uploads lie in a folder of the process, which goes with it."""
-    with started(
-        tiny_checkpoint, "--log", "json", WSIS_AUTH="anna:secret", TMPDIR=str(tmp_path), GRADIO_TEMP_DIR=""
-    ) as (process, address):
-        assert httpx.get(f"{address}health").json()["status"] == "ok"
-        assert "wsis_analyses_bytes" in httpx.get(f"{address}metrics").text  # from this machine
-        forwarded = {"X-Forwarded-For": "127.0.0.1"}
-        assert httpx.get(f"{address}metrics", headers=forwarded).status_code == 401
-        assert httpx.get(f"{address}metrics", headers=forwarded, auth=("anna", "secret")).status_code == 200
-        client = Client(address, auth=("anna", "secret"), verbose=False)
-        with pytest.raises(Exception, match="no longer kept"):
-            client.predict("x", api_name="/rank")
-        line = json.loads(next(line for line in process.stdout if line.startswith("{")))
-        assert (line["act"], line["outcome"]) == ("rank", "mistake") and "secret" not in str(line)
-        assert list(tmp_path.glob(f"{app.UPLOADS}*"))
+@pytest.fixture(scope="module")
+def guarded(tiny_checkpoint, tmp_path_factory):
+    """An explorer that asks for a password and logs; its uploads lie in a folder of the process, which goes with it."""
+    folder = tmp_path_factory.mktemp("temporary")
+    options = {"WSIS_AUTH": "anna:secret", "TMPDIR": str(folder), "GRADIO_TEMP_DIR": ""}
+    with started(tiny_checkpoint, "--log", "json", **options) as (process, address):
+        yield process, address, folder
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.slow
+def test_a_password_is_asked_for_everywhere(guarded):
+    _, address, _ = guarded
+    assert "Login" in httpx.get(address).text or "auth_required" in httpx.get(address).text
+    for path in ("config", "gradio_api/info"):
+        assert httpx.get(f"{address}{path}").status_code == 401, path
+    call = httpx.post(f"{address}gradio_api/call/rank", json={"data": ["x", 1, 1, 1, -1, 1]})
+    assert call.status_code == 401
+    assert httpx.post(f"{address}gradio_api/upload", files={"files": b"x"}).status_code == 401
+    with pytest.raises(AuthenticationError):
+        Client(address, verbose=False)
+    wrong = httpx.post(f"{address}login", data={"username": "anna", "password": "guess"})
+    assert wrong.status_code == 400
+
+
+@pytest.mark.slow
+def test_operators_ask_for_health_and_figures(guarded):
+    """Also where visitors need a password."""
+    process, address, folder = guarded
+    assert httpx.get(f"{address}health").json()["status"] == "ok"
+    assert "wsis_analyses_bytes" in httpx.get(f"{address}metrics").text  # from this machine
+    forwarded = {"X-Forwarded-For": "127.0.0.1"}
+    assert httpx.get(f"{address}metrics", headers=forwarded).status_code == 401
+    assert httpx.get(f"{address}metrics", headers=forwarded, auth=("anna", "secret")).status_code == 200
+    client = Client(address, auth=("anna", "secret"), verbose=False)
+    with pytest.raises(Exception, match="no longer kept"):
+        client.predict("x", api_name="/rank")
+    line = json.loads(next(line for line in process.stdout if line.startswith("{")))
+    assert (line["act"], line["outcome"]) == ("rank", "mistake")
+    assert "secret" not in str(line)
+    assert list(folder.glob(f"{app.UPLOADS}*"))
 
 
 class Proxy(BaseHTTPRequestHandler):

@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from tests.helpers import trainers
-from train import scenes
-from train.classifier import FrozenDepthwise, PartialLabels, Stage1, masked_cross_entropy
+from train import maps, scenes
+from train.checkpoint import classifier_options
+from train.classifier import PartialLabels, Stage1, export, masked_cross_entropy
+from train.freezing import FrozenDepthwise
+from wsis import checkpoints, voc
 from wsis.backbone import Backbone
 
 SMALL = "tf_efficientnet_lite0"
@@ -18,7 +21,8 @@ pytestmark = pytest.mark.usefixtures("quiet_lightning")
 def train(kit, folder, epochs, *, stop=None, resume=None, schedule="one-cycle"):
     """Train to `stop` of `epochs` epochs; the schedule is that of the whole run."""
     L.seed_everything(0, verbose=False)
-    module = Stage1(SMALL, weights="none", frozen_levels=4, lr=1e-3, head_lr=1e-2, schedule=schedule, dropout=0.0)
+    net = {"backbone": SMALL, "weights": "none", "frozen_levels": 4, "dropout": 0.0, "classes": voc.CLASSES}
+    module = Stage1(**net, lr=1e-3, head_lr=1e-2, schedule=schedule)
     data = PartialLabels(str(kit), splits=("train",), size=64, batch_size=2, per_epoch=4, workers=0)
     return trainers.fit(module, data, folder, epochs, stop=stop, resume=resume)
 
@@ -39,12 +43,36 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, schedule):
 def test_frozen_levels_stay_and_the_rest_learns(tmp_path):
     scenes.write_voc(tmp_path / "kit", 4)
     L.seed_everything(0, verbose=False)
-    before = dict(Stage1(SMALL, weights="none", frozen_levels=4).named_parameters())
+    before = dict(Stage1(SMALL, weights="none", frozen_levels=4, classes=voc.CLASSES).named_parameters())
     after = dict(train(tmp_path / "kit", tmp_path / "run", 1)[0].named_parameters())
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("classifier.backbone.levels.4.") for name in changed)
     assert {"classifier.head.weight", "classifier.head.bias"} <= changed
     assert not any(name.startswith(f"classifier.backbone.levels.{i}.") for i in range(4) for name in changed)
+
+
+def test_classes_of_ones_own_are_learned_exported_and_never_mixed_up(tmp_path, monkeypatch):
+    """What the labels name becomes the checkpoint's classes, and a run goes on with those alone."""
+    monkeypatch.chdir(tmp_path)
+    trainers.write_data(tmp_path)
+    labels = tmp_path / "kit" / "labels.csv"
+    rows = [f"{number:06}.jpg,{'teapot' if number % 2 else 'bolt'},,teapot bolt\n" for number in range(6)]
+    labels.write_text("image,present,hinted,annotated\n" + "".join(rows))
+    words = [*trainers.words("classifier", tmp_path, tmp_path, tmp_path / "run"), "--trainer.max_epochs=1"]
+    trainers.run("classifier", words)
+    run = tmp_path / "run" / "last.ckpt"
+    export(run, tmp_path / "model")
+    assert checkpoints.load(tmp_path / "model").classifier.classes == ("bolt", "teapot")
+    assert maps.load_classifier(run).classes == ("bolt", "teapot")
+    trainers.run("classifier", [*words, f"--ckpt_path={run}"])
+    labels.write_text(labels.read_text().replace("teapot", "cup"))
+    with pytest.raises(SystemExit, match=r"learned 2 classes \(bolt, teapot\), the labels are of 2 \(bolt, cup\)"):
+        trainers.run("classifier", [*words, "--ckpt_path=last"])
+
+
+def test_runs_that_did_not_say_their_classes_are_of_vocs():
+    known = {"hyper_parameters": {"backbone": SMALL, "lr": 1}}
+    assert classifier_options(known) == {"backbone": SMALL, "classes": list(voc.CLASSES)}
 
 
 @pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), (5, 1), (3, 2)])

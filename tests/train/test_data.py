@@ -10,17 +10,19 @@ import torch
 from pycocotools import mask as coco_mask
 
 from tests.fuzz.seeds import grey_png
-from train import data, scenes
-from wsis import voc
+from train import classifier, crops, data, endless, scenes
+from wsis import index_image, voc
 from wsis.errors import WsisError
 
 
 def test_partial_labels_of_a_csv(tmp_path):
     (tmp_path / "labels.csv").write_text("image,present,hinted,annotated\na.jpg,dog,person,dog cat\nb.jpg,,,bus\n")
-    labels = data.csv_labels(tmp_path)
+    labels = data.csv_labels(tmp_path, voc.CLASSES)
     column = {name: i for i, name in enumerate(voc.CLASSES)}
     known = {name: (labels.target[0, i], labels.weight[0, i]) for name, i in column.items()}
-    assert known["dog"] == (1, 1) and known["cat"] == (0, 1) and known["bus"] == (0, 0)
+    assert known["dog"] == (1, 1)
+    assert known["cat"] == (0, 1)
+    assert known["bus"] == (0, 0)
     assert known["person"] == pytest.approx((data.HINT_TARGET, data.HINT_WEIGHT))
     assert labels.weight[1].sum() == 1
     assert labels.paths[1] == tmp_path / "images" / "b.jpg"
@@ -32,14 +34,33 @@ def test_difficult_voc_labels_have_no_weight(tmp_path):
     file.write_text("000000  0\n000001  1\n")
     labels = data.voc_labels(tmp_path, "train")
     dog = voc.CLASSES.index("dog")
-    assert labels.weight[:, dog].tolist() == [0, 1] and labels.target[:, dog].tolist() == [0, 1]
+    assert labels.weight[:, dog].tolist() == [0, 1]
+    assert labels.target[:, dog].tolist() == [0, 1]
 
 
 def test_label_sets_add_up(tmp_path):
     scenes.write_voc(tmp_path, 2)
     labels = data.voc_labels(tmp_path, "train")
     both = labels + labels
-    assert len(both.paths) == 4 and both.target.shape[0] == 4
+    assert len(both.paths) == 4
+    assert both.target.shape[0] == 4
+
+
+def test_of_classes_that_only_one_set_has_the_others_photos_know_nothing(tmp_path):
+    for name, rows in (("a", "1.jpg,teapot,,teapot bolt\n"), ("b", "2.jpg,cup,,cup\n3.jpg,bolt,,\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "labels.csv").write_text(f"image,present,hinted,annotated\n{rows}")
+    labels = data.all_labels(None, ["train"], [tmp_path / "a", tmp_path / "b"])
+    assert labels.classes == ("bolt", "teapot", "cup")
+    assert labels.target.tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    assert labels.weight.tolist() == [[1, 1, 0], [0, 0, 1], [1, 0, 0]]
+    chosen = data.all_labels(None, [], [tmp_path / "a"], ["teapot", "cup", "bolt"])
+    assert chosen.classes == ("teapot", "cup", "bolt")
+    assert chosen.weight.tolist() == [[1, 0, 1]]
+    scenes.write_voc(tmp_path / "kit", 1)
+    with pytest.raises(WsisError, match="no class 'cup'; expected aeroplane"):
+        data.all_labels(tmp_path / "kit", ["train"], [tmp_path / "b"])
+    assert data.all_labels(tmp_path / "kit", ["train"], [], ["bird", "cup"]).classes == ("bird", "cup")
 
 
 def test_missing_parts_of_a_devkit_are_named(tmp_path):
@@ -53,11 +74,12 @@ def test_missing_parts_of_a_devkit_are_named(tmp_path):
 
 def test_void_is_no_instance(tmp_path):
     index = np.zeros((6, 8), np.uint8)
-    index[:2], index[3, 3:], index[5] = 1, 7, voc.VOID
+    index[:2], index[3, 3:], index[5] = 1, 7, index_image.VOID
     cv2.imwrite(str(tmp_path / "m.png"), index)
     masks = data.InstanceMasks(tmp_path / "m.jpg", tmp_path / "m.png").masks()
     assert masks.shape == (2, 6, 8)
-    assert masks[0].sum() == 16 and masks[1].sum() == 5
+    assert masks[0].sum() == 16
+    assert masks[1].sum() == 5
 
 
 def test_coco_polygons_and_both_kinds_of_rle(tmp_path):
@@ -175,8 +197,11 @@ def test_labels_in_any_encoding(tmp_path, encoding):
     text = "Image, present,annotated,hinted,other\r\na.jpg,cat,cat dog,,5\r\n\r\nx\\b.jpg\r\n,,,\r\n"
     (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
     labels = data.csv_labels(tmp_path)
-    assert labels.target.sum() == 1 and labels.weight.sum() == 2
-    assert labels.paths[0].name == "a.jpg" and len(labels.paths) == 2
+    assert labels.classes == ("cat", "dog")
+    assert labels.target.sum() == 1
+    assert labels.weight.sum() == 2
+    assert labels.paths[0].name == "a.jpg"
+    assert len(labels.paths) == 2
 
 
 @pytest.mark.parametrize(
@@ -193,7 +218,7 @@ def test_labels_in_any_encoding(tmp_path, encoding):
 def test_wrong_labels_say_what_is_wrong(tmp_path, text, words):
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(WsisError, match=words):
-        data.csv_labels(tmp_path)
+        data.csv_labels(tmp_path, voc.CLASSES)
     with pytest.raises(WsisError, match="is missing"):
         data.csv_labels(tmp_path / "nowhere")
 
@@ -221,7 +246,7 @@ def test_an_unreadable_photo_is_named(tmp_path):
 
 def test_augmentation_depends_on_the_draw_alone(tmp_path):
     scenes.write_voc(tmp_path, 2)
-    photos = data.LabelledPhotos(data.voc_labels(tmp_path, "train"), size=32, scale=(0.5, 1), seed=1)
+    photos = classifier.LabelledPhotos(data.voc_labels(tmp_path, "train"), size=32, scale=(0.5, 1), seed=1)
     assert (photos[0, 5][0] == photos[0, 5][0]).all()
     assert (photos[0, 5][0] != photos[0, 6][0]).any()
     assert photos[0, 5][0].shape == (3, 32, 32)
@@ -229,7 +254,7 @@ def test_augmentation_depends_on_the_draw_alone(tmp_path):
 
 def test_passes_visit_every_item_once_and_go_on_from_any_step():
     done = 0
-    walk = data.ShuffledPasses(10, 4, 3, seed=0, done=lambda: done)
+    walk = endless.ShuffledPasses(10, 4, 3, seed=0, done=lambda: done)
     batches = []
     while len(batches) < 15:
         done = len(batches)
@@ -239,7 +264,7 @@ def test_passes_visit_every_item_once_and_go_on_from_any_step():
     assert sorted(item for item, _ in draws[:10]) == sorted(item for item, _ in draws[10:20]) == list(range(10))
     assert draws[:10] != [(item, draw - 10) for item, draw in draws[10:20]]
     for step in (0, 1, 7, 12):  # an epoch of any length, begun anywhere
-        assert list(data.ShuffledPasses(10, 4, 2, seed=0, done=lambda step=step: step)) == batches[step : step + 2]
+        assert list(endless.ShuffledPasses(10, 4, 2, seed=0, done=lambda step=step: step)) == batches[step : step + 2]
 
 
 class _Keys(torch.utils.data.Dataset):
@@ -252,10 +277,9 @@ class _Keys(torch.utils.data.Dataset):
         return key
 
 
-class _Endless(data.EndlessData):
+class _Endless(endless.EndlessData):
     def __init__(self, batch_size=4, per_epoch=12, seed=0, workers=0):
-        super().__init__()
-        self.save_hyperparameters()
+        super().__init__(batch_size=batch_size, per_epoch=per_epoch, seed=seed, workers=workers)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -295,6 +319,7 @@ def test_arrays_are_written_beside_nothing_else(tmp_path):
 def test_crops_stay_inside(scale):
     image = np.arange(40 * 60 * 3, dtype=np.int32).reshape(40, 60, 3)
     for seed in range(30):
-        crop = data.random_crop(image, scale, np.random.default_rng(seed))
-        assert 0 < crop.shape[0] <= 40 and 0 < crop.shape[1] <= 60
+        crop = crops.random_crop(image, scale, np.random.default_rng(seed))
+        assert 0 < crop.shape[0] <= 40
+        assert 0 < crop.shape[1] <= 60
         assert crop.shape[0] * crop.shape[1] >= 0.8 * scale[0] * 2400

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.helpers import trainers
-from train import checkpoint, data, parallel
+from train import checkpoint, endless, parallel
 from train.classifier import Stage1
 
 pytestmark = pytest.mark.usefixtures("quiet_lightning")
@@ -22,46 +22,58 @@ def photos(tmp_path_factory):
     return root
 
 
+def words(name, photos, checkpoint, folder):
+    # In double precision nothing is left of the noise that Adam makes of almost no gradient.
+    return trainers.words(name, photos, checkpoint, folder, precision="64-true")
+
+
+@pytest.fixture(scope="module")
+def both(photos, tiny_checkpoint, tmp_path_factory):
+    """All trainings by two processes, one after the other, for starting these takes longer than training.
+
+    The folder of their runs, and what was said at the end, when the last one is refused.
+    """
+    root = tmp_path_factory.mktemp("both")
+    runs = [(name, words(name, photos, tiny_checkpoint, root / name)) for name in trainers.NAMES]
+    odd = trainers.words("classifier", photos, tiny_checkpoint, root / "odd", batch=3)
+    done = trainers.start_all([*runs, ("classifier", odd)], root, processes=2)
+    assert "Starting with 2 processes" in done.stderr
+    assert all((root / name / "last.ckpt").is_file() for name in trainers.NAMES), done.stderr[-3000:]
+    return root, done
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", trainers.NAMES)
-def test_two_processes_have_the_loss_curve_of_one(name, photos, tiny_checkpoint, tmp_path, monkeypatch):
-    def words(folder):
-        # In double precision nothing is left of the noise that Adam makes of almost no gradient.
-        return trainers.words(name, photos, tiny_checkpoint, folder, precision="64-true")
-
-    (tmp_path / "alone").mkdir()
-    monkeypatch.chdir(tmp_path / "alone")
-    trainers.run(name, words(tmp_path / "alone"))
-    done = trainers.start(name, words(tmp_path / "both"), tmp_path / "both", processes=2)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "Starting with 2 processes" in done.stderr
-    alone, both = (trainers.logged(tmp_path / folder) for folder in ("alone", "both"))
+def test_two_processes_have_the_loss_curve_of_one(name, photos, tiny_checkpoint, tmp_path, monkeypatch, both):
+    monkeypatch.chdir(tmp_path)
+    trainers.run(name, words(name, photos, tiny_checkpoint, tmp_path))
+    shared_run = both[0] / name
+    alone, shared = (trainers.logged(folder) for folder in (tmp_path, shared_run))
     assert sum("loss_step" in row for row in alone) == 9
-    assert [set(row) for row in alone] == [set(row) for row in both]
-    for one, two in zip(alone, both, strict=True):
+    assert [set(row) for row in alone] == [set(row) for row in shared]
+    for one, two in zip(alone, shared, strict=True):
         assert two == pytest.approx(one, rel=1e-5)
     assert len({round(row["loss_step"], 3) for row in alone if "loss_step" in row}) > 4
-    first, second = (checkpoint.read_run(tmp_path / folder / "last.ckpt") for folder in ("alone", "both"))
+    first, second = (checkpoint.read_run(folder / "last.ckpt") for folder in (tmp_path, shared_run))
     assert first["lr_schedulers"][0]["last_epoch"] == second["lr_schedulers"][0]["last_epoch"] == 9
     torch.testing.assert_close(second["state_dict"], first["state_dict"], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow
-def test_a_batch_that_cannot_be_shared_is_refused_with_a_sentence(photos, tiny_checkpoint, tmp_path):
-    words = trainers.words("classifier", photos, tiny_checkpoint, tmp_path, batch=3)
-    done = trainers.start("classifier", words, tmp_path, processes=2)
+def test_a_batch_that_cannot_be_shared_is_refused_with_a_sentence(both):
+    root, done = both
     assert done.returncode != 0
     assert "A batch of 3 cannot be shared equally by 2 processes: choose a batch_size that is a multiple of 2." in (
         done.stderr.replace("\n", " ")
     )
-    assert not list(tmp_path.glob("*.ckpt"))
+    assert not list((root / "odd").glob("*.ckpt"))
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 6])
 def test_the_shares_of_a_batch_are_the_batch(processes):
-    whole = list(data.ShuffledPasses(7, 6, 5, seed=1, done=lambda: 4))
+    whole = list(endless.ShuffledPasses(7, 6, 5, seed=1, done=lambda: 4))
     parts = [
-        data.ShuffledPasses(7, 6, 5, seed=1, done=lambda: 4, rank=r, processes=processes) for r in range(processes)
+        endless.ShuffledPasses(7, 6, 5, seed=1, done=lambda: 4, rank=r, processes=processes) for r in range(processes)
     ]
     assert [[*chain(*shares)] for shares in zip(*parts, strict=True)] == whole
 
@@ -74,7 +86,8 @@ def test_what_validates_is_shared_without_overlap_or_seen_by_all(monkeypatch):
         monkeypatch.setattr(parallel, "processes", lambda: 3)
         shares.append(parallel.share(items))
         assert parallel.share(items[:2]) == [0, 1]
-    assert sorted(chain(*shares)) == items and min(map(len, shares)) > 0
+    assert sorted(chain(*shares)) == items
+    assert min(map(len, shares)) > 0
 
 
 def _batch_norm_worker(rank, folder):
@@ -124,13 +137,14 @@ def test_torchrun_s_numbers_need_no_second_mention(monkeypatch):
 
 
 def test_on_a_gpu_layers_become_torch_s_own_and_keep_their_activation(monkeypatch):
-    module = Stage1(trainers.SMALL, weights="none").eval()
+    module = Stage1(trainers.SMALL, weights="none", classes=("cat", "dog")).eval()
     module.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cuda")))
     x = torch.rand(1, 3, 64, 64)
     expected, names = module(x), list(module.state_dict())
     monkeypatch.setattr(parallel, "processes", lambda: 2)
     assert parallel.GlobalBatchNorm().apply(module) is module
     norms = [m for m in module.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    assert norms and all(isinstance(m, torch.nn.SyncBatchNorm) for m in norms)
+    assert norms
+    assert all(isinstance(m, torch.nn.SyncBatchNorm) for m in norms)
     assert list(module.state_dict()) == names
     torch.testing.assert_close(module(x), expected)

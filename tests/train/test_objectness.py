@@ -14,7 +14,7 @@ from tests.helpers import trainers
 from train import objectness as training
 from train import scenes
 from train.data import InstanceMasks, mask_folder, read_rgb
-from train.objectness import GOOD, Objectness, ObjectProposals, RatedProposals, describe, ensure, overlaps, sample
+from train.objectness import GOOD, Objectness, ObjectProposals, RatedProposals, describe, ensure, nameless_iou, sample
 from wsis import checkpoints
 from wsis.checkpoints import save_module
 from wsis.errors import WsisError
@@ -66,14 +66,14 @@ def test_overlaps_are_those_of_masks_and_ignored_pixels_count_for_nobody():
     proposals = proposal_set.from_masks(np.stack([left, right, left | right]))
     instances = np.zeros((2, 4, 8), bool)
     instances[0, :, :2], instances[1, :, 4:] = True, True
-    found = overlaps(proposals, instances, np.zeros((4, 8), bool))
+    found = nameless_iou(proposals, instances, np.zeros((4, 8), bool))
     np.testing.assert_allclose(found, [[0.5, 0], [0, 1], [0.25, 0.5]], atol=1e-6)
     ignored = np.zeros((4, 8), bool)
     ignored[:, 2:6] = True
-    found = overlaps(proposals, instances, ignored)
+    found = nameless_iou(proposals, instances, ignored)
     np.testing.assert_allclose(found, [[1, 0], [0, 1], [0.5, 0.5]], atol=1e-6)
     assert found.dtype == np.float32
-    assert overlaps(proposals, instances[:0], ignored).shape == (3, 0)
+    assert nameless_iou(proposals, instances[:0], ignored).shape == (3, 0)
 
 
 def test_what_is_kept_of_a_photo_is_what_the_network_sees(tmp_path, net):
@@ -104,7 +104,8 @@ def test_what_is_kept_of_a_photo_is_what_the_network_sees(tmp_path, net):
         assert found[f"features_{i}"].dtype == np.float16
     assert (np.unpackbits(found["members"], axis=1, count=regions) == members).all()
     assert (np.unpackbits(found["touching"], axis=1, count=regions) == touching).all()
-    assert (found["areas"] == areas).all() and (found["shape"] == shape).all()
+    assert (found["areas"] == areas).all()
+    assert (found["shape"] == shape).all()
 
 
 @pytest.mark.parametrize(("good", "rest", "instances"), [(30, 900, 2), (600, 900, 30), (5, 40, 1), (0, 900, 1)])
@@ -134,9 +135,14 @@ def test_items_are_the_same_in_every_pass(masks, net):
     (features, areas, members, touching, shape), target = photos[0, 3]
     regions, count = len(areas), len(target)
     assert [len(f) for f in features] == [regions, regions]
-    assert members.shape == (count, regions) and touching.shape == (regions, regions) and shape.shape == (count, 13)
-    assert 0 < count <= 60 and target.min() >= 0 and target.max() <= 1
-    assert torch.equal(photos[0, 99][1], target) and torch.equal(photos[0][0][2], members)
+    assert members.shape == (count, regions)
+    assert touching.shape == (regions, regions)
+    assert shape.shape == (count, 13)
+    assert 0 < count <= 60
+    assert target.min() >= 0
+    assert target.max() <= 1
+    assert torch.equal(photos[0, 99][1], target)
+    assert torch.equal(photos[0][0][2], members)
     assert len(RatedProposals(files, most=None)[0][1]) > count
 
 
@@ -200,7 +206,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_checkpoint, masks, chann
 def test_a_run_is_exported_and_predicts_the_same(tiny_checkpoint, masks, channels, tmp_path, net):
     module, _ = train(tiny_checkpoint, masks, channels, tmp_path / "run", 2)
     whole = checkpoints.load(tiny_checkpoint)
-    save_module(whole.classifier, tmp_path / "out", "classifier", {"backbone": SMALL})
+    own = {"backbone": SMALL, "classes": whole.classifier.classes}
+    save_module(whole.classifier, tmp_path / "out", "classifier", own)
     training.export(tmp_path / "run" / "last.ckpt", tmp_path / "out")
     again = checkpoints.load(tmp_path / "out").objectness
     assert again.options == module.net.options
@@ -217,7 +224,8 @@ def test_a_run_is_exported_and_predicts_the_same(tiny_checkpoint, masks, channel
 def test_what_is_missing_is_named(tiny_checkpoint, masks, tmp_path, net):
     with pytest.raises(WsisError, match=r"Too few photos with instances.*--data\.masks"):
         ObjectProposals(str(tiny_checkpoint)).setup("fit")
-    save_module(checkpoints.load(tiny_checkpoint).classifier, tmp_path, "classifier", {"backbone": SMALL})
+    classifier = checkpoints.load(tiny_checkpoint).classifier
+    save_module(classifier, tmp_path, "classifier", {"backbone": SMALL, "classes": classifier.classes})
     with pytest.raises(WsisError, match="has no contour network"):
         ObjectProposals(str(tmp_path), masks=(str(masks),)).setup("fit")
     with pytest.raises(WsisError, match=r"none\.png is missing"):

@@ -108,7 +108,8 @@ def test_a_killed_run_goes_on_to_the_same_end(name, photos, tiny_checkpoint, tmp
             break
         assert process.exitcode < 0, (tmp_path / "output.txt").read_text()[-3000:]
         kills.append(writing)
-    assert len(kills) >= 2 and any(kills)
+    assert len(kills) >= 2
+    assert any(kills)
     assert set(_steps(broken)) == set(_steps(whole))  # a repeated step has, bit by bit, the loss of the first time
     assert len(_steps(broken)) == STEPS + repeated
     first, second = (checkpoint.read_run(folder / "last.ckpt") for folder in (whole, broken))
@@ -192,7 +193,8 @@ def test_a_checkpoint_that_would_run_code_is_refused(name, tmp_path):
     words = ["export", str(tmp_path / "own.ckpt"), str(tmp_path / "out"), *(["icn-saliency"] * (name == "icn"))]
     with pytest.raises(SystemExit, match=r"own\.ckpt is damaged or not the checkpoint of a training run"):
         trainers.run(name, words)
-    assert not (tmp_path / "ran").exists() and not (tmp_path / "out").exists()
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -219,4 +221,5 @@ def test_no_run_is_needed_for_help():
     done = subprocess.run(
         [sys.executable, "-m", "train.objectness", "fit", "--help"], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0 and "--checkpoint.every_n_train_steps" in done.stdout
+    assert done.returncode == 0
+    assert "--checkpoint.every_n_train_steps" in done.stdout

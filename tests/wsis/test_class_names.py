@@ -37,7 +37,8 @@ def test_names_as_people_write_them(wanted: list[str], found: tuple[str, ...]) -
 def test_an_unknown_name_is_asked_back(name: str, says: str) -> None:
     with pytest.raises(WsisError) as caught:
         known([name], voc.CLASSES, "tiny")
-    assert says in str(caught.value) and "\n" not in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_models_own_names_come_first() -> None:
@@ -50,3 +51,22 @@ def test_a_models_own_names_come_first() -> None:
 def test_of_many_classes_some_are_listed() -> None:
     with pytest.raises(WsisError, match=r"c19 and 80 more\.$"):
         known(["unicorn"], [f"c{i}" for i in range(100)], "m")
+
+
+WORDS = {"cat": ("pussy cat", "tabby"), "dog": ("Rottweiler", "German shepherd")}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (["tabby"], ("cat",)),
+        (["german-shepherd, Cat", "rottweiler"], ("dog", "cat")),
+    ],
+)
+def test_synonyms_stand_for_their_class(wanted: list[str], found: tuple[str, ...]) -> None:
+    assert known(wanted, voc.CLASSES, "tiny", WORDS) == found
+
+
+def test_a_synonym_is_offered_where_it_may_be_meant() -> None:
+    with pytest.raises(WsisError, match=r"'rottweilers'\. Did you mean 'Rottweiler'\?"):
+        known(["rottweilers"], voc.CLASSES, "tiny", WORDS)

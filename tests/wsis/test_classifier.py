@@ -8,14 +8,15 @@ import torch
 
 from wsis import voc
 from wsis.backbone import TESTED
-from wsis.classifier import TOP_SHARE, Classifier, ClassMaps, normalise, pool
+from wsis.classifier import TOP_SHARE, Classifier, pool, standardise
+from wsis.maps import ClassMaps
 
 SMALL = "tf_efficientnet_lite0"
 
 
 @pytest.mark.parametrize("name", TESTED)
 def test_class_maps_have_a_cell_for_16_pixels(name):
-    maps = Classifier(name).eval()(torch.zeros(2, 3, 64, 96))
+    maps = Classifier(name, voc.CLASSES).eval()(torch.zeros(2, 3, 64, 96))
     assert maps.shape == (2, 20, 4, 6)
 
 
@@ -27,7 +28,7 @@ def test_pool_is_half_mean_half_top_fifth():
 
 
 def test_averaging_over_the_mirror_makes_the_result_symmetric(photo):
-    classifier = Classifier(SMALL).eval()
+    classifier = Classifier(SMALL, voc.CLASSES).eval()
     own = classifier.class_maps(photo, sizes=(128, 96))
     mirrored = classifier.class_maps(np.ascontiguousarray(photo[:, ::-1]), sizes=(128, 96))
     np.testing.assert_allclose(own.maps, mirrored.maps[..., ::-1], atol=2e-4)
@@ -37,7 +38,7 @@ def test_averaging_over_the_mirror_makes_the_result_symmetric(photo):
 
 
 def test_one_size_without_flip_is_the_plain_network(photo):
-    classifier = Classifier(SMALL).eval()
+    classifier = Classifier(SMALL, voc.CLASSES).eval()
     prepared = classifier.prepare(photo, 160)
     assert prepared.shape == (1, 3, 96, 160)
     with torch.inference_mode():
@@ -45,12 +46,13 @@ def test_one_size_without_flip_is_the_plain_network(photo):
     result = classifier.class_maps(photo, sizes=(160,), flip=False)
     np.testing.assert_allclose(result.maps, maps[0].numpy(), atol=1e-5)
     np.testing.assert_allclose(result.scores, torch.sigmoid(pool(maps))[0].numpy(), atol=1e-6)
-    assert result.classes == voc.CLASSES and result.maps.shape[1:] == (6, 10)
+    assert result.classes == voc.CLASSES
+    assert result.maps.shape[1:] == (6, 10)
 
 
 def test_normalise_maps_white_and_black_to_the_ends():
-    backbone = Classifier(SMALL).backbone
-    values = normalise(torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3).expand(1, 3, 1, 3), backbone)
+    backbone = Classifier(SMALL, voc.CLASSES).backbone
+    values = standardise(torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3).expand(1, 3, 1, 3), backbone)
     np.testing.assert_allclose(values[0, 0, 0].numpy(), [-1, 0, 1], atol=1e-6)
 
 

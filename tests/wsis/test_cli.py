@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from tests.helpers import ROOT
 from tests.helpers.bad_files import encoded, picture, unusual, write_all
-from wsis import cli, matching, pipeline
+from wsis import analysis, cli, matching
 from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
@@ -69,7 +69,7 @@ def left_behind(folder: Path) -> list[Path]:
 
 def test_a_folder_of_photos(run, photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    result = run(photos, "--out", out, "--overlays", "--alpha", "0.5", "--per-peak", "2")
+    result = run(photos, "--out", out, "--overlays", "--alpha", "0.5", "--fill", "2")
     assert result.exit_code == 0, result.output
     entries = json.loads((out / "instances.json").read_text())
     manifest = json.loads((out / "manifest.json").read_text())
@@ -274,6 +274,28 @@ def test_being_ended_is_like_ctrl_c(run, photos: Path, tmp_path: Path, monkeypat
     assert not (tmp_path / "out" / "instances.json").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("becomes", [WsisError, OSError, RuntimeError])
+def test_being_ended_is_no_error_though_a_library_makes_one_of_it(
+    run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: signal.Signals, becomes: type[Exception]
+) -> None:
+    def load(*_: object, **__: object) -> None:
+        try:
+            os.kill(os.getpid(), sign)
+            time.sleep(2)
+        except KeyboardInterrupt:
+            raise becomes("the file is damaged") from None
+
+    monkeypatch.setattr(Pipeline, "load", load)
+    before = signal.signal(sign, signal.default_int_handler)  # workers of tests ignore Ctrl-C
+    result = run(photos, "--out", tmp_path / "out")
+    signal.signal(sign, before)
+    assert result.exit_code == cli.INTERRUPTED
+    assert "was not written" in result.stderr
+    assert "damaged" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -284,7 +306,7 @@ def test_being_ended_is_like_ctrl_c(run, photos: Path, tmp_path: Path, monkeypat
         (["PHOTOS", "--out", "OUT", "--alpha", "-1"], "--alpha"),
         (["PHOTOS", "--out", "OUT", "--alpha", "inf"], "alpha"),
         (["PHOTOS", "--out", "OUT", "--steps", "99"], "--steps"),
-        (["PHOTOS", "--out", "OUT", "--per-peak", "0"], "--per-peak"),
+        (["PHOTOS", "--out", "OUT", "--fill", "-1"], "--fill"),
         (["PHOTOS", "--out", "OUT", "--workers", "0"], "--workers"),
         (["PHOTOS", "--out", "OUT", "--threshold", "2"], "--threshold"),
         (["PHOTOS", "--out", "OUT", "--class", "unicorn"], "does not know the class 'unicorn'"),
@@ -336,26 +358,15 @@ def test_a_damaged_or_foreign_checkpoint_is_wrong_usage(
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_wish_the_enhancer_is_one_that_the_model_has(tiny_checkpoint: Path) -> None:
-    from wsis import checkpoints, segment
-
-    whole = checkpoints.load(tiny_checkpoint)
-    assert segment.chosen(Pipeline(whole)).enhancer == "icn-saliency"
-    bare = checkpoints.Checkpoint("bare", whole.classifier)
-    assert segment.chosen(Pipeline(bare)).enhancer == "spread"
-    with pytest.raises(WsisError, match="has no enhancer 'icn-proposal'"):
-        segment.chosen(Pipeline(bare), "icn-proposal")
-
-
 def test_choices_are_those_of_the_core() -> None:
-    assert get_args(cli.Enhancer) == pipeline.ENHANCERS
-    assert get_args(cli.Naive) == get_args(pipeline.Naive)
-    assert get_args(cli.Preset) == tuple(matching.PRESETS)
+    assert get_args(cli.Enhancer) == analysis.ENHANCERS
+    assert get_args(cli.Naive) == get_args(analysis.Naive)
+    assert get_args(cli.PresetName) == tuple(matching.PRESETS)
     for name, parameter in {"steps": "steps", "threshold": "class_threshold", "naive": "naive", "mode": "mode"}.items():
         import inspect
 
         default = inspect.signature(cli.segment).parameters[name].default
-        assert default == getattr(pipeline.Settings(), parameter)
+        assert default == getattr(analysis.Settings(), parameter)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -369,7 +380,7 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "--per-peak" in done.stdout
+    assert "--fill" in done.stdout
 
 
 def test_models_lists_names_and_presets() -> None:
@@ -377,3 +388,36 @@ def test_models_lists_names_and_presets() -> None:
     assert result.exit_code == 0
     for name in matching.PRESETS:
         assert f"--preset {name}: " in result.output
+
+
+def test_a_useless_folder_of_results_is_told_before_any_work(run, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "instance").write_bytes(b"a file where a folder should be")
+    result = run(photos, "--out", out)
+    assert result.exit_code == 2
+    assert f"Nothing can be written to {out / 'instance'}: File exists." in result.stderr
+    assert not (out / "manifest.json").exists()
+
+
+def test_where_nothing_passes_the_likeliest_classes_are_told(run, photos: Path, tmp_path: Path) -> None:
+    result = run(photos / "cat.jpg", "--out", tmp_path, options=("--enhancer", "none", "--threshold", "1"))
+    guesses = json.loads((tmp_path / "manifest.json").read_text())["photos"][0]["likeliest"]
+    assert len(guesses) == 5
+    assert list(guesses.values()) == sorted(guesses.values(), reverse=True)
+    name, score = next(iter(guesses.items()))
+    assert f"nothing recognised; likeliest: {name} {score:.2f}, " in result.output
+
+
+@pytest.mark.slow
+def test_the_embedded_model_of_kinds_finds_a_cat_by_its_breed(run, tmp_path: Path) -> None:
+    photo = Path(__file__).parents[2] / "assets" / "examples" / "2-cat.jpg"
+    options = ("--class", "Egyptian cat", "--device", "cpu")
+    result = run(photo, "--out", tmp_path, options=options, model="imagenet-lite")
+    assert result.exit_code == 0, result.output
+    first = json.loads((tmp_path / "instances.json").read_text())[0]
+    assert first["category_name"] == "cat"
+    assert first["score"] > 0.3
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["settings"]["classes"] == ["cat"]
+    assert manifest["model"]["files"]["contours"]["from"] == "voc-lite"

@@ -27,7 +27,7 @@ def _entry(mask: np.ndarray, stem: str = "a", category: int = 1, score: float = 
     rle = _rle(mask)
     bbox = [float(number) for number in coco_mask.toBbox(rle)]
     return {"image_id": stem, "category_id": category, "segmentation": rle, "bbox": bbox, "area": int(mask.sum()),
-            "score": score}  # fmt: skip
+            "score": score, "instance": 1}  # fmt: skip
 
 
 def _opened(content: bytes, folder: Path) -> COCO:
@@ -103,7 +103,8 @@ def test_pycocotools_opens_the_data_set_and_evaluates_with_it(tmp_path: Path) ->
         assert isinstance(one["segmentation"], list)
         assert np.array_equal(found.annToMask(one), mask)
         assert np.array_equal(coco_mask.decode(one["rle"]), mask)
-        assert one["image_id"] == {"ä b": 1, "c": 3}[entry["image_id"]] and one["iscrowd"] == 0
+        assert one["image_id"] == {"ä b": 1, "c": 3}[entry["image_id"]]
+        assert one["iscrowd"] == 0
         assert [one[key] for key in ("bbox", "area", "score")] == [entry[key] for key in ("bbox", "area", "score")]
     results = [{**one, "segmentation": one["rle"]} for one in found.dataset["annotations"]]
     results = [{key: value for key, value in one.items() if key != "id"} for one in results]

@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 import app
 from wsis import checkpoints, cli, devices
+from wsis.analysis import Settings
 from wsis.errors import WsisError
 from wsis.matching import PUBLISHED
-from wsis.pipeline import Pipeline, Settings
+from wsis.pipeline import Pipeline
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_what_is_not_there_is_one_sentence_that_lists_what_is(machine, name: str
     machine(cuda=2)
     with pytest.raises(WsisError, match=r"is not there: this machine has cpu, cuda:0, cuda:1\. Use one") as caught:
         devices.find(name)
-    assert name[:80] in str(caught.value) and len(str(caught.value)) < 200
+    assert name[:80] in str(caught.value)
+    assert len(str(caught.value)) < 200
 
 
 def _train(module: str):
@@ -95,12 +97,12 @@ def test_the_model_lies_on_the_device_by_its_usual_name(tiny_checkpoint) -> None
 
 
 def test_actors_of_a_batch_take_the_gpu_that_they_are_given(machine) -> None:
-    batch = pytest.importorskip("wsis.batch")
+    plan = pytest.importorskip("wsis.jobs.cluster.plan")
 
     def planned(device: str | None) -> str | None:
         checkpoint = SimpleNamespace(folder=None)
         pipeline = SimpleNamespace(name="tiny", checkpoint=checkpoint, device=devices.find(device))
-        return batch.Plan.of(pipeline, Settings(), PUBLISHED, device=device).device
+        return plan.Plan.of(pipeline, Settings(), PUBLISHED, device=device).device
 
     machine(cuda=1)
     assert [planned(name) for name in (None, "auto", "gpu", "0", "CPU")] == [None, None, "cuda", "cuda", "cpu"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -7,7 +8,7 @@ import torch.nn.functional as F
 
 from wsis.backbone import Backbone, evaluating
 from wsis.errors import WsisError
-from wsis.icn import ICN, Fuse, enhance, normalised, peak_maps, prepare
+from wsis.icn import ICN, Fuse, enhance, gaussians, normalised, prepare
 
 SMALL = "tf_efficientnet_lite0"
 
@@ -97,8 +98,10 @@ def test_a_new_channel_starts_without_effect():
 def test_enhance_returns_every_step_normalised(small):
     image, maps, own, peaks = inputs()
     steps = enhance(small, image, maps, own, peaks, 3)
-    assert steps.shape == (4, 3, 16, 16) and steps.dtype == np.float32  # 48 x 64 is the least: 64 x 64
-    assert steps.min() == 0 and steps.max() == 1
+    assert steps.shape == (4, 3, 16, 16)
+    assert steps.dtype == np.float32
+    assert steps.min() == 0
+    assert steps.max() == 1
     np.testing.assert_allclose(steps.min((2, 3)), 0)
     np.testing.assert_allclose(steps.max((2, 3)), 1)
 
@@ -116,7 +119,8 @@ def test_half_precision_changes_little(small, monkeypatch):
     whole = enhance(small, image, maps, own, peaks, 2)
     monkeypatch.setattr("wsis.icn.HALF", {"cpu": torch.bfloat16})
     half = enhance(small, image, maps, own, peaks, 2)
-    assert half.dtype == np.float32 and 0 < np.abs(half - whole).mean() < 0.02
+    assert half.dtype == np.float32
+    assert 0 < np.abs(half - whole).mean() < 0.02
 
 
 def test_later_steps_take_the_output_of_earlier_ones(small):
@@ -131,7 +135,8 @@ def test_enhance_of_nothing_and_of_no_steps(small):
     assert enhance(small, image, maps[:0], own[:0], peaks[:0], 3).shape == (4, 0, 16, 16)
     assert enhance(small, image, maps, own, peaks, 0).shape == (1, 2, 16, 16)
     flat = enhance(small, image, np.zeros_like(maps), np.zeros_like(own), peaks, 1)
-    assert (flat[0] == 0).all() and np.isfinite(flat).all()
+    assert (flat[0] == 0).all()
+    assert np.isfinite(flat).all()
 
 
 def test_enhance_asks_for_one_class_map_and_peak_a_map(small):
@@ -155,7 +160,7 @@ def test_an_unknown_join_is_refused():
 
 
 def test_peak_maps_are_highest_at_the_peak():
-    maps = peak_maps(torch.tensor([[0.26, 0.51], [0.9, 0.1]]), (20, 40))
+    maps = gaussians(torch.tensor([[0.26, 0.51], [0.9, 0.1]]), (20, 40))
     assert maps.shape == (2, 20, 40)
     assert np.unravel_index(int(maps[0].argmax()), (20, 40)) == (5, 20)
     assert np.unravel_index(int(maps[1].argmax()), (20, 40)) in {(17, 3), (17, 4), (18, 3), (18, 4)}
@@ -174,3 +179,43 @@ def test_prepare_rounds_sides_to_multiples_of_32(shape, expected):
     pixels = prepare(np.full((*shape, 3), 255, np.uint8), 256)
     assert pixels.shape == (1, 3, *expected)
     assert pixels.min() == pixels.max() == 1
+
+
+def test_a_fusion_starts_as_one_layer_of_all_its_parts():
+    torch.manual_seed(0)
+    weights = torch.cat([conv.weight.flatten() for conv in Fuse((8, 8, 3), 32).first]).detach()
+    bound = (6 / (9 * 19)) ** 0.5
+    assert weights.abs().max() <= bound
+    assert abs(float(weights.mean())) < 0.01 * bound * 5
+    assert abs(float(weights.std()) - bound / 3**0.5) < 0.02 * bound
+
+
+def test_the_detail_path_starts_from_the_shallowest_level(small):
+    features = [torch.rand(1, c, s, s) for c, s in zip(small.encoder.channels, (16, 16, 8, 4, 2), strict=True)]
+    cue = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        _, detail = small._fuse(features, cue, (16, 16))
+        # All but the shallowest level stays: only a path that carries it on can tell.
+        others = [features[0] + 1, *features[1:]]
+        assert not torch.allclose(small._fuse(others, cue, (16, 16))[1], detail)
+        parts = {}
+        hook = small.dfm[0].register_forward_pre_hook(lambda _, given: parts.update(given=given))
+        small._fuse(features, cue, (16, 16))
+        hook.remove()
+        torch.testing.assert_close(parts["given"][1], small.lateral[0](features[0]))
+
+
+def test_photos_are_averaged_where_they_have_fewer_pixels_after():
+    """The area decides, not a side: of a tall photo the square of its new height is more than its area."""
+    tall = np.random.default_rng(0).integers(0, 256, (130, 65, 3), np.uint8)
+    found = prepare(tall, 128)[0].permute(1, 2, 0).numpy() * 255
+    expected = cv2.resize(tall, (64, 128), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_peaks_gaussian_falls_by_its_deviation():
+    grid, sigma = (160, 160), 160 / 16
+    (map_,) = gaussians(torch.tensor([[80.5 / 160, 80.5 / 160]]), grid)
+    assert map_[80, 80] == 1
+    torch.testing.assert_close(map_[80, 90], torch.exp(torch.tensor(-0.5 * (10 / sigma) ** 2)))
+    torch.testing.assert_close(map_[70, 90], torch.exp(torch.tensor(-1.0 * (10 / sigma) ** 2)))

@@ -15,10 +15,11 @@ import torch
 
 from tests.helpers import ROOT
 from tests.helpers.small_device import Device
+from wsis.analysis import Settings
 from wsis.errors import WsisError
 from wsis.icn import ICN
 from wsis.memory import REMEMBERED, Chunks, explained
-from wsis.pipeline import Pipeline, Settings
+from wsis.pipeline import Pipeline
 from wsis.proposals import objectness
 
 CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "dog", "horse")
@@ -66,7 +67,7 @@ def maps(chosen: Settings):
             "wsis.response.CHUNK",
             r"responses of peaks were computed [12] at a time instead of 5",
         ),
-        (maps(settings()), "wsis.icn.CHUNK", r"maps were grown [1-6] at a time instead of 12"),
+        (maps(settings(enhancer="icn-saliency")), "wsis.icn.CHUNK", r"maps were grown [1-6] at a time instead of 12"),
     ],
 )
 def test_a_device_too_small_gives_the_same_result_and_says_so(pipeline, evidence, work, chunk, said, monkeypatch):
@@ -80,12 +81,14 @@ def test_a_device_too_small_gives_the_same_result_and_says_so(pipeline, evidence
     # What a failed attempt holds must be free for the next.
     with Device((least.peak + large.peak) / 2) as small:
         found, notes = work(pipeline, evidence)
-        assert small.failures and len(notes) == 1
+        assert small.failures
+        assert len(notes) == 1
         assert re.fullmatch(rf"The machine ran out of memory: {said}, which is slower\.", notes[0])
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
         failures = small.failures
-        assert work(pipeline, evidence)[1] == notes and small.failures == failures  # the next photo does not fail first
+        assert work(pipeline, evidence)[1] == notes
+        assert small.failures == failures
     with (
         Device(least.peak / 2),
         pytest.raises(WsisError, match=r"^The GPU has too little free memory.*--device cpu\.$"),
@@ -109,7 +112,8 @@ def test_proposals_are_scored_in_chunks_alike(pipeline, evidence):
     given = net, features, evidence.proposals, evidence.contours
     whole = objectness.predict(*given)
     np.testing.assert_allclose(objectness.predict(*given, chunk=7), whole, atol=1e-6)
-    assert len(whole) % 7 and np.ptp(whole) > 0
+    assert len(whole) % 7
+    assert np.ptp(whole) > 0
 
 
 def limited(most: int, tried: list[int]):
@@ -127,25 +131,27 @@ def limited(most: int, tried: list[int]):
 def test_chunks_are_halved_and_tried_again_at_full_size_after_a_while():
     now = [0.0]
     chunks, tried, notes = Chunks("cuda", lambda: now[0]), list[int](), list[str]()
-    assert chunks.run(limited(3, tried), 10, 16, "maps were grown", notes) == 2
+    assert chunks.run(limited(3, tried), 10, 16, "maps were grown", notes.append) == 2
     assert tried == [10, 5, 2]  # no more than there are
     assert notes == ["The GPU ran out of memory: maps were grown 2 at a time instead of 10, which is slower."]
     del tried[:], notes[:]
-    assert chunks.run(limited(3, tried), 2, 16, "maps were grown", notes) == 2 and not notes
-    assert chunks.run(limited(3, tried), 10, 16, "something else happened", notes) == 2
+    assert chunks.run(limited(3, tried), 2, 16, "maps were grown", notes.append) == 2
+    assert not notes
+    assert chunks.run(limited(3, tried), 10, 16, "something else happened", notes.append) == 2
     assert tried == [2, 10, 5, 2]
     del tried[:], notes[:]
     now[0] = REMEMBERED - 1
-    chunks.run(limited(99, tried), 10, 16, "maps were grown", notes)
+    chunks.run(limited(99, tried), 10, 16, "maps were grown", notes.append)
     now[0] = REMEMBERED + 1
-    chunks.run(limited(99, tried), 10, 16, "maps were grown", notes)
-    assert tried == [2, 10] and len(notes) == 1
+    chunks.run(limited(99, tried), 10, 16, "maps were grown", notes.append)
+    assert tried == [2, 10]
+    assert len(notes) == 1
 
 
 def test_where_one_is_too_much_it_is_not_tried_for_ever():
     tried: list[int] = []
     with pytest.raises(torch.OutOfMemoryError):
-        Chunks("cuda").run(limited(0, tried), 4, 5, "maps were grown", [])
+        Chunks("cuda").run(limited(0, tried), 4, 5, "maps were grown", [].append)
     assert tried == [4, 2, 1]
 
 
@@ -162,8 +168,9 @@ def test_other_errors_are_left_as_they_are(error):
 
     tried: list[int] = []
     with pytest.raises(type(error)) as caught:
-        explained(Chunks("cuda").run)(work, 8, 8, "maps were grown", [])
-    assert caught.value is error and tried == [8]
+        explained(Chunks("cuda").run)(work, 8, 8, "maps were grown", [].append)
+    assert caught.value is error
+    assert tried == [8]
 
 
 SHAPES = """

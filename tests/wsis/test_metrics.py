@@ -128,7 +128,7 @@ def test_confusion_and_mean_iou_by_hand():
     # IoU: background 2/5, class 1 2/4, class 2 0/1; class 3 is nowhere
     assert metrics.mean_iou(matrix) == pytest.approx((2 / 5 + 2 / 4 + 0) / 3)
     assert metrics.mean_iou(metrics.confusion(truth % 255, truth, classes=3)) == 1
-    assert metrics.confusion(found, truth).shape == (21, 21)
+    assert metrics.confusion(found, truth, 21).shape == (21, 21)
 
 
 def test_classification_map_equals_torchmetrics():
@@ -155,9 +155,54 @@ def test_nothing_gives_zero():
 def test_wrong_shapes_are_refused():
     with pytest.raises(ValueError, match="expected overlaps"):
         image_result(np.zeros((2, 2)), [0], [1], [0])
+    with pytest.raises(ValueError, match="expected touching and merged"):
+        image_result([[1]], [0], [1], [0], touching=np.zeros(2, bool))
     with pytest.raises(ValueError, match="expected one size"):
         metrics.mask_iou(np.zeros((1, 4, 5), bool), np.zeros((1, 5, 4), bool))
     with pytest.raises(ValueError, match=r"predicted: expected 0\.\.20"):
-        metrics.confusion(np.full((2, 2), 21), np.zeros((2, 2), int))
+        metrics.confusion(np.full((2, 2), 21), np.zeros((2, 2), int), 21)
     with pytest.raises(ValueError, match="predicted: expected"):
-        metrics.confusion(np.zeros((2, 3)), np.zeros((2, 2), int))
+        metrics.confusion(np.zeros((2, 3)), np.zeros((2, 2), int), 21)
+
+
+def test_instances_in_company_are_told_apart_or_merged():
+    """Three of a class, two of which touch, and one of another: a mask over these two, and one on each other."""
+    truth = np.zeros((4, 10, 40), bool)
+    truth[0, :, :10] = truth[1, :, 10:20] = truth[2, :, 30:] = truth[3, :, 24:28] = True
+    masks = np.stack([truth[0] | truth[1], truth[2], truth[3]])
+    classes, touching = [5, 5, 5, 8], [True, True, False, False]
+    result = metrics.match_image(masks, [5, 5, 8], [0.9, 0.8, 0.7], truth, classes, touching=np.array(touching))
+    assert result.merged.tolist() == [True, True, False, False]
+    # The mask over two covers each with an IoU of exactly one half.
+    assert metrics.separation([result]) == {"alone": 1, "together": 1, "touching": 1, "merged": 1}
+    wider = np.stack([truth[:3].any(0), truth[2], truth[3]])
+    result = metrics.match_image(wider, [5, 5, 8], [0.9, 0.8, 0.7], truth, classes, touching=np.array(touching))
+    expected = {"alone": 1, "together": pytest.approx(1 / 3), "touching": 0, "merged": 1}
+    assert metrics.separation([result]) == expected
+    apart = np.stack([truth[0], truth[1], truth[2]])
+    better = metrics.match_image(apart, [5, 5, 5], [0.9, 0.8, 0.7], truth, classes, touching=np.array(touching))
+    assert metrics.separation([better]) == {"alone": 0, "together": 1, "touching": 1, "merged": 0}
+    both = metrics.separation([result, better])
+    assert both == {"alone": 0.5, "together": pytest.approx(4 / 6), "touching": 0.5, "merged": 0.5}
+    assert metrics.separation_by_class([result, better])[8] == {"alone": 0.5, "together": 0, "touching": 0, "merged": 0}
+    assert metrics.separation_by_class([result])[5]["together"] == pytest.approx(1 / 3)
+
+
+def test_only_the_best_mask_of_an_instance_merges_it():
+    """A mask over both of two has the higher score, another lies on the first: only the second is merged."""
+    iou, covered = np.array([[0.5, 0.5], [0.9, 0.0]]), np.array([[1.0, 1.0], [0.9, 0.0]])
+    one = image_result(iou, [0, 0], [0.9, 0.1], [0, 0], covered=covered, touching=[True, True])
+    assert one.merged.tolist() == [False, True]
+    nothing = image_result(np.zeros((1, 2)), [0], [1], [0, 0], covered=np.ones((1, 2)), touching=[True, True])
+    assert not nothing.merged.any()
+    plain = image_result(iou, [0, 0], [0.9, 0.1], [0, 0])
+    assert not plain.merged.any()
+    assert not plain.touching.any()
+
+
+def test_a_mask_of_another_class_neither_shows_nor_merges():
+    truth = np.zeros((2, 4, 20), bool)
+    truth[0, :, :10] = truth[1, :, 10:] = True
+    result = metrics.match_image(truth.any(0)[None], [1], [1.0], truth, [0, 0], touching=np.ones(2, bool))
+    assert metrics.separation([result]) == {"alone": 0, "together": 0, "touching": 0, "merged": 0}
+    assert metrics.separation([]) == {"alone": 0, "together": 0, "touching": 0, "merged": 0}

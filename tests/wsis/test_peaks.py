@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from wsis.analysis import Settings
 from wsis.errors import WsisError
 from wsis.peaks import MOST_CELLS, Peaks, find, peak_maps
-from wsis.pipeline import Settings
 
 
 def bumps(*places: tuple[int, int, float], size: tuple[int, int] = (20, 24)) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_wrong_arguments_are_refused():
         find(maps, np.ones(2), classes=[0])
     index, value = np.zeros(2, np.int64), np.zeros(2, np.float32)
     with pytest.raises(ValueError, match="values: expected"):
-        Peaks(index, index, index, value[:1], value)
+        Peaks(index, index, index, value[:1], value, (6, 8))
 
 
 def test_the_ends_of_each_range_are_in_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import shutil
 import struct
@@ -11,16 +12,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.helpers import coco_sets
 from tests.helpers.scenes import SEEDS, write_scenes
 from wsis import photo_sets
 from wsis.errors import WsisError
-
-
-@pytest.fixture(scope="module")
-def kit(tmp_path_factory):
-    root = tmp_path_factory.mktemp("kit")
-    write_scenes(root, *photo_sets.LAYOUTS[0])
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +41,8 @@ def test_collect_flat_folders(tmp_path, kit):
         (tmp_path / f"s{seed}.png").write_bytes((kit / "SegmentationClass" / f"s{seed}.png").read_bytes())
     (tmp_path / "alone.jpg").write_bytes(b"")
     found = photo_sets.collect(tmp_path)
-    assert [pair.name for pair in found] == ["s0", "s1", "s2"] and found[0].instances is None
+    assert [pair.name for pair in found] == ["s0", "s1", "s2"]
+    assert found[0].instances is None
 
 
 def test_collect_takes_only_val_of_a_devkit(kit, tmp_path):
@@ -112,7 +108,8 @@ def test_collect_says_what_it_expects(tmp_path):
 def test_spaced_keeps_both_ends(pairs):
     many = [photo_sets.Pair(str(i), pairs[0].photo, pairs[0].classes) for i in range(10)]
     chosen = [int(pair.name) for pair in photo_sets.spaced(many, 4)]
-    assert chosen == [0, 3, 6, 9] and photo_sets.spaced(many, 10) == tuple(many)
+    assert chosen == [0, 3, 6, 9]
+    assert photo_sets.spaced(many, 10) == tuple(many)
 
 
 # --- zips -------------------------------------------------------------------------------------------------------------
@@ -189,7 +186,8 @@ def entry(name: str, mode: int) -> zipfile.ZipInfo:
 
 def renamed(content: bytes, old: bytes, new: bytes) -> bytes:
     """The zip with a name that `zipfile` would not have written."""
-    assert len(old) == len(new) and content.count(old) == 2
+    assert len(old) == len(new)
+    assert content.count(old) == 2
     return content.replace(old, new)
 
 
@@ -277,9 +275,9 @@ def test_an_evil_zip_is_refused_and_leaves_nothing_outside(name, tmp_path):
     file.write_bytes(make())
     with pytest.raises(WsisError, match=pattern):
         photo_sets.unpack(file, inside)
-    assert [path for path in tmp_path.rglob("*") if path not in (file, inside, inside.parent)] == [
-        path for path in inside.rglob("*")
-    ]
+    assert [path for path in tmp_path.rglob("*") if path not in (file, inside, inside.parent)] == list(
+        inside.rglob("*")
+    )
     assert not any(path.is_symlink() for path in inside.rglob("*"))
     assert sum(path.stat().st_size for path in inside.rglob("*") if path.is_file()) <= photo_sets.SMALL
 
@@ -366,3 +364,52 @@ def test_a_list_of_photos_is_short(tmp_path):
     listing.write_bytes(bytes(photo_sets.MOST_LIST + 1))
     with pytest.raises(WsisError, match=r"val\.txt is longer than 1 MB"):
         photo_sets.collect(tmp_path)
+
+
+def test_a_coco_data_set_is_found_with_photos_beside_or_below_it(tmp_path):
+    coco_sets.write(tmp_path / "set")
+    (tmp_path / "set" / "notes.json").write_text("[1]")
+    found = photo_sets.collect(tmp_path)
+    assert [pair.name for pair in found] == ["s0", "s1", "s2"]
+    assert found[0].names == coco_sets.NAMES
+    assert found[0].photo == tmp_path / "set" / "photos" / "s0.png"
+    (tmp_path / "set" / "photos" / "s0.png").unlink()
+    assert [pair.name for pair in photo_sets.collect(tmp_path)] == ["s1", "s2"]
+
+
+def test_of_several_coco_data_sets_the_held_out_one_counts_or_it_is_asked(tmp_path):
+    for name, seeds in (("train", (0, 1)), ("val", (2,))):
+        coco_sets.write(tmp_path / name, seeds).rename(tmp_path / f"instances_{name}.json")
+    (pair,) = photo_sets.collect(tmp_path)
+    assert pair.photo == tmp_path / "val" / "photos" / "s2.png"
+    (tmp_path / "instances_val.json").rename(tmp_path / "instances_more.json")
+    with pytest.raises(WsisError, match=r"2 COCO data sets: instances_more.json, instances_train.json. Leave"):
+        photo_sets.collect(tmp_path)
+    (tmp_path / "instances_more.json").unlink()
+    for photo in (tmp_path / "train" / "photos").iterdir():
+        photo.unlink()
+    with pytest.raises(WsisError, match=r"None of the photos that instances_train.json names"):
+        photo_sets.collect(tmp_path)
+
+
+def test_photos_of_one_name_in_several_folders_are_told_apart(tmp_path):
+    made = coco_sets.write(tmp_path, (0, 1))
+    content = json.loads(made.read_text())
+    for image, folder in zip(content["images"], ("a", "b"), strict=True):
+        (tmp_path / folder).mkdir()
+        (tmp_path / "photos" / image["file_name"]).rename(tmp_path / folder / "x.png")
+        image["file_name"] = f"{folder}\\x.png"
+    made.write_text(json.dumps(content))
+    found = photo_sets.collect(tmp_path)
+    assert [pair.photo.relative_to(tmp_path).as_posix() for pair in found] == ["a/x.png", "b/x.png"]
+    assert len({pair.name for pair in found}) == 2
+
+
+def test_a_zip_may_hold_a_coco_data_set(tmp_path):
+    coco_sets.write(tmp_path / "set", (0,))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for file in (tmp_path / "set").rglob("*.*"):
+            archive.write(file, file.relative_to(tmp_path))
+    (tmp_path / "out").mkdir()
+    photo_sets.unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert [pair.name for pair in photo_sets.collect(tmp_path / "out")] == ["s0"]

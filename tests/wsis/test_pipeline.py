@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.helpers.small_analysis import small_analysis
+from tests.helpers.small_analysis import small_analysis, with_class_maps
 from wsis import matching
+from wsis.analysis import WORK_SIZE, Analysis, Settings
 from wsis.errors import WsisError
+from wsis.maps import normalised
 from wsis.matching import Weights
-from wsis.pipeline import WORK_SIZE, Analysis, Pipeline, Settings, normalised
+from wsis.pipeline import Pipeline
 from wsis.proposals import from_masks
 
 
@@ -35,13 +37,16 @@ def test_shapes_and_ranges(pipeline, evidence, enhancer):
     analysis = pipeline.analyse(evidence, settings(enhancer=enhancer))
     steps = {"none": 1, "spread": 2}.get(enhancer, 3)
     count, total = len(analysis.peaks), len(analysis.proposals)
-    assert count >= 2 and set(analysis.peaks.classes) == {7, 11}
+    assert count >= 2
+    assert set(analysis.peaks.classes) == {7, 11}
     assert analysis.maps.shape == (steps, count, *evidence.work.shape[:2])
     assert analysis.terms.shape == (steps, count, total, 3)
-    assert analysis.maps.min() >= 0 and analysis.maps.max() <= 1
+    assert analysis.maps.min() >= 0
+    assert analysis.maps.max() <= 1
     np.testing.assert_array_equal(analysis.binary[0], matching.binarise(analysis.maps[0]))
     found = analysis.instances()
-    assert found and [i.score for i in found] == sorted((i.score for i in found), reverse=True)
+    assert found
+    assert [i.score for i in found] == sorted((i.score for i in found), reverse=True)
     assert analysis.mask(found[0]).shape == evidence.size
     semantic = analysis.semantic(found)
     assert set(np.unique(semantic)) <= {0, 8, 12}
@@ -64,7 +69,7 @@ def test_weights_change_the_pick_and_nothing_else(pipeline, evidence):
 def test_responses_differ_between_peaks_and_class_maps_do_not(pipeline, evidence):
     maps = np.zeros_like(evidence.class_maps.maps)  # untrained maps have one peak, two are wanted
     maps[7, 4, 4], maps[7, 12, 20] = 5, 4
-    active = replace(evidence, class_maps=replace(evidence.class_maps, maps=maps))
+    active = with_class_maps(evidence, maps=maps)
     chosen = Settings(classes=("cat",), enhancer="none")
     by_map = pipeline.analyse(active, chosen)
     by_peak, mixed = (pipeline.analyse(active, replace(chosen, naive=naive)) for naive in ("response", "mixed"))
@@ -93,7 +98,7 @@ def test_foreign_proposals_keep_their_pixels(pipeline, photo):
     masks[0, 37:201, 11:333] = True
     masks[1, 5:9, 5:9] = True
     analysis = pipeline.analyse(pipeline.observe(photo, proposals=from_masks(masks)), settings(enhancer="none"))
-    for instance in analysis.instances(per_peak=3):
+    for instance in analysis.instances(fill=3):
         assert any(np.array_equal(analysis.mask(instance), mask) for mask in masks)
     with pytest.raises(WsisError, match="451x300"):
         pipeline.observe(photo, proposals=from_masks(masks[:, :-1]))
@@ -115,35 +120,77 @@ def test_objectness_counts_in_scores_and_not_in_the_choice(pipeline, evidence):
 def test_a_foreign_model_without_the_network_scores_by_probability_and_overlap(pipeline, photo):
     bare = Pipeline(replace(pipeline.checkpoint, objectness=None))
     analysis = bare.analyse(photo, settings(enhancer="spread"))
-    assert analysis.evidence.objectness is None and "objectness" not in analysis.seconds
-    assert analysis.fits is analysis.overlaps and analysis.instances(per_peak=3)
+    assert analysis.evidence.objectness is None
+    assert "objectness" not in analysis.seconds
+    assert analysis.fits is analysis.overlaps
+    assert analysis.instances(fill=3)
 
 
-def test_own_objects_stand_at_the_peak_and_show_its_class():
+def test_offers_are_objects_that_show_a_followed_class(monkeypatch):
+    monkeypatch.setattr("wsis.instances.LEAST_OFFER", 0.15)  # as many as there are
     made = small_analysis()
-    objectness = np.array([0.9, 0.8, 0.5], np.float32)
+    objectness = np.array([0.9, 0.8, 0.7], np.float32)
     made = replace(made, evidence=replace(made.evidence, objectness=objectness))
-    inside = 1 / (1 + np.exp(-made.own_class_maps[:, None] * np.ones((1, 3, 1, 1))))
-    masks = made.proposals.masks(range(3))
+    inside = 1 / (1 + np.exp(-made.peak_class_maps[:, None] * np.ones((1, 3, 1, 1))))
+    masks, certainty = made.proposals.masks(range(3)), made.peaks.probabilities[:, None]
     presence = np.array([[one[mask].mean() for one, mask in zip(row, masks, strict=True)] for row in inside])
-    there = np.array([[True, False, False], [False, True, False]])  # the small box lies beside both peaks
-    np.testing.assert_allclose(made.own_objects, objectness * np.sqrt(presence) * there, rtol=1e-4)
+
+    def wanted(likely):
+        scores = certainty * likely * np.sqrt(presence)
+        return {(k, i): 0.03 * scores[k, i] for k in range(2) for i in range(3) if scores[k, i] >= 0.15}
+
+    found = {(one.peak, one.proposal): one.score for one in made.offers}
+    assert found == pytest.approx(wanted(objectness), rel=1e-4)
+    assert len(found) == 6
+    assert [one.score for one in made.offers] == sorted(found.values(), reverse=True)
     ranked = replace(made, settings=replace(made.settings, objectness=False))
-    np.testing.assert_allclose(ranked.own_objects, made.proposals.scores / 2 * np.sqrt(presence) * there, rtol=1e-4)
+    found = {(one.peak, one.proposal): one.score for one in ranked.offers}
+    assert found == pytest.approx(wanted(made.proposals.scores / 2), rel=1e-4)
+
+
+def test_objects_grow_from_responses_and_join_the_regions(pipeline, evidence):
+    analysis = pipeline.analyse(evidence, settings(enhancer="icn-instances"))
+    plain = pipeline.analyse(evidence, settings(enhancer="icn-saliency"))
+    assert plain.objects is None
+    assert plain.object_fits is None
+    count, size = len(analysis.peaks), analysis.maps.shape[2:]
+    assert analysis.objects.maps.shape == analysis.objects.binary.shape == (count, *size)
+    assert analysis.objects.terms.shape == (count, len(analysis.proposals), 3)
+    np.testing.assert_array_equal(analysis.object_fits, analysis.objects.overlaps * evidence.objectness)
+    assert analysis.instances(step=0) == plain.instances(step=0)
+    assert {one.hypothesis for one in analysis.instances()} == {"region", "object"}
+    published = [replace(settings(enhancer=name), agreement=False) for name in ("icn-instances", "icn-saliency")]
+    both, alone = (pipeline.analyse(evidence, one) for one in published)
+    np.testing.assert_array_equal(both.maps, alone.maps)
+    assert [one for one in both.instances() if one.hypothesis == "region"] == list(alone.instances())
+    assert pipeline.analyse(evidence, replace(settings(enhancer="icn-instances"), steps=0)).objects is None
+
+
+def test_without_settings_a_model_takes_the_best_enhancer_that_it_has(pipeline, evidence):
+    icns = pipeline.checkpoint.icns
+    for names, enhancer in (
+        (("icn-saliency", "icn-instances"), "icn-instances"),
+        (("icn-saliency",), "icn-saliency"),
+        (("icn-instances",), "spread"),
+    ):
+        few = Pipeline(replace(pipeline.checkpoint, icns={name: icns[name] for name in names}))
+        assert few.analyse(evidence).settings.enhancer == enhancer == few.default_enhancer
 
 
 def test_nothing_recognisable_is_an_empty_analysis(pipeline, evidence):
-    nothing = replace(evidence, class_maps=replace(evidence.class_maps, scores=np.zeros(20, np.float32)))
+    nothing = with_class_maps(evidence, scores=np.zeros(20, np.float32))
     for enhancer in pipeline.enhancers:
         analysis = pipeline.analyse(nothing, Settings(enhancer=enhancer))
-        assert len(analysis.peaks) == 0 and analysis.instances() == ()
+        assert len(analysis.peaks) == 0
+        assert analysis.instances() == ()
         assert len(analysis.maps) == {"none": 1, "spread": 2}.get(enhancer, 4)
         assert not analysis.semantic(()).any()
 
 
 def test_a_class_switched_on_that_is_absent_still_answers(pipeline, evidence):
     analysis = pipeline.analyse(evidence, Settings(classes=("aeroplane",), enhancer="spread"))
-    assert len(analysis.peaks) >= 1 and analysis.instances()[0].name == "aeroplane"
+    assert len(analysis.peaks) >= 1
+    assert analysis.instances()[0].name == "aeroplane"
 
 
 @pytest.mark.parametrize(
@@ -193,24 +240,27 @@ def test_no_field_of_the_settings_goes_unchecked():
     own = test_every_field_of_the_settings_is_checked_when_made.pytestmark[0].args[1]
     assert {field for field, *_ in own} == set(Settings.__dataclass_fields__)
     taken = Settings(steps=np.int64(2), sigma=0, window=np.int32(3), class_threshold=np.float32(0.5), classes=["cat"])
-    assert taken.classes == ("cat",) and hash(taken)
+    assert taken.classes == ("cat",)
+    assert hash(taken)
 
 
 def test_classes_are_found_by_any_spelling_and_told_before_the_networks_run(pipeline, evidence, monkeypatch):
     own = pipeline.analyse(evidence, Settings(classes=("pottedplant", "cat"), enhancer="none"))
     other = pipeline.analyse(evidence, Settings(classes=["Potted plant, CAT"], enhancer="none"))
-    assert other.settings == own.settings and np.array_equal(other.terms, own.terms)
+    assert other.settings == own.settings
+    assert np.array_equal(other.terms, own.terms)
     monkeypatch.setattr(pipeline, "observe", lambda *_, **__: pytest.fail("the networks ran"))
     with pytest.raises(WsisError, match="unicorn"):
         pipeline.analyse(evidence.image, Settings(classes=("unicorn",)))
 
 
 def test_no_class_and_no_choice_of_classes_are_two_things(pipeline, evidence):
-    from wsis import segment
+    from wsis.jobs import options
 
-    for chosen in (Settings(classes=[], enhancer="none"), segment.chosen(pipeline, "none", classes=[])):
-        assert chosen.classes == () and not len(pipeline.analyse(evidence, chosen).peaks)
-    assert segment.chosen(pipeline, "none", classes=None).classes is None
+    for chosen in (Settings(classes=[], enhancer="none"), options.chosen(pipeline, "none", classes=[])):
+        assert chosen.classes == ()
+        assert not len(pipeline.analyse(evidence, chosen).peaks)
+    assert options.chosen(pipeline, "none", classes=None).classes is None
 
 
 @pytest.mark.parametrize("part", ["maps", "scores"])
@@ -243,16 +293,20 @@ def test_an_analysis_checks_its_parts(pipeline, evidence):
 def test_normalised():
     maps = np.stack([np.arange(6.0).reshape(2, 3), np.full((2, 3), 4.0)]).astype(np.float32)
     np.testing.assert_allclose(normalised(maps)[0], np.arange(6).reshape(2, 3) / 5)
-    assert not normalised(maps)[1].any() and normalised(maps[:0]).shape == (0, 2, 3)
+    assert not normalised(maps)[1].any()
+    assert normalised(maps[:0]).shape == (0, 2, 3)
 
 
 def test_named_classes_are_painted_however_unsure():
     made = small_analysis()
-    found = made.instances()
     sure = replace(made, settings=replace(made.settings, semantic_threshold=1.0))
-    assert made.semantic(found).any() and not sure.semantic(found).any()
+    assert made.semantic(made.instances()).any()
+    assert not sure.semantic(sure.instances()).any()
+    assert [(one.proposal, one.score) for one in sure.instances()] == [
+        (one.proposal, one.score) for one in made.instances()
+    ]
     named = replace(made, settings=replace(made.settings, semantic_threshold=1.0, classes=("cat", "dog")))
-    assert (named.semantic(found) == made.semantic(found)).all()
+    assert (named.semantic(named.instances()) == made.semantic(made.instances())).all()
 
 
 def test_agreement_holds_an_icn_back_and_leaves_the_rest_alone(pipeline, evidence):

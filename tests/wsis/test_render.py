@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.helpers.bad_files import picture
-from tests.helpers.small_analysis import CAT, boxes, small_analysis
-from wsis import render, voc
+from tests.helpers.small_analysis import boxes, small_analysis, with_objects
+from wsis import render
 
 
 def test_heat_is_matplotlibs_inferno() -> None:
@@ -54,14 +56,6 @@ def test_long_labels_stay_inside_and_empty_masks_have_none() -> None:
     assert (render.over_instances(photo, masks[1:], ["nothing"]) == photo).all()
 
 
-def test_semantic_has_vocs_colours_and_clear_background() -> None:
-    photo, semantic = picture(), np.zeros((48, 64), np.uint8)
-    semantic[:8], semantic[8:16] = CAT + 1, voc.VOID
-    seen = render.over_semantic(photo, semantic, opacity=1)
-    assert (seen[:8] == voc.palette()[CAT + 1]).all()
-    assert (seen[8:] == photo[8:]).all()
-
-
 def test_instances_of_an_analysis_are_drawn_at_the_photos_own_size() -> None:
     analysis = small_analysis()
     found = analysis.instances()
@@ -79,6 +73,7 @@ def test_panels_show_every_stage_in_order() -> None:
     analysis = small_analysis()
     row = render.panels(analysis, analysis.instances()[0], height=48)
     assert [panel.title for panel in row] == ["photo", "class map", "naive", "spread", "V", "proposal", "mask"]
+    assert [panel.kind for panel in row] == [*["picture"] * 4, "mask", "cut-out", "picture"]
     photo, mask = analysis.evidence.work, boxes()[0]
     first, cells, naive, grown, binary, proposal, last = (panel.image for panel in row)
     assert (first[40:] == photo[40:]).all()
@@ -125,9 +120,7 @@ def test_sheet_has_a_strip_an_instance_and_an_end() -> None:
 def test_masks_are_the_analysiss_own() -> None:
     analysis = small_analysis()
     found = analysis.instances()
-    assert all(
-        (mask == analysis.mask(one)).all() for mask, one in zip(render.masks(analysis, found), found, strict=True)
-    )
+    assert all((mask == analysis.mask(one)).all() for mask, one in zip(analysis.masks(found), found, strict=True))
 
 
 def test_a_mask_that_the_photo_cuts_off_has_no_outline_there() -> None:
@@ -147,3 +140,17 @@ def test_wrong_shapes_are_refused() -> None:
         render.over_map(photo.astype(np.float32), np.zeros((48, 64)))
     with pytest.raises(ValueError, match="as many labels"):
         render.over_instances(photo, boxes(), ["one"])
+
+
+def test_the_way_of_an_object_shows_its_own_map():
+    plain, analysis = small_analysis(), with_objects()
+    first, binary = plain.instances()[0], analysis.objects.binary
+    titles = ["photo", "class map", "naive", "spread", "object", "V", "proposal", "mask"]
+    region, single = (
+        render.panels(analysis, replace(first, hypothesis=hypothesis), height=48) for hypothesis in ("region", "object")
+    )
+    assert [panel.title for panel in region] == [panel.title for panel in single] == titles
+    assert (region[5].note, single[5].note) == ("above 0.20", "above 0.40")
+    for row, shown in ((region, plain.binary[1, first.peak]), (single, binary[first.peak])):
+        np.testing.assert_array_equal(row[5].image[..., 0] > 0, shown)
+    assert [panel.title for panel in render.panels(plain, first, height=48)] == [t for t in titles if t != "object"]

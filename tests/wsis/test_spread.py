@@ -100,3 +100,12 @@ def test_wrong_arguments_are_refused():
         spread(np.zeros((1, 12, 12), np.float32), labels, contours[:4])
     with pytest.raises(WsisError, match="strength above 0"):
         spread(np.zeros((1, 12, 12), np.float32), labels, contours, strength=0)
+
+
+def test_the_defaults_are_those_that_figures_were_measured_with():
+    rng = np.random.default_rng(0)
+    maps, contours = rng.random((1, 24, 24), np.float32), rng.random((24, 24), np.float32)
+    labels = grid_labels(6, 4)
+    np.testing.assert_array_equal(
+        spread(maps, labels, contours), spread(maps, labels, contours, strength=0.02, edge=40.0)
+    )

@@ -16,17 +16,17 @@ from typing import Annotated
 
 import typer
 
-from train import data
+from train import data, scripts
 from train.ablate import figures, page, photos, rows, variants
 from train.ablate.photos import Networks
-from train.ablate.rows import PUBLISHED, SALIENCY, STEP, STEPS
-from wsis import checkpoints, devices, export, image, results, streams
+from train.ablate.rows import INSTANCES, PUBLISHED, SALIENCY, STEP, STEPS
+from wsis import checkpoints, devices, files, image, results
 from wsis.errors import WsisError
 from wsis.pipeline import Pipeline
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 """Photos that may be printed; VOC's may not."""
-FORMAT = 1
+FORMAT = 2
 """Of the pictures that are kept; a new number makes old ones be drawn again."""
 SHOWN = ("2-cat", "3-motorcycle", "4-astronaut")
 """Photos of Fig. 6."""
@@ -37,19 +37,20 @@ def pictures(networks: Networks, cache: Path) -> dict[str, bytes]:
     examples = sorted(EXAMPLES.glob("*.jpg"))
     published = replace(SALIENCY, steps=max(STEPS), changes=PUBLISHED).settings
     digest = hashlib.sha256(b"".join(photo.read_bytes() for photo in examples))
-    how = [FORMAT, networks.fingerprint(), asdict(published), asdict(SALIENCY.settings)]
+    how = [FORMAT, networks.fingerprint(), asdict(published), asdict(INSTANCES.settings)]
     digest.update(json.dumps(how, sort_keys=True).encode())
-    files = {name: cache / f"{digest.hexdigest()}-{name}.png" for name in ("steps", "instances")}
-    if not all(file.is_file() for file in files.values()):
+    kept = {name: cache / f"{digest.hexdigest()}-{name}.png" for name in ("steps", "instances")}
+    if not all(file.is_file() for file in kept.values()):
         pipeline = Pipeline.load(networks.model, device=networks.device)
-        seen = {photo.stem: pipeline.observe(image.read(photo)) for photo in examples}
-        grown = [pipeline.analyse(seen[name], published) for name in SHOWN]
-        found = [pipeline.analyse(one, SALIENCY.settings) for one in seen.values()]
-        export.write(files["steps"], figures.steps(grown, STEP))
-        export.write(files["instances"], figures.sheet(found))
-    return {name: file.read_bytes() for name, file in files.items()}
+        evidence = {photo.stem: pipeline.observe(image.read(photo)) for photo in examples}
+        grown = [pipeline.analyse(evidence[name], published) for name in SHOWN]
+        by_default = [pipeline.analyse(observed, INSTANCES.settings) for observed in evidence.values()]
+        files.write(kept["steps"], figures.steps(grown, STEP))
+        files.write(kept["instances"], figures.sheet(by_default))
+    return {name: file.read_bytes() for name, file in kept.items()}
 
 
+@scripts.told
 def main(
     voc_kit: Annotated[Path, typer.Option("--voc", help="devkit folder (.../VOC2012)")],
     split: Annotated[str, typer.Option(help="split with masks")] = "val",
@@ -64,37 +65,36 @@ def main(
         Path | None, typer.Option("--json", help="where the numbers go; the model's folder by default")
     ] = None,
     cache: Annotated[Path, typer.Option(help="where measured photos are kept")] = Path(".cache/ablate"),
-    workers: Annotated[int, typer.Option(min=1, help="processes, one thread each")] = 2,
+    processes: Annotated[int, typer.Option("--workers", min=1, help="processes, one thread each")] = 2,
     device: Annotated[str, typer.Option(help="cpu, gpu, cuda:1, ...; auto: the GPU where there is one")] = "cpu",
 ) -> None:
     """Write the tables and figures of a split."""
-    try:
-        device = devices.find(device)
-        ids = data.voc_ids(voc_kit, split, half)[:limit]
-        there = variants.present(folder)
-        for name in (name for name in variants.WITHOUT if name not in there):
-            print(f"{folder / name}.safetensors is missing: Table 1 goes without it.", file=sys.stderr)
-        networks = Networks(model, there, device)
-        measured = photos.collect(voc_kit, ids, rows.every(there), networks, cache, workers)
-        drawn = pictures(networks, cache)
-        best = [photo[SALIENCY][0] for photo in measured]
-        drawn["per-class"] = figures.per_class(best, f"ICN-saliency, T = {STEP}, {len(ids)} photos")
-        options = [f"--voc {voc_kit.name}", f"--split {split}"]
-        options += [f"--half {half}"] * (half != "all") + [f"--limit {limit}"] * (limit is not None)
-        options += [f"--model {model}"] * (model != "voc-lite")
-        command = f"python -m train.ablate {' '.join(options)}"
-        about = {"command": command, "model": model, "networks": {n: networks.fingerprint(n) for n in ("", *there)}}
-        found = {**about, **page.numbers(measured, there)}
-        export.write(json_file or checkpoints.find(model) / page.FILE, json.dumps(found, indent=1) + "\n")
-        for name, picture in drawn.items():
-            export.write(out / "figures" / f"{name}.png", picture)
-        text = page.markdown(results.read(found))
-        export.write(out / "results.md", text)
-    except WsisError as error:
-        raise typer.BadParameter(str(error)) from error
+    device = devices.find(device)
+    ids = data.voc_ids(voc_kit, split, half)[:limit]
+    there = variants.present(folder)
+    for name in (name for name in variants.WITHOUT if name not in there):
+        print(f"{folder / name}.safetensors is missing: Table 1 goes without it.", file=sys.stderr)
+    networks = Networks(model, there, device)
+    measured = photos.measured(voc_kit, ids, rows.every(there), networks, cache, processes)
+    drawn = pictures(networks, cache)
+    best = [photo[INSTANCES][0] for photo in measured]
+    drawn["per-class"] = figures.per_class(best, f"ICNs of regions and objects, T = {STEP}, {len(ids)} photos")
+    options = [f"--voc {voc_kit.name}", f"--split {split}"]
+    options += [f"--half {half}"] * (half != "all") + [f"--limit {limit}"] * (limit is not None)
+    options += [f"--model {model}"] * (model != "voc-lite")
+    command = f"python -m train.ablate {' '.join(options)}"
+    about = {"command": command, "model": model, "networks": {n: networks.fingerprint(n) for n in ("", *there)}}
+    content = {**about, **page.numbers(measured, there)}
+    files.write(json_file or checkpoints.find(model) / page.FILE, json.dumps(content, indent=1) + "\n")
+    for name, picture in drawn.items():
+        files.write(out / "figures" / f"{name}.png", picture)
+    tables = results.read(content)
+    if tables is None:
+        raise WsisError(f"Nothing was measured of {len(ids)} photos.")
+    text = page.markdown(tables)
+    files.write(out / "results.md", text)
     print(text)
 
 
 if __name__ == "__main__":
-    streams.forgive()
-    typer.run(main)
+    scripts.run(main)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsis.metrics import ImageResult
+from wsis.metrics import ImageResult, fates
 
 RESAMPLES = 1000
 SEED = 0
@@ -65,10 +65,10 @@ def mean_ap(results: Sequence[ImageResult], threshold: float, counts: np.ndarray
     scores = np.concatenate([result.scores for result in results])
     photos = np.repeat(np.arange(len(results)), [len(result.scores) for result in results])
     right = np.concatenate([_right(result, threshold) for result in results])
-    seen, instances = _instances(results)
-    values = np.zeros((len(counts), len(seen)))
+    occurring, instances = _instances(results)
+    values = np.zeros((len(counts), len(occurring)))
     there = counts @ instances
-    for column, category in enumerate(seen):
+    for column, category in enumerate(occurring):
         mine = np.flatnonzero(categories == category)
         mine = mine[np.argsort(-scores[mine], kind="stable")]
         weight = counts[:, photos[mine]]
@@ -81,12 +81,23 @@ def mean_ap(results: Sequence[ImageResult], threshold: float, counts: np.ndarray
 
 def abo(results: Sequence[ImageResult], counts: np.ndarray) -> np.ndarray:
     """`wsis.metrics.abo` of every resample: (B,) from I photos and (B, I) counts."""
-    seen, instances = _instances(results)
+    occurring, instances = _instances(results)
     sums = np.zeros(instances.shape)
     for row, result in zip(sums, results, strict=True):
-        np.add.at(row, np.searchsorted(seen, result.truth), result.same_class.max(0, initial=0))
+        np.add.at(row, np.searchsorted(occurring, result.truth), result.same_class.max(0, initial=0))
     there = counts @ instances
     return _mean(counts @ sums / np.maximum(there, 1), there > 0)
+
+
+def separation(results: Sequence[ImageResult], counts: np.ndarray) -> dict[str, np.ndarray]:
+    """`wsis.metrics.separation` of every resample: (B,) each, from I photos and (B, I) counts."""
+    photos = [fates(result) for result in results]
+    shares = {}
+    for name in photos[0]:
+        there = np.array([photo[name][0].sum() for photo in photos], np.float64)
+        have = np.array([(photo[name][0] & photo[name][1]).sum() for photo in photos], np.float64)
+        shares[name] = counts @ have / np.maximum(counts @ there, 1)
+    return shares
 
 
 def mean_iou(confusions: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -120,8 +131,9 @@ def _right(result: ImageResult, threshold: float) -> np.ndarray:
 
 def _instances(results: Sequence[ImageResult]) -> tuple[np.ndarray, np.ndarray]:
     """The S classes that have an instance, ascending, and how many each photo has of them, (I, S) float64."""
-    seen = np.unique(np.concatenate([result.truth for result in results]))
-    return seen, np.array([np.count_nonzero(result.truth[:, None] == seen, axis=0) for result in results], np.float64)
+    occurring = np.unique(np.concatenate([result.truth for result in results]))
+    each = [np.count_nonzero(result.truth[:, None] == occurring, axis=0) for result in results]
+    return occurring, np.array(each, np.float64)
 
 
 def _mean(values: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -11,10 +11,10 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from wsis import instances, metrics
+from wsis import instances, matching, metrics
+from wsis.analysis import Evidence, Settings
 from wsis.ground_truth import GroundTruth
-from wsis.matching import overlap
-from wsis.pipeline import Evidence, Settings, upsample
+from wsis.maps import upsample
 from wsis.proposals import ProposalSet
 from wsis.proposals.proposal_set import Size
 
@@ -24,7 +24,6 @@ Box = tuple[int, int, int, int]
 
 SHARE = 0.2
 """Of a class map's maximum, from which on it is the object."""
-NMS = 0.3
 
 
 def score(
@@ -40,10 +39,10 @@ def score(
     """
     masks, categories, scores = objects(evidence, shape, settings.class_threshold)
     void = truth.semantic == metrics.VOID
-    result = metrics.match_image(masks, categories, scores, truth.masks, truth.categories, void)
+    result = metrics.match_image(masks, categories, scores, truth.masks, truth.categories, void, truth.touching)
     sure = scores >= settings.semantic_threshold
     painted = instances.paint(masks[sure], categories[sure])
-    return result, metrics.confusion(painted, truth.semantic)
+    return result, metrics.confusion(painted, truth.semantic, len(evidence.class_maps.classes) + 1)
 
 
 def objects(evidence: Evidence, shape: Shape, class_threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -53,21 +52,21 @@ def objects(evidence: Evidence, shape: Shape, class_threshold: float) -> tuple[n
         (D, H, W) bool masks at the photo's own size by falling score, of one class the larger areas first; (D,) int64
         classes; (D,) float32 scores, the probabilities of the classes.
     """
-    seen = evidence.class_maps
-    followed = np.flatnonzero(seen.scores >= class_threshold)
-    followed = followed[np.argsort(-seen.scores[followed], kind="stable")]
-    maps = upsample(seen.maps[followed], evidence.size)
-    found = [(category, box) for category, map_ in zip(followed, maps, strict=True) for box in boxes(map_)]
-    categories = np.array([category for category, _ in found], np.int64)
-    filled = np.array([rectangle(box, evidence.size) for _, box in found], bool).reshape(-1, *evidence.size)
+    class_maps = evidence.class_maps
+    followed = np.flatnonzero(class_maps.scores >= class_threshold)
+    followed = followed[np.argsort(-class_maps.scores[followed], kind="stable")]
+    maps = upsample(class_maps.maps[followed], evidence.size)
+    areas = [(category, box) for category, map_ in zip(followed, maps, strict=True) for box in boxes(map_)]
+    categories = np.array([category for category, _ in areas], np.int64)
+    filled = np.array([rectangle(box, evidence.size) for _, box in areas], bool).reshape(-1, *evidence.size)
     if shape == "rectangle":
         masks = filled
     elif shape == "ellipse":
-        masks = np.array([ellipse(box, evidence.size) for _, box in found], bool).reshape(filled.shape)
+        masks = np.array([ellipse(box, evidence.size) for _, box in areas], bool).reshape(filled.shape)
     else:
         masks = nearest(filled, evidence.source.resized(evidence.size))
-    kept = suppressed(masks, categories)
-    return masks[kept], categories[kept], seen.scores[categories[kept]].astype(np.float32)
+    kept = instances.kept(metrics.mask_iou(masks, masks), categories)
+    return masks[kept], categories[kept], class_maps.scores[categories[kept]].astype(np.float32)
 
 
 def boxes(map_: np.ndarray) -> list[Box]:
@@ -83,7 +82,7 @@ def boxes(map_: np.ndarray) -> list[Box]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(inside.view(np.uint8))
     areas = stats[1:]  # the first is the background
     order = np.argsort(-areas[:, cv2.CC_STAT_AREA], kind="stable")
-    return [tuple(int(side) for side in areas[i, : cv2.CC_STAT_AREA]) for i in order]
+    return [(int(left), int(top), int(width), int(height)) for left, top, width, height, _ in areas[order]]
 
 
 def rectangle(box: Box, size: Size) -> np.ndarray:
@@ -104,14 +103,4 @@ def ellipse(box: Box, size: Size) -> np.ndarray:
 
 def nearest(masks: np.ndarray, proposals: ProposalSet) -> np.ndarray:
     """For each (D, H, W) bool mask the proposal of highest IoU, (D, H, W) bool."""
-    return proposals.masks(overlap(masks, proposals).argmax(1))
-
-
-def suppressed(masks: np.ndarray, categories: np.ndarray) -> list[int]:
-    """Indices of the masks, best first, that overlap no better one of their class by more than `NMS`."""
-    clash = (metrics.mask_iou(masks, masks) > NMS) & (categories[:, None] == categories[None])
-    kept: list[int] = []
-    for i in range(len(masks)):
-        if not clash[i, kept].any():
-            kept.append(i)
-    return kept
+    return proposals.masks(matching.iou(masks, proposals).argmax(1))

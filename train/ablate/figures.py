@@ -10,13 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wsis import export, metrics, render, voc
+from wsis.analysis import Analysis
 from wsis.metrics import ImageResult
-from wsis.pipeline import Analysis
 
 DPI = 150
 WIDTH = 10.0
 """Inches; twice the width that a page shows it at, in pixels."""
-THRESHOLDS = (0.25, 0.5, 0.75)
 HEIGHT, GAP, MOST, PIXELS = 420, 12, 1920, 1200
 """Of the sheet, in pixels: a photo's height, the gap between two, a row's greatest width, the width all rows get."""
 
@@ -28,14 +27,14 @@ def per_class(results: Sequence[ImageResult], title: str) -> bytes:
         results: one a photo.
         title: whose figures they are.
     """
-    values = [metrics.average_precision(results, threshold) for threshold in THRESHOLDS]
+    values = [metrics.average_precision(results, threshold) for threshold in metrics.THRESHOLDS]
     order = sorted(values[1], key=lambda category: -values[1][category])
     figure = Figure((WIDTH, 4), layout="constrained")
     axes = figure.subplots()
-    places, width = np.arange(len(order)), 0.8 / len(THRESHOLDS)
-    for i, (threshold, own) in enumerate(zip(THRESHOLDS, values, strict=True)):
+    places, width = np.arange(len(order)), 0.8 / len(metrics.THRESHOLDS)
+    for i, (threshold, by_class) in enumerate(zip(metrics.THRESHOLDS, values, strict=True)):
         tint = np.array(render.colour(i)) / 255
-        heights = [100 * own[category] for category in order]
+        heights = [100 * by_class[category] for category in order]
         mean = 100 * metrics.mean_ap(results, threshold)
         label = f"IoU {threshold:.2f}, mean {mean:.1f}"
         axes.bar(places + (i - 1) * width, heights, width, color=tint, label=label)
@@ -56,7 +55,7 @@ def steps(analyses: Sequence[Analysis], step: int) -> bytes:
         analyses: one a photo, with as many steps as are shown.
         step: whose map is matched.
     """
-    shown = [(analysis, found[0]) for analysis in analyses if (found := analysis.instances(step=step))]
+    shown = [(analysis, listed[0]) for analysis in analyses if (listed := analysis.instances(step=step))]
     shapes = [analysis.evidence.work.shape for analysis, _ in shown]
     count = max((analysis.steps for analysis, _ in shown), default=0) + 2
     ratios = [height / width for height, width, _ in shapes] or [1.0]

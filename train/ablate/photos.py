@@ -8,32 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 
-from train import data, evaluate
+from train import evaluate, workers
 from train.ablate import cam, variants
-from train.ablate.rows import Row
-from wsis import export, image
+from train.ablate.rows import AblationRow
+from wsis import files, image, provenance, voc
+from wsis.analysis import Analysis, Evidence, Settings
 from wsis.errors import WsisError
-from wsis.ground_truth import GroundTruth, overlaps
+from wsis.ground_truth import GroundTruth, Overlaps, overlaps, voc_ground_truth
 from wsis.metrics import ImageResult
-from wsis.pipeline import Evidence, Pipeline
+from wsis.pipeline import Pipeline
+from wsis.shared_classes import shared
 
-FORMAT = 1
+FORMAT = 3
 """Of the files; a new number makes old ones be measured again."""
 Scored = tuple[ImageResult, np.ndarray]
 """Matches of a photo's instances, and the (21, 21) confusion of its pixels."""
-Group = tuple[Row, ...]
+Group = tuple[AblationRow, ...]
 """Rows of one analysis."""
+Job = tuple[str, dict[Group, Path]]
+"""A photo, and where the analyses go that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +53,38 @@ class Networks:
 
     def load(self) -> dict[str, Pipeline]:
         """A pipeline for each variant; the model's own has the empty name."""
-        own = Pipeline.load(self.model, device=self.device)
-        others = {name: variants.checkpoint(own.checkpoint, name, file) for name, file in self.variants.items()}
-        return {"": own, **{name: Pipeline(one, self.device) for name, one in others.items()}}
+        whole = Pipeline.load(self.model, device=self.device)
+        if whole.classes != voc.CLASSES:
+            raise WsisError(
+                f"These tables are of VOC's classes, which the model '{self.model}' does not have. Measure it with "
+                "python -m train.evaluate: --coco takes photos of any classes."
+            )
+        others = {name: variants.checkpoint(whole.checkpoint, name, file) for name, file in self.variants.items()}
+        return {"": whole, **{name: Pipeline(checkpoint, self.device) for name, checkpoint in others.items()}}
 
     def fingerprint(self, network: str = "") -> dict[str, str]:
         """What results of a variant, or of the model's own networks, follow from: versions, and SHA-256 of files."""
-        files = [*variants.model_files(self.model), *([self.variants[network]] if network else [])]
-        return export.versions() | {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        followed = [*variants.model_files(self.model), *([self.variants[network]] if network else [])]
+        return provenance.versions() | {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in followed}
 
 
-def groups(rows: Iterable[Row]) -> list[Group]:
+def groups(rows: Iterable[AblationRow]) -> list[Group]:
     """Rows by the analysis that they share."""
-    found: dict[tuple, list[Row]] = {}
+    by_analysis: dict[tuple[str, Settings], list[AblationRow]] = {}
     for row in rows:
-        found.setdefault(row.analysis, []).append(row)
-    return [tuple(group) for group in found.values()]
+        by_analysis.setdefault(row.analysis, []).append(row)
+    return [tuple(group) for group in by_analysis.values()]
 
 
 def measure(
-    pipelines: Mapping[str, Pipeline], evidence: Evidence, overlap: np.ndarray, truth: GroundTruth, group: Group
+    pipelines: Mapping[str, Pipeline], evidence: Evidence, overlap: Overlaps, truth: GroundTruth, group: Group
 ) -> list[Scored]:
     """Analyse a photo once, up to the largest T of a group, and score its rows.
 
     Args:
         pipelines: from `Networks.load`.
-        evidence: of the photo.
-        overlap: (N, G) IoU of its proposals with the masks, see `wsis.ground_truth.overlaps`.
+        evidence: of the photo, by a model of VOC's classes.
+        overlap: what its proposals have in common with the masks, see `wsis.ground_truth.overlaps`.
         truth: its masks.
         group: rows of one analysis.
     """
@@ -87,14 +93,20 @@ def measure(
     return [
         cam.score(evidence, row.shape, truth, row.settings)
         if row.shape
-        else evaluate.score(evaluate.at_step(replace(analysis, settings=row.settings), row), row, overlap, truth)
+        else _scored(replace(analysis, settings=row.settings), row, overlap, truth)
         for row in group
     ]
 
 
-def collect(
-    kit: Path, ids: Sequence[str], rows: Sequence[Row], networks: Networks, cache: Path, workers: int
-) -> list[dict[Row, Scored]]:
+def _scored(analysis: Analysis, row: AblationRow, overlap: Overlaps, truth: GroundTruth) -> Scored:
+    every = shared(None, analysis.classes)
+    result, confusion = evaluate.score(analysis.at(row.steps, row.reading), row, overlap, truth, every)
+    return result, confusion.toarray()
+
+
+def measured(
+    kit: Path, ids: Sequence[str], rows: Sequence[AblationRow], networks: Networks, cache: Path, processes: int
+) -> list[dict[AblationRow, Scored]]:
     """Every row of every photo, from the disk where it was measured before; else no network is loaded.
 
     Args:
@@ -103,22 +115,24 @@ def collect(
         rows: each once.
         networks: what they are made with.
         cache: folder of the files.
-        workers: processes, one thread each; 1 is this process.
+        processes: how many, one thread each; 1 is this process.
     """
     shared = groups(rows)
     prints = {network: networks.fingerprint(network) for network in {row.network for row in rows}}
-    files = {identity: _files(kit, identity, shared, prints, cache) for identity in ids}
-    found = {(identity, group): load(file) for identity in ids for group, file in files[identity].items()}
+    targets = {identity: _files(kit, identity, shared, prints, cache) for identity in ids}
+    kept = {(identity, group): load(file) for identity in ids for group, file in targets[identity].items()}
     missing = {
-        identity: {group: file for group, file in files[identity].items() if found[identity, group] is None}
+        identity: {group: file for group, file in targets[identity].items() if kept[identity, group] is None}
         for identity in ids
     }
-    jobs = [(identity, left) for identity, left in missing.items() if left]
-    _run(jobs, kit, networks, workers)
-    for identity, left in jobs:
-        found |= {(identity, group): load(file) for group, file in left.items()}
+    jobs: list[Job] = [(identity, lacking) for identity, lacking in missing.items() if lacking]
+    if jobs:
+        for _ in workers.over(jobs, partial(_measure_missing, kit=kit), networks.load, processes):
+            pass
+    for identity, lacking in jobs:
+        kept |= {(identity, group): load(file) for group, file in lacking.items()}
     return [
-        {row: one for group in shared for row, one in zip(group, found[identity, group] or (), strict=True)}
+        {row: scored for group in shared for row, scored in zip(group, kept[identity, group] or (), strict=True)}
         for identity in ids
     ]
 
@@ -126,15 +140,17 @@ def collect(
 def save(file: Path, scored: Sequence[Scored]) -> None:
     """Write the rows of one analysis whole or not at all."""
     results = [result for result, _ in scored]
-    arrays = {
+    arrays: dict[str, Any] = {
         "truth": results[0].truth,
+        "touching": results[0].touching,
+        "merged": np.stack([result.merged for result in results]),
         "counts": np.array([len(result.scores) for result in results]),
         "categories": np.concatenate([result.categories for result in results]),
         "scores": np.concatenate([result.scores for result in results]),
         "overlaps": np.concatenate([result.overlaps for result in results]),
         "confusion": np.stack([confusion for _, confusion in scored]),
     }
-    with export.writing(file) as temporary, temporary.open("wb") as stream:
+    with files.writing(file) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
 
 
@@ -144,9 +160,12 @@ def load(file: Path) -> list[Scored] | None:
         with np.load(file, allow_pickle=False) as content:
             ends = np.cumsum(content["counts"])[:-1]
             parts = (np.split(content[name], ends) for name in ("overlaps", "categories", "scores"))
-            truth, confusion = content["truth"], content["confusion"]
-            columns = zip(*parts, confusion, strict=True)
-            return [(ImageResult(*one, truth), matrix) for *one, matrix in columns]
+            truth, touching = content["truth"], content["touching"]
+            columns = zip(*parts, content["merged"], content["confusion"], strict=True)
+            return [
+                (ImageResult(overlap, categories, scores, truth, touching, merged), matrix)
+                for overlap, categories, scores, merged, matrix in columns
+            ]
     except Exception:  # a damaged zip or header raises any of a dozen types; the photo is measured again
         return None
 
@@ -162,47 +181,20 @@ def _files(
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         except OSError as error:
             raise WsisError(f"{file} cannot be read: {error.strerror or error}.") from error
-    files = {}
+    targets = {}
     for group in shared:
         how = [FORMAT, prints[group[0].network], [[asdict(row), asdict(row.settings)] for row in group]]
-        own = digest.copy()
-        own.update(json.dumps(how, sort_keys=True).encode())
-        files[group] = cache / f"{own.hexdigest()}.npz"
-    return files
+        of_group = digest.copy()
+        of_group.update(json.dumps(how, sort_keys=True).encode())
+        targets[group] = cache / f"{of_group.hexdigest()}.npz"
+    return targets
 
 
-_pipelines: dict[str, Pipeline] = {}
-
-
-def _run(jobs: Sequence[tuple[str, dict[Group, Path]]], kit: Path, networks: Networks, workers: int) -> None:
-    """Measure what is missing; every photo is on the disk as soon as it is done."""
-    if not jobs:
-        return
-    work = partial(_work, kit=kit)
-    if workers > 1:
-        with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (networks,)) as pool:
-            _count(pool.map(work, jobs), len(jobs))
-    else:
-        _start_worker(networks)
-        _count(map(work, jobs), len(jobs))
-
-
-def _start_worker(networks: Networks) -> None:
-    torch.set_num_threads(1)
-    _pipelines.clear()
-    _pipelines.update(networks.load())
-
-
-def _work(job: tuple[str, dict[Group, Path]], kit: Path) -> None:
-    identity, files = job
-    truth = data.voc_ground_truth(kit, identity)
-    evidence = _pipelines[""].observe(image.read(kit / "JPEGImages" / f"{identity}.jpg"))
+def _measure_missing(pipelines: Mapping[str, Pipeline], job: Job, *, kit: Path) -> None:
+    """Measure what a photo lacks; it is on the disk as soon as it is done."""
+    identity, targets = job
+    truth = voc_ground_truth(kit, identity)
+    evidence = pipelines[""].observe(image.read(kit / "JPEGImages" / f"{identity}.jpg"))
     overlap = overlaps(evidence.source.resized(evidence.size), truth)
-    for group, file in files.items():
-        save(file, measure(_pipelines, evidence, overlap, truth, group))
-
-
-def _count(done: Iterable[None], total: int) -> None:
-    for number, _ in enumerate(done, 1):
-        if number % 25 == 0:
-            print(f"{number} of {total} photos", file=sys.stderr, flush=True)
+    for group, file in targets.items():
+        save(file, measure(pipelines, evidence, overlap, truth, group))

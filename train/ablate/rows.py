@@ -9,7 +9,7 @@ from typing import Any, get_args
 from train import evaluate
 from train.ablate.cam import Shape
 from wsis import paper
-from wsis.pipeline import Settings
+from wsis.analysis import Settings
 
 STEPS = (1, 2, 3, 4)
 STEP = 3
@@ -27,8 +27,8 @@ MATCHINGS = {"paper": "", "prm-2018": ", matching of 2018"}
 
 
 @dataclass(frozen=True)
-class Row(evaluate.Row):
-    """How instances are made from a photo: enhancer, T, preset and proposals a peak, and what departs from the usual.
+class AblationRow(evaluate.Row):
+    """How instances are made from a photo: enhancer, T, preset, offers, and what departs from the usual.
 
     Attributes:
         changes: fields of `Settings` that are not at their default, with their values.
@@ -43,11 +43,11 @@ class Row(evaluate.Row):
     @property
     def settings(self) -> Settings:
         """How the photo is looked at."""
-        return Settings(enhancer=self.enhancer, steps=self.steps, **dict(self.changes))  # type: ignore[arg-type]
+        return Settings(enhancer=self.enhancer, steps=self.steps, **dict(self.changes))
 
     @property
     def name(self) -> str:
-        """What tables call the row: maps, T, matching, and what of ours it uses; all but proposals a peak."""
+        """What tables call the row: maps, T, matching, and what of ours it uses; all but what masks are filled to."""
         matched = MATCHINGS.get(self.preset, f", {self.preset}")
         if self.shape:
             return f"CAM, {self.shape}"
@@ -67,7 +67,7 @@ class Row(evaluate.Row):
     @property
     def learned_from(self) -> str:
         """What the networks learned from that the row's instances follow from."""
-        if self.enhancer == "icn-saliency" or self.settings.objectness:
+        if self.enhancer in ("icn-saliency", "icn-instances") or self.settings.objectness:
             return MASKS
         return LABELS if self.shape in ("rectangle", "ellipse") else CONTOURS
 
@@ -77,15 +77,17 @@ class Row(evaluate.Row):
         return self.network, replace(self.settings, steps=0, objectness=True, semantic_threshold=0.0)
 
 
-NAIVE = Row("none", 0, "paper", 1, UNSCORED)
-SPREAD = Row("spread", 1, "paper", 1)
-PROPOSAL = Row("icn-proposal", STEP, "paper", 1)
-SALIENCY = Row("icn-saliency", STEP, "paper", 1)
+NAIVE = AblationRow("none", 0, "paper", 0, UNSCORED)
+SPREAD = AblationRow("spread", 1, "paper", 0)
+PROPOSAL = AblationRow("icn-proposal", STEP, "paper", 0)
+SALIENCY = AblationRow("icn-saliency", STEP, "paper", 0)
+INSTANCES = AblationRow("icn-instances", STEP, "paper", 0)
+"""By default: regions of `icn-saliency`, with the objects under the peaks."""
 RESPONSE = replace(NAIVE, changes=(("naive", "response"), *UNSCORED))
 PRM = replace(RESPONSE, preset="prm-2018")
 
 
-def ablations(variants: Collection[str], changes: tuple[tuple[str, Any], ...] = UNSCORED) -> list[Row]:
+def ablations(variants: Collection[str], changes: tuple[tuple[str, Any], ...] = UNSCORED) -> list[AblationRow]:
     """Table 1: the full model first, then without each of its parts.
 
     Args:
@@ -104,8 +106,8 @@ def ablations(variants: Collection[str], changes: tuple[tuple[str, Any], ...] = 
     return rows
 
 
-def comparison() -> list[Row]:
-    """Table 3, and with several proposals a peak."""
+def comparison() -> list[AblationRow]:
+    """Table 3, and filled with offers."""
     enhanced = [
         NAIVE,
         replace(SPREAD, changes=UNSCORED),
@@ -114,6 +116,7 @@ def comparison() -> list[Row]:
         SPREAD,
         PROPOSAL,
         SALIENCY,
+        INSTANCES,
     ]
     return [
         *(replace(NAIVE, shape=shape) for shape in get_args(Shape)),
@@ -121,11 +124,11 @@ def comparison() -> list[Row]:
         RESPONSE,
         replace(PROPOSAL, changes=PUBLISHED),
         replace(SALIENCY, changes=PUBLISHED),
-        *(replace(row, per_peak=count) for count in (1, 3) for row in enhanced),
+        *(replace(row, fill=fill) for fill in evaluate.FILLS for row in enhanced),
     ]
 
 
-def iterations() -> list[list[Row]]:
+def iterations() -> list[list[AblationRow]]:
     """Table 4: for each ICN, as published and by default, its rows by T."""
     return [
         [replace(row, steps=step, changes=changes) for step in STEPS]
@@ -134,7 +137,7 @@ def iterations() -> list[list[Row]]:
     ]
 
 
-def differences(variants: Collection[str]) -> list[tuple[Row, Row]]:
+def differences(variants: Collection[str]) -> list[tuple[AblationRow, AblationRow]]:
     """Rows to be compared: each with what it improves on."""
     parts = [(full, row) for full, *others in (ablations(variants, PUBLISHED), ablations(variants)) for row in others]
     naive, spread, proposal, saliency = NAIVE, *(replace(row, changes=UNSCORED) for row in (SPREAD, PROPOSAL, SALIENCY))
@@ -145,13 +148,14 @@ def differences(variants: Collection[str]) -> list[tuple[Row, Row]]:
         (saliency, naive),
         (saliency, spread),
         (SALIENCY, saliency),
+        (INSTANCES, SALIENCY),
     ]
-    several = [tuple(replace(row, per_peak=count) for row in pair) for count in (1, 3) for pair in enhanced]
+    several = [(replace(row, fill=n), replace(less, fill=n)) for n in evaluate.FILLS for row, less in enhanced]
     grown = [(rows[STEP - 1], rows[0]) for rows in iterations()]
     return list(dict.fromkeys([*parts, *several, *grown]))
 
 
-def every(variants: Collection[str]) -> list[Row]:
+def every(variants: Collection[str]) -> list[AblationRow]:
     """All rows of the tables, each once."""
     tables = (ablations(variants, PUBLISHED), ablations(variants), comparison(), *iterations())
     return list(dict.fromkeys(row for rows in tables for row in rows))

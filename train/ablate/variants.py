@@ -10,11 +10,12 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from train.icn import load_icn
+from train import scripts
+from train.icn_run import load_icn
 from wsis import checkpoints
 from wsis.checkpoints import Checkpoint
 from wsis.errors import WsisError
@@ -32,24 +33,25 @@ def present(folder: Path) -> dict[str, Path]:
     return {name: file for name, file in files.items() if file.is_file()}
 
 
-def checkpoint(own: Checkpoint, name: str, file: Path) -> Checkpoint:
+def checkpoint(model: Checkpoint, name: str, file: Path) -> Checkpoint:
     """A checkpoint whose `icn-proposal` is a variant.
 
     Args:
-        own: the model; its `icn-proposal` says how the variant is built.
+        model: its networks; its `icn-proposal` says how the variant is built.
         name: of the variant.
         file: its weights.
 
     Raises:
         WsisError: the model has no `icn-proposal`, or the file is damaged or of a network built otherwise.
     """
-    if ENHANCER not in own.icns:
-        raise WsisError(f"The model '{own.name}' has no {ENHANCER}, of which {file.name} would be a variant.")
-    whole = own.icns[ENHANCER]
-    icn = ICN(**{**whole.options, **WITHOUT[name]})
+    if ENHANCER not in model.icns:
+        raise WsisError(f"The model '{model.name}' has no {ENHANCER}, of which {file.name} would be a variant.")
+    whole = model.icns[ENHANCER]
+    options: dict[str, Any] = {**whole.options, **WITHOUT[name]}
+    icn = ICN(**options)
     checkpoints.fill(icn, checkpoints.read_safetensors(file), file)
     icn.to(whole.logit.weight.device).eval().requires_grad_(False)
-    return replace(own, icns={ENHANCER: icn})
+    return replace(model, icns={ENHANCER: icn})
 
 
 def model_files(model: str) -> list[Path]:
@@ -74,16 +76,14 @@ def export(run: Path, folder: Path) -> Path:
         return file.replace(folder / f"{lacks[0]}.safetensors")
 
 
+@scripts.told
 def main(
     run: Annotated[Path, typer.Argument(help="stage 2 run (.ckpt)")],
     folder: Annotated[Path, typer.Argument(help="where the variants lie")],
 ) -> None:
     """Write the ICN of an ablation run as safetensors."""
-    try:
-        print(export(run, folder))
-    except WsisError as error:
-        raise typer.BadParameter(str(error)) from error
+    print(export(run, folder))
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    scripts.run(main)

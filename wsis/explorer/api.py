@@ -11,14 +11,18 @@ import numpy as np
 from gradio import FileData
 
 from wsis import export
+from wsis.analysis import Analysis, Settings
+from wsis.choices import Enhancer
 from wsis.errors import WsisError
-from wsis.explorer.desk import Desk
+from wsis.explorer.networks import Networks
+from wsis.explorer.origin import Origin
+from wsis.explorer.server.desk import Desk
 from wsis.explorer.store import Store
-from wsis.explorer.uploads import fetch_nothing
 from wsis.matching import PUBLISHED, Weights
-from wsis.pipeline import Analysis, Enhancer, Settings
 
-MOST_PER_PEAK = 50
+MOST_FILLED = 50
+Wanted = Literal["default", Enhancer]
+"""An enhancer, or the model's own."""
 
 
 class Behind(Protocol):
@@ -27,19 +31,15 @@ class Behind(Protocol):
     store: Store
     desk: Desk
 
-    @property
-    def enhancer(self) -> Enhancer:
-        """The enhancer that `default` stands for."""
-
     def photo(self, path: Path) -> np.ndarray:
         """(H, W, 3) uint8 RGB of an uploaded file."""
 
-    def analyse(self, image: np.ndarray, settings: Settings) -> Analysis:
-        """Run the networks."""
+    def model(self, name: str | None) -> Networks:
+        """A model by its name, loaded if it has to be; None asks for the first."""
 
 
 class Api:
-    """The three endpoints over the same networks and store as the screen.
+    """The three endpoints over the same models and store as the screen.
 
     Gradio and MCP clients read the docstrings; of an argument they take one line.
     """
@@ -51,10 +51,11 @@ class Api:
     def analyse(
         self,
         photo: FileData,
-        enhancer: Literal["default", "none", "spread", "icn-proposal", "icn-saliency"] = "default",
+        enhancer: Wanted = "default",
         steps: int = 3,
         class_threshold: float = 0.1,
         classes: list[str] | None = None,
+        model: str = "default",
     ) -> dict:
         """Look at a photo once, slowly; `rank` then gives its instances for any weights at once.
 
@@ -64,9 +65,11 @@ class Api:
             steps: T, how often an ICN is applied to its own output, 0 to 8.
             class_threshold: least probability of a class whose peaks are followed, 0 to 1.
             classes: names of the classes to look for, however unlikely; null: those above the threshold; []: none.
+            model: its name, as the page's menu has it; `default` is the one that the page opens with.
 
         Returns:
             `id` for `rank`, which is kept for half an hour after its last use
+            `model`, the name of the one that looked at it
             `size` as [width, height] of the photo
             `classes` with their probabilities
             `peaks` with their `class`, `x` and `y` in pixels of the photo, and `value` of Eq. 1
@@ -75,10 +78,10 @@ class Api:
             `seconds` for each stage
             `notes`, sentences on how it went, mostly none
         """
-        return _friendly(lambda: self._analyse(photo, enhancer, steps, class_threshold, classes))
+        return _friendly(lambda: self._analyse(photo, enhancer, steps, class_threshold, classes, model))
 
     def rank(
-        self, id: str, alpha: float = 0.95, beta: float = 0.1, gamma: float = 0.8, step: int = -1, per_peak: int = 1
+        self, id: str, alpha: float = 0.95, beta: float = 0.1, gamma: float = 0.8, step: int = -1, fill: int = 0
     ) -> list[dict]:
         """Instances of an analysed photo for the given weights of Eq. 5, at once.
 
@@ -88,23 +91,24 @@ class Api:
             beta: weight of the contour term, at least 0.
             gamma: weight of recall, at least 0.
             step: which map to match, 0 (naive) to T; -1 is the last.
-            per_peak: how many proposals a peak may offer, 1 to 50: its best, then objects that no instance covers.
+            fill: up to how many masks, 0 to 50, objects of the photo's classes that no peak was found on are added.
 
         Returns:
             COCO results, best first, with `image_id`, `file_name`, `category_id` and `category_name`
             `segmentation`, a compressed RLE at the photo's own size
             `bbox` as [x, y, width, height], `area` in pixels, and `score` in [0, 1]
         """
-        return _friendly(lambda: self._rank(id, alpha, beta, gamma, step, per_peak))
+        return _friendly(lambda: self._rank(id, alpha, beta, gamma, step, fill))
 
     def segment(
         self,
         photo: FileData,
-        enhancer: Literal["default", "none", "spread", "icn-proposal", "icn-saliency"] = "default",
+        enhancer: Wanted = "default",
         steps: int = 3,
         class_threshold: float = 0.1,
         classes: list[str] | None = None,
-        per_peak: int = 1,
+        fill: int = 0,
+        model: str = "default",
     ) -> list[dict]:
         """A photo to its instances in one call, with the published weights; nothing is kept.
 
@@ -114,77 +118,85 @@ class Api:
             steps: T, how often an ICN is applied to its own output, 0 to 8.
             class_threshold: least probability of a class whose peaks are followed, 0 to 1.
             classes: names of the classes to look for, however unlikely; null: those above the threshold; []: none.
-            per_peak: how many proposals a peak may offer, 1 to 50: its best, then objects that no instance covers.
+            fill: up to how many masks, 0 to 50, objects of the photo's classes that no peak was found on are added.
+            model: its name, as the page's menu has it; `default` is the one that the page opens with.
 
         Returns:
             COCO results, best first, with `image_id`, `file_name`, `category_id` and `category_name`
             `segmentation`, a compressed RLE at the photo's own size
             `bbox` as [x, y, width, height], `area` in pixels, and `score` in [0, 1]
         """
-        return _friendly(lambda: self._segment(photo, enhancer, steps, class_threshold, classes, per_peak))
+        return _friendly(lambda: self._segment(photo, enhancer, steps, class_threshold, classes, model, fill))
 
-    def _look(self, photo: Any, enhancer: Any, steps: Any, threshold: Any, classes: Any) -> tuple[Analysis, str]:
-        """The analysis and the name of the photo."""
+    def _look(
+        self, photo: Any, enhancer: Any, steps: Any, threshold: Any, classes: Any, model: Any
+    ) -> tuple[Analysis, str, Origin]:
+        """The analysis, the name of the photo, and what made it."""
         path = photo.get("path") if isinstance(photo, dict) else None
         if not isinstance(path, str):
             raise WsisError("photo must be a file; pass gradio_client.handle_file(path).")
         if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
             raise WsisError("classes must be a list of class names, or null.")
+        if not isinstance(model, str):
+            raise WsisError("model must be the name of one.")
+        networks = self._behind.model(None if model == "default" else model)
         settings = Settings(
-            enhancer=self._behind.enhancer if enhancer == "default" else enhancer,
+            enhancer=networks.origin.enhancer if enhancer == "default" else enhancer,
             steps=_whole("steps", steps, 0, 8),
             class_threshold=_number("class_threshold", threshold),
             classes=None if classes is None else tuple(dict.fromkeys(classes)),
         )
         image = self._behind.photo(Path(path))
-        return self._behind.analyse(image, settings), str(photo.get("orig_name") or Path(path).name)[:200]
+        name = str(photo.get("orig_name") or Path(path).name)[:200]
+        return networks.whole(image, settings), name, networks.origin
 
     def _analyse(self, *request: Any) -> dict:
-        analysis, name = self._look(*request)
+        analysis, name, origin = self._look(*request)
         maps, peaks = analysis.evidence.class_maps, analysis.peaks
-        (height, width), (rows, columns) = analysis.evidence.size, maps.maps.shape[1:]
+        height, width = analysis.evidence.size
         return {
-            "id": self._behind.store.put(analysis, photo=name),
+            "id": self._behind.store.put(analysis, photo=name, origin=origin),
+            "model": origin.model,
             "size": [width, height],
             "classes": {name: round(float(score), 4) for name, score in zip(maps.classes, maps.scores, strict=True)},
             "peaks": [
                 {
                     "class": maps.classes[int(peaks.classes[k])],
-                    "x": round((int(peaks.columns[k]) + 0.5) / columns * width, 1),
-                    "y": round((int(peaks.rows[k]) + 0.5) / rows * height, 1),
+                    "x": round(x * width, 1),
+                    "y": round(y * height, 1),
                     "value": round(float(peaks.values[k]), 4),
                 }
-                for k in range(len(peaks))
+                for k, (y, x) in enumerate(peaks.places.tolist())
             ],
             "steps": analysis.steps,
             "proposals": len(analysis.proposals),
             "seconds": {stage: round(seconds, 4) for stage, seconds in analysis.seconds.items()},
-            "notes": list(getattr(analysis, "notes", ())),
+            "notes": list(analysis.notes),
         }
 
-    def _rank(self, id: Any, alpha: Any, beta: Any, gamma: Any, step: Any, per_peak: Any) -> list[dict]:
+    def _rank(self, id: Any, alpha: Any, beta: Any, gamma: Any, step: Any, fill: Any) -> list[dict]:
         entry = self._behind.store.get(id)
         weights = Weights(_number("alpha", alpha), _number("beta", beta), _number("gamma", gamma))
-        step, per_peak = _whole("step", step, -1, entry.analysis.steps), _whole("per_peak", per_peak, 1, MOST_PER_PEAK)
-        return _results(entry.analysis, entry.photo, weights, step, per_peak)
+        step, fill = _whole("step", step, -1, entry.analysis.steps), _whole("fill", fill, 0, MOST_FILLED)
+        return _results(entry.analysis, entry.photo, weights, step, fill)
 
     def _segment(self, *request: Any) -> list[dict]:
-        *look, per_peak = request
-        per_peak = _whole("per_peak", per_peak, 1, MOST_PER_PEAK)  # said before the networks run, not after
-        return _results(*self._look(*look), PUBLISHED, -1, per_peak)
+        *look, fill = request
+        fill = _whole("fill", fill, 0, MOST_FILLED)  # said before the networks run, not after
+        analysis, name, _ = self._look(*look)
+        return _results(analysis, name, PUBLISHED, -1, fill)
 
 
 def register(behind: Behind) -> None:
-    """Add the endpoints to the page being built, under the limits of the desk, and let the server fetch nothing."""
-    fetch_nothing()
+    """Add the endpoints to the page being built, under the limits of the desk."""
     endpoints, desk = Api(behind), behind.desk
     gr.api(desk.heavy("analyse", endpoints.analyse), api_name="analyse", concurrency_limit=None)
     gr.api(desk.light("rank", endpoints.rank), api_name="rank", concurrency_limit=None)
     gr.api(desk.heavy("segment", endpoints.segment), api_name="segment", concurrency_limit=None)
 
 
-def _results(analysis: Analysis, photo: str, weights: Weights, step: int, per_peak: int) -> list[dict]:
-    found = analysis.instances(weights, step, per_peak)
+def _results(analysis: Analysis, photo: str, weights: Weights, step: int, fill: int) -> list[dict]:
+    found = analysis.instances(weights, step, fill)
     return export.coco_results(analysis, found, stem=Path(photo).stem, file_name=photo)
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from wsis import coco_dataset, export
-from wsis.checkpoints import Checkpoint
+from wsis import coco_dataset, export, files
 from wsis.errors import WsisError
-from wsis.explorer import report
+from wsis.explorer import downloads, report
 from wsis.explorer.scene import Scene
 from wsis.instances import Instance
+from wsis.provenance import Described
 
 PREFIX = "wsis-explorer-"
 """Of temporary folders."""
@@ -28,56 +28,46 @@ LONGEST = 120
 """Bytes of a stem: file systems stop at 255, and endings and folders are added."""
 
 
-def _report(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
-    return export.write(path, report.html(scene, model, report.Options(device=device)))
+def _report(scene: Scene, model: str | Described, device: str) -> bytes:
+    return report.html(scene, model, report.Options(device=device)).encode()
 
 
-def _strip(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
-    return export.strip_png(path, scene.analysis, scene.found, stem=stem, step=scene.step)
-
-
-def _bundle(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
-    return export.bundle(
-        path,
+def _bundle(scene: Scene, stem: str, model: str | Described, device: str) -> bytes:
+    return downloads.bundle(
         scene.analysis,
         scene.found,
         stem=stem,
         model=model,
         weights=scene.weights,
         step=scene.step,
-        more={"report.html": report.html(scene, model, report.Options(device=device)).encode()},
+        more={"report.html": _report(scene, model, device)},
     )
 
 
-def _data_set(path: Path, scene: Scene, stem: str, model: str | Checkpoint, device: str) -> Path:
+def _data_set(scene: Scene, stem: str) -> bytes:
     height, width = scene.analysis.evidence.size
     photo = {"image_id": stem, "file_name": Path(scene.photo).name, "width": width, "height": height}
     entries = export.coco_results(scene.analysis, scene.found, stem=stem)
-    return export.write(path, coco_dataset.dataset(scene.analysis.classes, [photo], entries))
+    return coco_dataset.dataset(scene.analysis.classes, [photo], entries)
 
 
-def _plain(write: Callable[..., Path]) -> Callable[..., Path]:
-    """One of `export`'s writers, which know neither steps nor weights."""
-    return lambda path, scene, stem, model, device: write(path, scene.analysis, scene.found, stem=stem)
-
-
-WRITERS: dict[str, tuple[str, Callable[[Path, Scene, str, str | Checkpoint, str], Path]]] = {
-    "COCO JSON": ("instances.json", _plain(export.coco_json)),
-    "COCO data set": ("coco.json", _data_set),
-    "VOC PNG": ("voc.zip", _plain(export.voc_zip)),
-    "Overlay": ("overlay.png", _plain(export.overlay_png)),
-    "Strip": ("strip.png", _strip),
-    "Maps": ("maps.npz", _plain(export.maps_file)),
-    "Report": ("report.html", _report),
+WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes]]] = {
+    "COCO JSON": ("instances.json", lambda scene, stem, *_: downloads.coco_json(scene.analysis, scene.found, stem)),
+    "COCO data set": ("coco.json", lambda scene, stem, *_: _data_set(scene, stem)),
+    "VOC PNG": ("voc.zip", lambda scene, stem, *_: downloads.voc_zip(scene.analysis, scene.found, stem)),
+    "Overlay": ("overlay.png", lambda scene, *_: downloads.overlay_png(scene.analysis, scene.found)),
+    "Strip": ("strip.png", lambda scene, *_: downloads.strip_png(scene.analysis, scene.found, scene.step)),
+    "Maps": ("maps.npz", lambda scene, *_: export.maps_npz(scene.analysis)),
+    "Report": ("report.html", lambda scene, _stem, model, device: _report(scene, model, device)),
     "Bundle": ("wsis.zip", _bundle),
 }
-"""Title of each download's button, how the file's name ends, and what writes it."""
+"""Title of each download's button, how the file's name ends, and its content from scene, stem, model and device."""
 
-INSTANCE_WRITERS: dict[str, tuple[str, Callable[[Path, Scene, Instance, str], Path]]] = {
-    "instance-png": ("png", lambda path, scene, one, stem: export.write(path, export.mask_png(scene.analysis, one))),
-    "instance-json": ("json", lambda path, scene, one, stem: export.coco_json(path, scene.analysis, [one], stem=stem)),
+INSTANCE_WRITERS: dict[str, tuple[str, Callable[[Scene, Instance, str], bytes]]] = {
+    "instance-png": ("png", lambda scene, instance, _stem: export.mask_png(scene.analysis, instance)),
+    "instance-json": ("json", lambda scene, instance, stem: downloads.coco_json(scene.analysis, [instance], stem)),
 }
-"""The same for one instance."""
+"""The same for one instance, from scene, instance and stem."""
 
 
 class Folder:
@@ -92,7 +82,7 @@ class Folder:
     def _made() -> tempfile.TemporaryDirectory:
         return tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
 
-    def write(self, kind: str, scene: Scene, model: str | Checkpoint, index: int = 0) -> Path:
+    def write(self, kind: str, scene: Scene, model: str | Described, index: int = 0) -> Path:
         """Write one download.
 
         Args:
@@ -132,15 +122,16 @@ class Folder:
                     shutil.rmtree(old)
         return home / secrets.token_urlsafe(16)
 
-    def _write(self, folder: Path, kind: str, scene: Scene, model: str | Checkpoint, index: int) -> Path:
+    def _write(self, folder: Path, kind: str, scene: Scene, model: str | Described, index: int) -> Path:
         stem = safe_stem(scene.photo)
         if kind in WRITERS:
-            ending, write = WRITERS[kind]
-            return write(folder / f"{stem}-{ending}", scene, stem, model, self._device)
+            ending, content = WRITERS[kind]
+            return files.write(folder / f"{stem}-{ending}", content(scene, stem, model, self._device))
         if not 0 <= index < len(scene.found):
             raise WsisError("This instance is no longer on the screen. Choose one from the table.")
-        one, (ending, write_one) = scene.found[index], INSTANCE_WRITERS[kind]
-        return write_one(folder / f"{stem}-{safe_stem(one.name)}-{index + 1}.{ending}", scene, one, stem)
+        instance, (ending, content_of) = scene.found[index], INSTANCE_WRITERS[kind]
+        name = f"{stem}-{safe_stem(instance.name)}-{index + 1}.{ending}"
+        return files.write(folder / name, content_of(scene, instance, stem))
 
 
 def safe_stem(name: str) -> str:

@@ -13,15 +13,12 @@ import numpy as np
 from wsis import matching
 from wsis.explorer import words
 from wsis.explorer.scene import Scene
-from wsis.explorer.words import MEANING, SYMBOLS
+from wsis.explorer.words import AXES, MEANING, SYMBOLS
 from wsis.instances import Instance
 from wsis.matching import Weights
 
-AXES = ("alpha", "beta", "gamma")
 FRAME = -1
 """Instead of a rival's index: the edge of the plane that is shown."""
-SPANS = {"prm-2018": (2.0, 2.0, 4e-5)}
-SPAN = (1.5, 1.5, 1.5)
 TINY = 1e-12
 LEAST = 1e-9
 """A distance, in spans, that is rounding: the two are tied."""
@@ -61,7 +58,7 @@ class Switch:
 
 def spans(reading: str, weights: Weights) -> tuple[float, float, float]:
     """The largest alpha, beta and gamma to show: what the sliders reach, or the present weight where that is more."""
-    alpha, beta, gamma = SPANS.get(reading, SPAN)
+    alpha, beta, gamma = words.spans(reading)
     return max(alpha, weights.alpha), max(beta, weights.beta), max(gamma, weights.gamma)
 
 
@@ -169,7 +166,7 @@ def decided_by(terms: np.ndarray, weights: Weights) -> tuple[int, float] | None:
 def reason(scene: Scene, instance: Instance) -> str:
     """Which term decided for an instance, in words: "recall, .029 ahead of the runner-up"."""
     term, lead = decided_by(scene.analysis.terms[scene.step, instance.peak], scene.weights) or (0, None)
-    return words.decided_by(MEANING[scene.analysis.settings.reading][term][0], lead)
+    return words.decided_by(MEANING[scene.analysis.settings.reading][term].name, lead)
 
 
 def _lines(

@@ -14,16 +14,20 @@ from typing import Any
 import numpy as np
 
 from wsis import matching
-from wsis.classifier import ClassMaps
+from wsis.analysis import Analysis, Evidence, Glance, Settings
+from wsis.class_names import NONE, Synonyms
 from wsis.explorer import pictures
 from wsis.explorer.scene import TOP
 from wsis.explorer.words import unit
 from wsis.image import resized
+from wsis.maps import ClassMaps, normalised
 from wsis.peaks import Peaks
-from wsis.pipeline import Analysis, Evidence, Glance, Settings, normalised
 
 PHOTO_SIZE = 1400
-Message = dict[str, Any]
+LIKELIEST = 5
+"""So many classes are offered where nothing passes the threshold."""
+Packed = dict[str, Any]
+"""A part of a message, as JSON has it."""
 
 
 def pack(values: np.ndarray, kind: str) -> dict[str, str]:
@@ -40,7 +44,7 @@ def pack(values: np.ndarray, kind: str) -> dict[str, str]:
     return {"t": kind, "z": base64.b64encode(packed).decode()}
 
 
-def photo(evidence: Evidence, name: str, example: str = "") -> Message:
+def photo(evidence: Evidence, name: str, example: str = "") -> Packed:
     """The photo, its partition, and what is the same for every setting.
 
     `src` JPEG; `size` and `work` [width, height] of photo and partition in pixels; `labels` PNG with region = red + 256
@@ -60,10 +64,10 @@ def photo(evidence: Evidence, name: str, example: str = "") -> Message:
     }
 
 
-def glance(seen: Glance, peaks: Peaks, name: str) -> Message:
+def glance(seen: Glance, peaks: Peaks, name: str) -> Packed:
     """The first map, before there are proposals: photo, class map of the strongest peak, where the peaks are."""
     height, width = seen.image.shape[:2]
-    shown: Message = {
+    shown: Packed = {
         "name": name,
         "src": pictures.jpeg(resized(seen.image, PHOTO_SIZE), 84),
         "size": [width, height],
@@ -76,23 +80,22 @@ def glance(seen: Glance, peaks: Peaks, name: str) -> Message:
     return shown
 
 
-def analysis(made: Analysis) -> Message:
+def analysis(made: Analysis) -> Packed:
     """Classes, peaks and the matching of every step with every peak.
 
     `match` holds what can win, so the page knows what each winner is ahead of, whether its peak was picked or not.
     `named`: the classes that were asked for, None where the threshold decides.
     """
     maps = made.evidence.class_maps
+    on = switched_on(maps, made.settings)
     return {
-        "classes": [
-            {"name": name, "score": round(float(score), 4)}
-            for name, score in zip(maps.classes, maps.scores, strict=True)
-        ],
-        "on": switched_on(maps, made.settings),
+        "classes": [_class(maps, c, members=name in on) for c, name in enumerate(maps.classes)],
+        "on": on,
         "named": None if made.settings.classes is None else list(made.settings.classes),
         "enhancer": made.settings.enhancer,
         "reading": made.settings.reading,
         "steps": made.steps,
+        "objects": made.objects is not None,
         "least": made.least,
         "peaks": _peaks(maps, made.peaks),
         "seconds": {stage: round(seconds, 3) for stage, seconds in made.seconds.items()},
@@ -101,38 +104,92 @@ def analysis(made: Analysis) -> Message:
     }
 
 
-def other(made: Analysis) -> Message:
-    """As much of a second analysis of the same peaks as the other side of the swipe needs."""
-    return {"enhancer": made.settings.enhancer, "steps": made.steps, "match": field(made, _cells(made), 1)}
+def other(made: Analysis, compare: str) -> Packed:
+    """As much of a second analysis of the same photo as the other side of the swipe needs.
+
+    `compare` says which it is. Enhancers share their peaks; a model of its own has its own.
+    """
+    return {
+        "compare": compare,
+        "enhancer": made.settings.enhancer,
+        "steps": made.steps,
+        "objects": made.objects is not None,
+        "least": made.least,
+        "peaks": _peaks(made.evidence.class_maps, made.peaks),
+        "match": field(made, _cells(made), 1),
+    }
 
 
-def peak(made: Analysis, k: int, *, runners: bool = True) -> Message:
-    """One peak's maps, one PNG a step, and with `runners` everything that can be among its best few."""
+def counterpart(made: Analysis, k: int, second: Analysis, other_names: Synonyms = NONE) -> int | None:
+    """The peak of a second analysis that answers peak k of the first: the nearest of its class, else the surest one.
+
+    Args:
+        made: the first analysis.
+        k: one of its peaks.
+        second: of the same photo.
+        other_names: of classes of either: `airplane` answers `aeroplane`.
+
+    Returns:
+        None where the second has no peaks; k itself where both have the same.
+    """
+    if second.evidence.class_maps is made.evidence.class_maps and len(second.peaks) == len(made.peaks):
+        return k
+    if not len(second.peaks):
+        return None
+    name = made.classes[int(made.peaks.classes[k])]
+    named = [second.classes[int(c)] for c in second.peaks.classes]
+    alike = [j for j, own in enumerate(named) if own == name]
+    alike = alike or [
+        j for j, own in enumerate(named) if name in other_names.get(own, ()) or own in other_names.get(name, ())
+    ]
+    if alike:
+        away = np.hypot(*(second.peaks.places[alike] - made.peaks.places[k]).T)
+        return alike[int(away.argmin())]
+    found = second.instances()
+    return found[0].peak if found else int(second.peaks.values.argmax())
+
+
+def peak(made: Analysis, k: int, *, runners: bool = True) -> Packed:
+    """One peak's maps, one PNG a step, and with `runners` everything that can be among its best few.
+
+    After the last step comes the map of the object under the peak, where there is one.
+    """
+    maps, binary, cuts = list(made.maps), list(made.binary), list(made.thresholds)
+    if made.objects is not None:
+        maps, binary, cuts = (
+            [*maps, made.objects.maps], [*binary, made.objects.binary], [*cuts, made.objects.thresholds]
+        )  # fmt: skip
     return {
         "peak": k,
         **_class_map(made.evidence.class_maps, made.peaks, k),
-        "maps": [pictures.grey(step[k]) for step in made.maps],
-        "binary": [pictures.png(step[k].astype(np.uint8)) for step in made.binary],
-        "thresholds": [round(float(cut), 3) for cut in made.thresholds[:, k]],
+        "maps": [pictures.grey(step[k]) for step in maps],
+        "binary": [pictures.png(step[k].astype(np.uint8)) for step in binary],
+        "thresholds": [round(float(cut[k]), 3) for cut in cuts],
         "runners": field(made, [(step, k) for step in range(made.steps + 1)], TOP) if runners else None,
     }
 
 
-def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Message | None:
-    """The proposals that can be among the best `depth` of any of the given (step, peak), see `stage/match.js`."""
+def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Packed | None:
+    """The proposals that can be among the best `depth` of any of the given (step, peak), see `stage/match.js`.
+
+    The step after the last stands for the objects' maps.
+    """
     if not cells:
         return None
-    chosen = [matching.skyband(made.terms[cell], depth) for cell in cells]
+    terms, fits = list(made.terms), list(made.fits)
+    if made.objects is not None and made.object_fits is not None:
+        terms, fits = [*terms, made.objects.terms], [*fits, made.object_fits]
+    chosen = [matching.skyband(terms[step][k], depth) for step, k in cells]
     ids = np.unique(np.concatenate(chosen))
-    both = list(zip(cells, chosen, strict=True))
+    both = [(step, k, one) for (step, k), one in zip(cells, chosen, strict=True)]
     return {
         "ids": pack(ids, "i4"),
         "bits": pack(np.packbits(made.proposals.membership[ids], axis=1, bitorder="little"), "u1"),
         "offsets": pack(np.cumsum([0, *map(len, chosen)]), "i4"),
         "slots": pack(np.searchsorted(ids, np.concatenate(chosen)), "u2"),
-        "terms": pack(np.concatenate([made.terms[cell][one] for cell, one in both]), "f4"),
-        "tints": pack(np.concatenate([pictures.tints(made.terms[cell][one], cell[1]) for cell, one in both]), "u1"),
-        "fits": pack(np.concatenate([made.fits[cell][one] for cell, one in both]), "f4"),
+        "terms": pack(np.concatenate([terms[step][k][one] for step, k, one in both]), "f4"),
+        "tints": pack(np.concatenate([pictures.tints(terms[step][k][one], k) for step, k, one in both]), "u1"),
+        "fits": pack(np.concatenate([fits[step][k][one] for step, k, one in both]), "f4"),
     }
 
 
@@ -144,13 +201,13 @@ def switched_on(maps: ClassMaps, settings: Settings) -> list[str]:
     return [maps.classes[c] for c in order if maps.classes[c] in settings.classes]
 
 
-def empty(made: Analysis) -> dict[str, str] | None:
-    """What to say on the stage where there is no peak, and which class to offer."""
+def empty(made: Analysis) -> Packed | None:
+    """What to say on the stage where there is no peak, and which classes to offer: `likeliest`, best first."""
     if len(made.peaks):
         return None
     maps = made.evidence.class_maps
-    best = int(maps.scores.argmax())
-    name, score = maps.classes[best], unit(float(maps.scores[best]))
+    likeliest = [_class(maps, int(c)) for c in np.argsort(-maps.scores, kind="stable")[:LIKELIEST]]
+    name, score = likeliest[0]["name"], unit(float(maps.scores.max()))
     if made.settings.classes == ():
         title, text = "No class is switched on", f"The likeliest class in this photo is {name} ({score})."
     elif made.settings.classes:
@@ -161,33 +218,42 @@ def empty(made: Analysis) -> dict[str, str] | None:
             f"Its best guess is {name} ({score}), below the threshold of {unit(made.settings.class_threshold)}. "
             "Look for it anyway, switch on another class on the left, or choose another photo."
         )
-    return {"title": title, "text": text, "name": name, "offer": f"Look for {name}"}
+    return {"title": title, "text": text, "name": name, "offer": f"Look for {name}", "likeliest": likeliest}
+
+
+def _class(maps: ClassMaps, c: int, *, members: bool = False) -> Packed:
+    """A class with its score, and with `members` what it may be, where it stands for several."""
+    told: Packed = {"name": maps.classes[c], "score": round(float(maps.scores[c]), 4)}
+    several = maps.members.get(told["name"], ()) if members else ()
+    return (
+        {**told, "members": [{"name": name, "share": round(share, 4)} for name, share in several]} if several else told
+    )
 
 
 def _cells(made: Analysis) -> list[tuple[int, int]]:
-    """Every (step, peak), as `stage/match.js` counts them."""
-    return [(step, k) for step in range(made.steps + 1) for k in range(len(made.peaks))]
+    """Every (step, peak), as `stage/match.js` counts them: the objects' maps, where there are any, as one step more."""
+    rows = made.steps + 1 + (made.objects is not None)
+    return [(step, k) for step in range(rows) for k in range(len(made.peaks))]
 
 
-def _peaks(maps: ClassMaps, found: Peaks) -> list[Message]:
-    rows, columns = maps.maps.shape[1:]
+def _peaks(maps: ClassMaps, found: Peaks) -> list[Packed]:
     return [
         {
-            "x": (int(column) + 0.5) / columns,
-            "y": (int(row) + 0.5) / rows,
+            "x": x,
+            "y": y,
             "name": maps.classes[int(category)],
             "category": int(category),
             "probability": float(probability),
             "value": round(float(value), 3),
             "colour": pictures.colour(k),
         }
-        for k, (row, column, category, probability, value) in enumerate(
-            zip(found.rows, found.columns, found.classes, found.probabilities, found.values, strict=True)
+        for k, ((y, x), category, probability, value) in enumerate(
+            zip(found.places.tolist(), found.classes, found.probabilities, found.values, strict=True)
         )
     ]
 
 
-def _class_map(maps: ClassMaps, found: Peaks, k: int) -> Message:
+def _class_map(maps: ClassMaps, found: Peaks, k: int) -> Packed:
     own = maps.maps[found.classes[k]]
     return {
         "classmap": pictures.grey(normalised(own[None])[0]),

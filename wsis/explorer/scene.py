@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from wsis.instances import Instance
+from wsis.analysis import Analysis
+from wsis.explorer.origin import Origin
+from wsis.instances import Instance, shown
 from wsis.matching import PUBLISHED, Weights
-from wsis.pipeline import Analysis
 
 BEST = -1
 """Instead of a peak's index: the peak of the best instance."""
@@ -26,6 +27,7 @@ class Scene:
         chosen_step: which map is looked at and matched, 0..T; more than T means T.
         preset: name in `wsis.matching.PRESETS` that the weights started from.
         weights: alpha, beta, gamma.
+        origin: the model that made the analysis; None where nobody asks.
     """
 
     analysis: Analysis
@@ -34,6 +36,7 @@ class Scene:
     chosen_step: int = 3
     preset: str = "paper"
     weights: Weights = PUBLISHED
+    origin: Origin | None = None
 
     @cached_property
     def step(self) -> int:
@@ -54,8 +57,8 @@ class Scene:
 
     @cached_property
     def found(self) -> tuple[Instance, ...]:
-        """The instances, best first."""
-        return () if self.empty else self.analysis.instances(self.weights, self.step)
+        """The instances that pictures show, best first."""
+        return () if self.empty else shown(self.analysis.instances(self.weights, self.step))
 
     @cached_property
     def top(self) -> list[int]:

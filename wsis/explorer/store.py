@@ -8,24 +8,25 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from wsis.analysis import Analysis, Glance, Settings
 from wsis.errors import WsisError
-from wsis.pipeline import Analysis, Glance, Settings
+from wsis.explorer.origin import Key, Origin
 
 PAST = 4
 """How many analyses that a session has left are kept for its way back."""
 
 
 class GoneError(WsisError):
-    """An analysis is no longer kept."""
+    """What is asked for, an analysis or a set of photos, is no longer kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "This analysis is no longer kept here. Choose the photo again.") -> None:
         """Say what to do."""
-        super().__init__("This analysis is no longer kept here. Choose the photo again.")
+        super().__init__(text)
 
 
 @dataclass(eq=False)
@@ -34,8 +35,9 @@ class Entry:
 
     Attributes:
         analysis: the analysis.
-        bytes: how much memory it held when it was last looked at.
+        size: bytes of memory that it held when it was last looked at.
         photo: what the photo is called, with its ending.
+        origin: the model that made it; None where it stands beside another, or is the server's first.
         until: when it goes unless somebody asks for it before, in seconds of the store's clock.
         owners: sessions (tabs) that look at it.
         shared: somebody holds a link to it, so it stays its full time whatever its tabs do.
@@ -45,8 +47,9 @@ class Entry:
     """
 
     analysis: Analysis
-    bytes: int
+    size: int
     photo: str
+    origin: Origin | None
     until: float
     owners: set[str] = field(default_factory=set)
     shared: bool = False
@@ -87,7 +90,7 @@ class Store:
             every: pause between two looks for what is due, in seconds of real time.
             clock: seconds that never go back.
         """
-        self._limit, self._bytes, self._clock = limit, megabytes * 2**20, clock
+        self._limit, self._most, self._clock = limit, megabytes * 2**20, clock
         self._seconds, self._grace, self._past = seconds, grace, past
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._begun: OrderedDict[str, _Begun] = OrderedDict()
@@ -103,12 +106,12 @@ class Store:
         return len(self._entries)
 
     @property
-    def bytes(self) -> int:
-        """Memory that everything kept here holds, pinned ones included."""
+    def held(self) -> int:
+        """Bytes of memory that everything kept here holds, pinned ones included."""
         with self._lock:
-            return sum(one.bytes for one in self._entries.values()) + sum(one.bytes for one in self._begun.values())
+            return sum(one.size for one in self._entries.values()) + sum(one.size for one in self._begun.values())
 
-    def begin(self, owner: str, ticket: int, glance: Glance) -> None:
+    def begin(self, owner: str, ticket: int, glance: Glance, origin: Origin | None = None) -> None:
         """Keep what a session's new photo shows at first, until it is finished; a former one of it goes.
 
         For a session that was closed while it waited, nothing is kept: nobody will ask for the rest.
@@ -117,7 +120,7 @@ class Store:
         with self._lock:
             self._begun.pop(owner, None)
             if owner not in self._closed:
-                self._begun[owner] = _Begun(glance, size, ticket, self._clock() + self._seconds)
+                self._begun[owner] = _Begun(glance, origin, size, ticket, self._clock() + self._seconds)
             self._tidy()
 
     def begun(self, owner: str, ticket: int) -> Glance | None:
@@ -132,6 +135,12 @@ class Store:
                 raise GoneError
             return found.glance if found.ticket == ticket else None
 
+    def beginner(self, owner: str) -> Origin | None:
+        """The model whose glance is kept for a session."""
+        with self._lock:
+            found = self._begun.get(owner)
+            return found.origin if found else None
+
     def finished(self, owner: str, ticket: int) -> None:
         """The glance became an analysis, or never will."""
         with self._lock:
@@ -144,6 +153,7 @@ class Store:
         analysis: Analysis,
         *,
         photo: str = "photo",
+        origin: Origin | None = None,
         owner: str | None = None,
         replacing: str | None = None,
         pinned: bool = False,
@@ -153,6 +163,7 @@ class Store:
         Args:
             analysis: what to keep.
             photo: what the photo is called, with its ending.
+            origin: the model that made it.
             owner: the session that looks at it; None where there is none (the API). For a session that was closed while
                 it waited, the analysis is kept for the grace only.
             replacing: token of what that session looked at so far; see `leave`.
@@ -164,7 +175,7 @@ class Store:
         token, size = secrets.token_urlsafe(16), held_bytes(analysis)
         with self._lock:
             self._leave(replacing, owner)
-            entry = Entry(analysis, size, photo, self._clock() + self._seconds, pinned=pinned, maker=owner)
+            entry = Entry(analysis, size, photo, origin, self._clock() + self._seconds, pinned=pinned, maker=owner)
             if owner in self._closed:
                 entry.until = self._clock() + self._grace
             elif owner is not None:
@@ -205,10 +216,34 @@ class Store:
         """
         with self._lock:
             for token, entry in reversed(self._entries.items()):
-                mine = entry.pinned or (entry.maker == owner and (entry.left or owner in entry.owners))
-                if mine and entry.analysis.evidence is analysis.evidence and entry.analysis.settings == settings:
+                same = entry.analysis.evidence is analysis.evidence and entry.analysis.settings == settings
+                if same and self._mine(entry, owner):
                     return token
         return None
+
+    def by_model(self, analysis: Analysis, key: Key, owner: str, settings: Settings | None = None) -> str | None:
+        """The token under which a session has the same photo, looked at alike, as another model sees it.
+
+        Args:
+            analysis: what is on the screen.
+            key: of the other model.
+            owner: the session.
+            settings: how exactly; None leaves enhancer and classes open, which are the models' own.
+        """
+        photo, wanted = analysis.evidence, settings or _any_model(analysis.settings)
+        with self._lock:
+            for token, one in reversed(self._entries.items()):
+                seen = one.analysis.evidence
+                same = seen.image is photo.image and seen.source.source == photo.source.source
+                made = one.origin is not None and one.origin.key == key and self._mine(one, owner)
+                how = one.analysis.settings if settings else _any_model(one.analysis.settings)
+                if made and same and how == wanted:
+                    return token
+        return None
+
+    @staticmethod
+    def _mine(entry: Entry, owner: str) -> bool:
+        return entry.pinned or (entry.maker == owner and (entry.left or owner in entry.owners))
 
     def leave(self, token: str | None, owner: str) -> None:
         """A session looks at something else now.
@@ -256,7 +291,7 @@ class Store:
         """Forget what is due, and measure anew what has grown by its caches; the store's own thread calls this."""
         with self._lock:
             for entry in self._entries.values():
-                entry.bytes = held_bytes(entry.analysis)
+                entry.size = held_bytes(entry.analysis)
             self._tidy()
 
     def close(self) -> None:
@@ -293,23 +328,24 @@ class Store:
             del self._begun[owner]
         while len(self._begun) > self._limit:
             self._begun.popitem(last=False)
-        sizes = {token: entry.bytes for token, entry in self._entries.items() if not entry.pinned}
-        held = sum(sizes.values()) + sum(glance.bytes for glance in self._begun.values())
+        sizes = {token: entry.size for token, entry in self._entries.items() if not entry.pinned}
+        held = sum(sizes.values()) + sum(glance.size for glance in self._begun.values())
         # What no tab shows goes first, so that a client of the API never empties somebody's screen.
         for token in sorted(sizes, key=lambda token: bool(self._entries[token].owners)):
-            if token != keep and (len(sizes) > self._limit or held > self._bytes):
+            if token != keep and (len(sizes) > self._limit or held > self._most):
                 held -= sizes.pop(token)
                 del self._entries[token]
-        while held > self._bytes and len(self._begun) > 1:
-            held -= self._begun.popitem(last=False)[1].bytes
+        while held > self._most and len(self._begun) > 1:
+            held -= self._begun.popitem(last=False)[1].size
 
 
 @dataclass(eq=False)
 class _Begun:
-    """A glance: how much memory it holds, the number of its photo, and when it goes."""
+    """A glance: whose it is, the bytes of memory that it holds, the number of its photo, and when it goes."""
 
     glance: Glance
-    bytes: int
+    origin: Origin | None
+    size: int
     ticket: int
     until: float
 
@@ -336,6 +372,11 @@ def held_bytes(thing: Any) -> int:
             else:
                 left.extend((one if isinstance(one, dict) else getattr(one, "__dict__", {})).values())
     return sum(arrays.values())
+
+
+def _any_model(settings: Settings) -> Settings:
+    """Without what only some models have."""
+    return replace(settings, enhancer="none", classes=None)
 
 
 def _sweeping(store: weakref.ref[Store], stop: threading.Event, every: float) -> None:

@@ -25,11 +25,14 @@ COLOURS: dict[str, tuple[str, str]] = {
 }
 
 
+def declarations(*, dark: bool) -> str:
+    """`COLOURS` as declarations of CSS variables."""
+    return "".join(f"--{name}:{pair[dark]};" for name, pair in COLOURS.items())
+
+
 def variables() -> str:
     """`COLOURS` as a stylesheet: light on the root, dark where Gradio sets the class `dark`."""
-    light = "".join(f"--{name}:{pair[0]};" for name, pair in COLOURS.items())
-    dark = "".join(f"--{name}:{pair[1]};" for name, pair in COLOURS.items())
-    return f":root{{{light}}}.dark{{{dark}}}"
+    return f":root{{{declarations(dark=False)}}}.dark{{{declarations(dark=True)}}}"
 
 
 def theme() -> gr.themes.Base:

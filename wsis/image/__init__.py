@@ -54,6 +54,11 @@ def read(source: Source, most: int = MAX_PIXELS) -> np.ndarray:
     Raises:
         WsisError: missing, empty, truncated, no image, a vector image, a camera's raw file, animated or of several
             pages, less than 16 pixels a side, more than `most` pixels, or more than 20 times as long as wide.
+
+    Examples:
+        >>> photo = read("assets/examples/2-cat.jpg")
+        >>> photo.shape, str(photo.dtype)
+        ((420, 631, 3), 'uint8')
     """
     if isinstance(source, np.ndarray):
         return _from_array(source, most)
@@ -213,7 +218,7 @@ def _colours_and_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Imag
         raise WsisError(f"{name} holds 32-bit numbers instead of colours. Save it with 8 or 16 bits.")
     is_grey = image.mode in ("1", "L", "LA", "La")
     try:
-        if image.has_transparency_data:
+        if (image.mode != "P" or image.palette is not None) and image.has_transparency_data:  # else it is asserted
             image = image if image.mode == "RGBA" else image.convert("RGBA")
             return image.getchannel("R") if is_grey else image.convert("RGB"), image.getchannel("A")
         if image.mode not in ("L", "RGB", "CMYK"):

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsis.backbone import LITE, Backbone
-from wsis.classifier import normalise
+from wsis.classifier import standardise
+from wsis.maps import snapped
 from wsis.proposals.objectness import LEVELS
 
 SIZE = 384
@@ -90,12 +91,11 @@ def look(net: ContourNet, image: np.ndarray, size: int = SIZE) -> tuple[np.ndarr
         (H, W) float32 in [0, 1], and for each of `objectness.LEVELS` (C, h, w) float32, the backbone's features.
     """
     height, width = image.shape[:2]
-    scale = size / max(height, width)
-    target = [max(64, 32 * round(side * scale / 32)) for side in (height, width)]
+    target = snapped((height, width), size)
     device = net.head.weight.device
     pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
     pixels = F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True) / 255
-    features = net.backbone(normalise(pixels, net.backbone).contiguous(memory_format=torch.channels_last))
+    features = net.backbone(standardise(pixels, net.backbone).contiguous(memory_format=torch.channels_last))
     probability = torch.sigmoid(net.decode(features).float())
     found = F.interpolate(probability, size=(height, width), mode="bilinear", align_corners=False)[0, 0]
     return found.cpu().numpy(), [features[level][0].float().cpu().numpy() for level in LEVELS]

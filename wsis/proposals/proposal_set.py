@@ -233,6 +233,13 @@ def from_masks(
 
     Raises:
         WsisError: a mask is empty, or a score is not finite.
+
+    Examples:
+        >>> masks = np.zeros((2, 4, 6), bool)
+        >>> masks[0, :, :4] = masks[1, :, 2:] = True
+        >>> proposals = from_masks(masks)
+        >>> proposals.areas.tolist(), proposals.iou([0], [0, 1]).tolist()[0][0]
+        ([16, 16], 1.0)
     """
     if masks.ndim != 3 or masks.dtype != bool:
         raise ValueError(f"masks: expected (N, H, W) bool, got {masks.shape} {masks.dtype}")

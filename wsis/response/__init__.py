@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wsis.backbone import evaluating
+from wsis.choices import Mode
 from wsis.classifier import Classifier
 from wsis.errors import WsisError
 from wsis.peaks import Peaks
 from wsis.response.excitation import Excitation
 from wsis.response.tape import Tape
 
-Mode = Literal["excitation", "gradient"]
 MODES: tuple[str, ...] = get_args(Mode)
 CHUNK = 5
 """Peaks carried at once where memory allows."""
@@ -43,7 +43,7 @@ def respond(
 
     Args:
         classifier: the network.
-        image: (B, 3, H, W) normalised, see `Classifier.prepare`, at the size that the peaks' class maps were made at.
+        image: (B, 3, H, W) standardised, see `Classifier.prepare`, at the size that the peaks' class maps were made at.
         peaks: K peaks.
         photos: (K,) which of the B photos each peak is on; None where there is only one.
         mode: `excitation` or `gradient`.
@@ -86,5 +86,7 @@ def respond(
         where = [torch.from_numpy(x).to(maps.device) for x in (photos, peaks.classes, peaks.rows, peaks.columns)]
         if not len(peaks):
             return np.zeros((0, *features.shape[2:]), np.float32)
-        found = tape.back(maps, where[0], tuple(where[1:]), chunk, lambda grads: grads.sum(1).clamp(min=0))
+        shares = getattr(classifier, "shares", None)  # of one whose classes stand for several maps of the head
+        begin = where[1] if shares is None else shares(maps, *where)
+        found = tape.back(maps, where[0], (begin, *where[2:]), chunk, lambda grads: grads.sum(1).clamp(min=0))
         return found.cpu().numpy()

@@ -57,7 +57,11 @@ class Convolution:
 
     @property
     def spread(self) -> int | None:
-        """`dilation` as in `Layer`."""
+        """The n of which gradients on every n-th cell stay there, as they do for each divisor of n.
+
+        0 for a kernel of one cell, which leaves them where they are, whatever n; None where the kernel is not centred
+        or the grid changes.
+        """
         kernel = self.weight.shape[2:]
         sides = zip(self.padding, self.dilation, kernel, strict=True)
         if self.stride != (1, 1) or any(n % 2 == 0 or 2 * p != d * (n - 1) for p, d, n in sides):
@@ -79,7 +83,7 @@ class Convolution:
         return turned.contiguous(memory_format=torch.channels_last)
 
     @property
-    def apart(self) -> bool:
+    def by_remainder(self) -> bool:
         """Whether the transpose is made of a convolution for every remainder of rows and columns by the stride."""
         fits = self.dilation == (1, 1) and min(self.weight.shape[2:]) >= max(self.stride)
         return self.stride != (1, 1) and self.groups > 1 and fits
@@ -91,7 +95,7 @@ class Convolution:
             grads: at `cells`.
             size: of the input; the same as the result's where `cells` are not all.
             cells: all cells, or some that the dilation keeps.
-            corner: cells above and left that the input was filled up with before, for a convolution that is `apart`.
+            corner: cells above and left that the input was filled up with before, for a transpose `by_remainder`.
 
         Returns:
             (K, I, *size), (K, I, h, w) at cells of the whole grid, or a window that is larger by the kernel's reach.
@@ -103,11 +107,11 @@ class Convolution:
         reach = [d * (n - 1) for d, n in zip(dilation, kernel, strict=True)]
         sides = list(zip(size, grads.shape[2:], self.stride, padding, reach, strict=True))
         around = [r - p if cells.whole else r for *_, p, r in sides]
-        if not self.apart and (self.stride != (1, 1) or min(around) < 0):
+        if not self.by_remainder and (self.stride != (1, 1) or min(around) < 0):
             missing = [side - ((n - 1) * s - 2 * p + r + 1) for side, n, s, p, r in sides]
             return F.conv_transpose2d(grads, self.weight, None, self.stride, padding, missing, self.groups, dilation)
         turned = self._turned
-        if not self.apart:
+        if not self.by_remainder:
             return F.conv2d(grads, turned, None, 1, around, dilation, self.groups)
         result = grads.new_empty(len(grads), *size, turned.shape[1] * self.groups).permute(0, 3, 1, 2)
         for vertical, horizontal in itertools.product(*(_remainders(*side) for side in sides)):

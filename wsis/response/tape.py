@@ -174,7 +174,7 @@ class Tape(TorchFunctionMode):
 
     def unfilled(self, input: Tensor, convolution: Convolution) -> tuple[Tensor, tuple[int, int]]:
         """A convolution's input before it was filled up, and where in the filled one it begins: both in one pass."""
-        return self._filled.get(id(input), (input, (0, 0))) if convolution.apart else (input, (0, 0))
+        return self._filled.get(id(input), (input, (0, 0))) if convolution.by_remainder else (input, (0, 0))
 
     def follows(self, x: object) -> bool:
         """Whether gradients reach this tensor."""
@@ -190,10 +190,10 @@ class Tape(TorchFunctionMode):
             def back(flow: Flow, cells: Cells) -> Iterable[Flow | None]:
                 product = flow.product(cells)
                 place = torch.arange(len(product), device=product.device), cells.photos
-                apart = product.new_zeros(len(product), *result.shape)
-                apart[place] = product
+                grad_outputs = product.new_zeros(len(product), *result.shape)
+                grad_outputs[place] = product
                 grads = torch.autograd.grad(
-                    result, leaves, apart, retain_graph=True, is_grads_batched=True, allow_unused=True
+                    result, leaves, grad_outputs, retain_graph=True, is_grads_batched=True, allow_unused=True
                 )
                 return [None if grad is None else Flow(grad[place]) for grad in grads]
 
@@ -215,12 +215,12 @@ class Tape(TorchFunctionMode):
         chunk: int,
         reduce: Callable[[Tensor], Tensor],
     ) -> Tensor:
-        """Gradients of single values of `output` by the source.
+        """Gradients of single values of `output`, or of several of one cell, by the source.
 
         Args:
             output: (B, C, H, W) made inside the context.
             photos: (K,) index of the photo.
-            places: (K,) channel, row and column of each value.
+            places: (K,) channel, row and column of each value; or (K, C) weights of all channels of a cell.
             chunk: how many gradients to carry at once where they cover all cells; `WINDOWS` times as many before.
             reduce: what to make of each chunk's (k, C, H, W), of the source's shape.
 
@@ -229,11 +229,13 @@ class Tape(TorchFunctionMode):
         """
         channels, rows, columns = places
         near, far, step = self._path(output)
-        seeds = torch.eye(output.shape[1], device=output.device, dtype=output.dtype)
+        seeds = channels
+        if channels.ndim == 1:
+            seeds = torch.eye(output.shape[1], device=output.device, dtype=output.dtype)[channels]
         found = []
         for many in _slices(len(photos), WINDOWS * chunk):
             cells = Cells(photos[many], rows[many], columns[many], (output.shape[2], output.shape[3]), step)
-            flows, cells = _through(near, {id(output): Flow(seeds[channels[many], :, None, None])}, cells)
+            flows, cells = _through(near, {id(output): Flow(seeds[many, :, None, None])}, cells)
             products = {key: flow.product(cells) for key, flow in flows.items()}
             for some in _slices(len(cells.photos), chunk):
                 own = replace(cells, photos=cells.photos[some], rows=cells.rows[some], columns=cells.columns[some])

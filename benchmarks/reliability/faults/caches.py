@@ -9,9 +9,8 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,26 +18,49 @@ import numpy as np
 from benchmarks.reliability.faults import disks, results
 from benchmarks.reliability.faults.outcome import Fault, Outcome, judged
 from wsis import photo_sets, tuning
+from wsis.analysis import Analysis, Settings
+from wsis.checkpoints import Checkpoint
 from wsis.photo_sets import Pair
-from wsis.pipeline import Pipeline, Settings
+from wsis.pipeline import Pipeline
 from wsis.tuning import Cache, Record
 
 SETTINGS = Settings(enhancer="none", max_peaks=2)
 """Few peaks make quick records."""
 
 
+class Remembering(Pipeline):
+    """Analyses each photo once, with nothing but its class maps to grow."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+        """Remember nothing yet."""
+        super().__init__(checkpoint, device)
+        self._known: dict[tuple[bytes, Settings], Analysis] = {}
+
+    @property
+    def enhancers(self) -> tuple[str, ...]:
+        """None at all."""
+        return ("none",)
+
+    def analyse(self, photo: Any, settings: Settings | None = None, **more: Any) -> Analysis:
+        """As `Pipeline.analyse`, or what it made of the same before."""
+        key = photo.tobytes(), settings or SETTINGS
+        if key not in self._known:
+            self._known[key] = super().analyse(photo, settings, **more)
+        return self._known[key]
+
+
+class Blind(Pipeline):
+    """Cannot analyse anything."""
+
+    def analyse(self, *_: Any, **__: Any) -> Analysis:
+        """Raise."""
+        raise AssertionError("a record was measured again")
+
+
 @cache
-def pipeline() -> Any:
-    """The embedded model, which analyses each photo once and then remembers."""
-    own, known = Pipeline.load("voc-lite", device="cpu"), {}
-
-    def analyse(photo: np.ndarray, settings: Settings) -> Any:
-        key = photo.tobytes(), settings
-        if key not in known:
-            known[key] = own.analyse(photo, settings)
-        return known[key]
-
-    return SimpleNamespace(classes=own.classes, checkpoint=own.checkpoint, analyse=analyse)
+def pipeline() -> Pipeline:
+    """The embedded model."""
+    return Remembering.load("voc-lite", device="cpu")
 
 
 @cache
@@ -80,8 +102,8 @@ def _filled(workdir: Path, photos: Path) -> tuple[Cache, list[Path]]:
 def _healed(kept: Cache, photos: Path, said: str) -> Outcome:
     """The damaged cache gives the right numbers, and is whole again afterwards."""
     right = same(_all(kept, photos), photos)
-    blind = SimpleNamespace(classes=pipeline().classes, checkpoint=pipeline().checkpoint)  # cannot analyse anything
-    again = [kept.measure(blind, pair, SETTINGS) for pair in pairs(photos)]  # type: ignore[arg-type]
+    blind = Blind(pipeline().checkpoint)
+    again = [kept.measure(blind, pair, SETTINGS) for pair in pairs(photos)]
     return judged(said, right_numbers=right, whole_again=same(again, photos))
 
 
@@ -98,12 +120,16 @@ def _damaged(workdir: Path, photos: Path, damages: list[Callable[[bytes], bytes]
     return judged(f"{right} of {len(damages)} times the same numbers", right_numbers=right == len(damages))
 
 
+def _first_twelfths(count: int, content: bytes) -> bytes:
+    return content[: len(content) * count // 12]
+
+
 def cut_short(workdir: Path, photos: Path) -> Outcome:
     """A record on disk cut at 12 places.
 
     measured again, the same numbers each time
     """
-    return _damaged(workdir, photos, [lambda content, n=n: content[: len(content) * n // 12] for n in range(12)])
+    return _damaged(workdir, photos, [partial(_first_twelfths, n) for n in range(12)])
 
 
 def flipped(workdir: Path, photos: Path) -> Outcome:
@@ -215,17 +241,18 @@ def folder_vanishes(workdir: Path, photos: Path) -> Outcome:
 
 def _change(workdir: Path, photos: Path, change: Callable[[Pair], object], said: str) -> Outcome:
     """A photo of the set is changed before it is measured: the tab names it and goes on with the others."""
-    from wsis.explorer.tabs.tune import Handlers, Sessions, Tune  # noqa: PLC0415
+    from wsis.explorer.tabs.tune.events import Events  # noqa: PLC0415
+    from wsis.explorer.tabs.tune.sessions import Sessions, Tune  # noqa: PLC0415
 
     kit = workdir / "kit"
     shutil.copytree(pairs(photos)[0].photo.parents[1], kit)
-    handlers = Handlers(pipeline(), Sessions(), Cache(workdir / "cache"))
-    pipeline().enhancers = ("none",)
-    tune, tick, *_ = handlers.folder(Tune(), str(kit), "none", 20)
-    session = handlers.sessions.get(tune.token)
+    events = Events(pipeline(), Sessions(), Cache(workdir / "cache"))
+    shown = events.folder(Tune(), str(kit), "none", 20)
+    tune = shown["state"]
+    session = events.sessions.get(tune.token)
     change(session.pairs[1])
     while session.running:
-        handlers.step(tune, tick)
+        shown = events.step(tune, shown["tick"])
     kept = [record for number, record in sorted(session.records.items())]
     wanted = [record for number, record in enumerate(measured(photos, session.settings)) if number != 1]
     right = len(kept) == len(wanted) and all(
@@ -238,7 +265,7 @@ def _change(workdir: Path, photos: Path, change: Callable[[Pair], object], said:
         named=[name for name, _ in session.failed] == [session.pairs[1].photo.name],
         why=said in reason,
         others_right=right,
-        figures_shown="mAP" in str(handlers.moved(tune)[1]),
+        figures_shown="mAP" in str(events.moved(tune)["figures"]),
     )
 
 
@@ -255,7 +282,7 @@ def mask_cut_short(workdir: Path, photos: Path) -> Outcome:
 
     that photo named, the others measured
     """
-    return _change(workdir, photos, lambda pair: os.truncate(pair.classes, 100), "")
+    return _change(workdir, photos, lambda pair: os.truncate(str(pair.classes), 100), "")
 
 
 FAULTS: dict[str, Fault] = {

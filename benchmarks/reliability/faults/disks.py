@@ -56,7 +56,8 @@ def _mounted(folder: Path, mount: str) -> Iterator[Path]:
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as holder:
         try:
-            assert holder.stdout and holder.stderr
+            assert holder.stdout
+            assert holder.stderr
             if holder.stdout.readline() != "ready\n":
                 raise NotHereError(f"no mount in a namespace ({holder.stderr.read().strip()})")
             yield Path(f"/proc/{holder.pid}/root{folder.resolve()}")

@@ -24,7 +24,9 @@ def _again(workdir: Path, photos: Path, out: Path, *words: str) -> bool:
 
 def _at_random(workdir: Path, photos: Path, sign: signal.Signals, codes: tuple[int, ...], seed: int) -> Outcome:
     out, chance, seconds = workdir / "out", random.Random(seed), results.clean(photos)[1]
-    whole, ends, said = True, [], ""
+    whole = True
+    ends: list[int] = []
+    told: dict[int, str] = {}  # the last words at each exit code
     while sum(map(bool, ends)) < TIMES and len(ends) < TRIES:
         with segmenting(workdir, photos, "--out", out) as running:
             start = time.monotonic()
@@ -34,15 +36,17 @@ def _at_random(workdir: Path, photos: Path, sign: signal.Signals, codes: tuple[i
             if not ends[-1]:  # over too soon: the run without faults had to wake the server of forks first
                 seconds = min(seconds, time.monotonic() - start)
         whole &= results.whole(out)
-        said = running.err or said
+        told[ends[-1]] = running.err or told.get(ends[-1], "")
     left = results.leftovers(out)
     for file in left:
         os.utime(file, (time.time() - 3600,) * 2)  # an hour passes: younger ones may be another process's
+    wrong = [f"{code}: {words}" for code, words in told.items() if code not in codes]
+    said = [words for words in told.values() if words]
     return judged(
-        said or f"{len(results.files(out))} files whole",
-        exit_codes=set(ends) <= set(codes),
+        (wrong or said or [f"{len(results.files(out))} files whole"])[-1],
+        exit_codes=not wrong,
         in_the_middle=sum(map(bool, ends)) == TIMES,
-        sentence=not said or sentence(said),
+        sentence=all(map(sentence, said)),
         whole=whole,
         tidy=sign == signal.SIGKILL or not left,
         equal_when_run_again=_again(workdir, photos, out),

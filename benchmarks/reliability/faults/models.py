@@ -41,6 +41,11 @@ def _refused(workdir: Path, photos: Path, model: Path, named: str, surroundings:
     )
 
 
+def _pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
 def _damaged(workdir: Path, photos: Path, name: str, damage: Callable[[Path], object]) -> Outcome:
     model = _copied(workdir)
     damage(model / name)
@@ -107,7 +112,7 @@ def weights_are_a_pipe(workdir: Path, photos: Path) -> Outcome:
 
     do not hang: exit code 2 and one line that names the file
     """
-    return _damaged(workdir, photos, "classifier.safetensors", lambda file: (file.unlink(), os.mkfifo(file)))
+    return _damaged(workdir, photos, "classifier.safetensors", _pipe)
 
 
 def config_cut_short(workdir: Path, photos: Path) -> Outcome:
@@ -134,7 +139,7 @@ def card_flipped(workdir: Path, photos: Path) -> Outcome:
     return _damaged(workdir, photos, "metrics.json", lambda file: _flip(file, 8 * 5 + 7))
 
 
-def config_flipped(workdir: Path, photos: Path) -> Outcome:
+def config_flipped(workdir: Path, _photos: Path) -> Outcome:
     """config.json with one bit flipped, 40 times.
 
     one sentence each time, or the same networks where the bit does not matter

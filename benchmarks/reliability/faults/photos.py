@@ -15,6 +15,16 @@ from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, 
 from benchmarks.reliability.faults.processes import AS_USUAL, Surroundings, segmenting
 
 
+def _replaced(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A change that puts something else where a photo was."""
+
+    def change(file: Path) -> None:
+        file.unlink()
+        make(file)
+
+    return change
+
+
 def _later(workdir: Path, photos: Path, change: Callable[[Path], object], *said: str) -> Outcome:
     """Change the last photo once the first was done: it is reported, all else equals a run without the fault."""
     few, out = workdir / "photos", workdir / "out"
@@ -66,7 +76,7 @@ def becomes_a_folder(workdir: Path, photos: Path) -> Outcome:
 
     exit code 1, reported as a folder, all others equal
     """
-    return _later(workdir, photos, lambda file: (file.unlink(), file.mkdir()), "is a folder")
+    return _later(workdir, photos, _replaced(Path.mkdir), "is a folder")
 
 
 def becomes_a_pipe(workdir: Path, photos: Path) -> Outcome:
@@ -74,7 +84,7 @@ def becomes_a_pipe(workdir: Path, photos: Path) -> Outcome:
 
     does not hang: exit code 1, reported, all others equal
     """
-    return _later(workdir, photos, lambda file: (file.unlink(), os.mkfifo(file)))
+    return _later(workdir, photos, _replaced(os.mkfifo))
 
 
 def becomes_endless(workdir: Path, photos: Path) -> Outcome:
@@ -82,7 +92,7 @@ def becomes_endless(workdir: Path, photos: Path) -> Outcome:
 
     does not read on for ever: exit code 1, reported, all others equal
     """
-    return _later(workdir, photos, lambda file: (file.unlink(), file.symlink_to("/dev/zero")))
+    return _later(workdir, photos, _replaced(lambda file: file.symlink_to("/dev/zero")))
 
 
 def becomes_a_loop(workdir: Path, photos: Path) -> Outcome:
@@ -90,7 +100,7 @@ def becomes_a_loop(workdir: Path, photos: Path) -> Outcome:
 
     exit code 1, reported, all others equal
     """
-    return _later(workdir, photos, lambda file: (file.unlink(), file.symlink_to(file)))
+    return _later(workdir, photos, _replaced(lambda file: file.symlink_to(file)))
 
 
 def cut_while_read(workdir: Path, photos: Path) -> Outcome:
@@ -105,7 +115,8 @@ def cut_while_read(workdir: Path, photos: Path) -> Outcome:
     noise = np.random.default_rng(0).integers(0, 256, (2400, 3600, 3), np.uint8)
     Image.fromarray(noise).save(big, compress_level=1)
     with segmenting(workdir, few, "--out", out) as running:
-        caught = running.until(lambda: _reads(running.pid, big) and not os.truncate(big, 4096), pause=0)
+        caught = running.until(lambda: _reads(running.pid, big), pause=0)
+        os.truncate(big, 4096)
         code = running.ended()
     why = results.reasons(out).get(big.name, "")
     return judged(
@@ -172,7 +183,7 @@ def folder_forbidden(workdir: Path, photos: Path) -> Outcome:
         few.chmod(0o755)
 
 
-def folder_is_a_loop(workdir: Path, photos: Path) -> Outcome:
+def folder_is_a_loop(workdir: Path, _photos: Path) -> Outcome:
     """Folder of photos is a link to itself.
 
     exit code 1 or 2 and a sentence
@@ -181,7 +192,7 @@ def folder_is_a_loop(workdir: Path, photos: Path) -> Outcome:
     return _nothing(workdir, workdir / "photos")
 
 
-def pipe_given(workdir: Path, photos: Path) -> Outcome:
+def pipe_given(workdir: Path, _photos: Path) -> Outcome:
     """A pipe (FIFO) given as the photo.
 
     does not hang: exit code 1 or 2 and a sentence

@@ -25,7 +25,7 @@ from benchmarks.reliability.faults.outcome import NotHereError
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120.0
 """Seconds until something is called hung."""
-PRELOADED = ["wsis.cli", "wsis.segment", "wsis.explorer.layout", "benchmarks.reliability.faults.processes"]
+PRELOADED = ["wsis.cli", "wsis.jobs.local", "wsis.explorer.layout", "benchmarks.reliability.faults.processes"]
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,19 @@ from PIL import Image
 from benchmarks.reliability.faults.processes import segmenting
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
-"""Names of files under way, see `wsis.export.writing`."""
+"""Names of files under way, see `wsis.files.writing`."""
 PICTURES = ("overlay", "figure")
 """Folders with pictures for people, which may be there from another run."""
+
+
+def _read_png(path: Path) -> None:
+    """Every pixel, then every checksum."""
+    Image.open(path).load()
+    Image.open(path).verify()
+
+
 READERS: dict[str, Callable[[Path], object]] = {
-    ".png": lambda path: (Image.open(path).load(), Image.open(path).verify()),  # every pixel, then every checksum
+    ".png": _read_png,
     ".jpg": lambda path: Image.open(path).load(),
     ".json": lambda path: json.loads(path.read_text()),
 }

@@ -17,14 +17,16 @@ import gradio as gr
 
 from benchmarks.reliability.faults import disks
 from benchmarks.reliability.faults.outcome import Fault, Outcome, judged
+from wsis.analysis import Analysis, Settings
 from wsis.errors import WsisError
 from wsis.explorer.files import WRITERS, Folder
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.scene import Scene
 from wsis.explorer.store import Store
-from wsis.explorer.tabs import tune
+from wsis.explorer.tabs.tune.events import Events
+from wsis.explorer.tabs.tune.sessions import PREFIX, Sessions, Tune
 from wsis.image import read
-from wsis.pipeline import Analysis, Pipeline, Settings
+from wsis.pipeline import Pipeline
 
 TAB = SimpleNamespace(session_hash="visitor")
 NOW = {
@@ -65,7 +67,7 @@ def _refusal(work: Callable[[], Any]) -> str:
     return ""
 
 
-def store_emptied(workdir: Path, photos: Path) -> Outcome:
+def store_emptied(_workdir: Path, photos: Path) -> Outcome:
     """Store of analyses emptied while a visitor looks.
 
     every event is answered with a sentence, and a new photo works
@@ -93,7 +95,7 @@ def store_emptied(workdir: Path, photos: Path) -> Outcome:
     )
 
 
-def clock_goes_back(workdir: Path, photos: Path) -> Outcome:
+def clock_goes_back(_workdir: Path, photos: Path) -> Outcome:
     """The store's clock jumps back a day, then forward two.
 
     what is looked at stays, old entries go in the end, never more than the limit are kept
@@ -136,7 +138,7 @@ def upload_damaged(workdir: Path, photos: Path) -> Outcome:
 
     a sentence each time, without a path of the server
     """
-    said = []
+    said: list[str] = []
     with _uploads(workdir) as folder:
         handlers = Handlers(pipeline(), {})
         for damage in (lambda file: os.truncate(file, 2000), lambda file: os.truncate(file, 0), _folder):
@@ -236,14 +238,14 @@ def zip_without_room(workdir: Path, photos: Path) -> Outcome:
     a sentence without a path of the server, nothing left
     """
     archive = shutil.make_archive(str(workdir / "set"), "zip", photos)
-    handlers, said = tune.Handlers(pipeline(), tune.Sessions()), []
+    events, said = Events(pipeline(), Sessions()), []
     with disks.small(workdir / "disk", 4 * 4096) as place, _temporary(place):
         disks.fill(place)
-        said.append(str(handlers.zip(tune.Tune(), archive, "none", 20)[2]))
-        left = list(place.glob(f"{tune.PREFIX}*"))
+        said.append(str(events.zip(Tune(), archive, "none", 20)["head"]))
+        left = list(place.glob(f"{PREFIX}*"))
     with _temporary(workdir / "missing"):
-        said.append(str(handlers.zip(tune.Tune(), archive, "none", 20)[2]))
-    told = [text.partition("role='alert'>")[2].partition("<")[0] for text in said]
+        said.append(str(events.zip(Tune(), archive, "none", 20)["head"]))
+    told = [text.partition('role="alert">')[2].partition("<")[0] for text in said]
     return judged(told[0], all_said=all(plain(text, place, workdir) for text in told), tidy=not left)
 
 

@@ -21,9 +21,9 @@ from gradio_client import Client, handle_file
 from benchmarks.reliability.faults import disks
 from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, judged
 from benchmarks.reliability.faults.processes import Running, Surroundings, exploring
-from wsis.explorer.uploads import FREE
+from wsis.explorer.server.uploads import FREE
 
-QUICK = {"enhancer": "none", "steps": 0, "class_threshold": 0.1, "classes": None, "per_peak": 1}
+QUICK = {"enhancer": "none", "steps": 0, "class_threshold": 0.1, "classes": None, "fill": 0, "model": "default"}
 """The least work that still runs every stage."""
 ROOM = FREE + 64 * 2**20
 """Bytes of the disk for temporary files: what uploads leave to others, and some for them."""
@@ -139,7 +139,7 @@ def _withstood(explorer: Served, before: int, said: str, **held: object) -> Outc
     return judged(said, **held, next_visitor_served=explorer.goes_on(), log_without_traceback="Traceback" not in log)
 
 
-def visitor_leaves(workdir: Path, photos: Path) -> Outcome:
+def visitor_leaves(_workdir: Path, photos: Path) -> Outcome:
     """Five visitors leave while their photos are analysed.
 
     the server goes on, the next visitor gets the right answer
@@ -153,7 +153,7 @@ def visitor_leaves(workdir: Path, photos: Path) -> Outcome:
     return _withstood(explorer, before, f"HTTP {code}, then served", begun=code == 200 and right)
 
 
-def upload_cut(workdir: Path, photos: Path) -> Outcome:
+def upload_cut(_workdir: Path, photos: Path) -> Outcome:
     """Five uploads break off in the middle.
 
     no half file is kept, the next visitor gets the right answer
@@ -190,7 +190,7 @@ BODIES = (
 )  # fmt: skip
 
 
-def rubbish(workdir: Path, photos: Path) -> Outcome:
+def rubbish(_workdir: Path, photos: Path) -> Outcome:
     """Requests that are none: other protocols, headers without end, lengths that lie, paths that climb.
 
     refused or cut off, never answered with a page or a file; the next visitor gets the right answer
@@ -210,16 +210,18 @@ def rubbish(workdir: Path, photos: Path) -> Outcome:
     )
 
 
-def bodies(workdir: Path, photos: Path) -> Outcome:
+def bodies(_workdir: Path, photos: Path) -> Outcome:
     """Calls whose JSON is cut, nested 5,000 deep, of other types, or no text.
 
     answered without the server's innards; the next visitor gets the right answer
     """
     explorer, kind = shared(photos), {"Content-Type": "application/json"}
-    right, answers = bool(explorer.right), []
-    for path in ("queue/join", "call/segment", "run/segment"):
-        for body in BODIES:
-            answers.append(httpx.post(f"{explorer.address}gradio_api/{path}", content=body, headers=kind, timeout=60))
+    right = bool(explorer.right)
+    answers = [
+        httpx.post(f"{explorer.address}gradio_api/{path}", content=body, headers=kind, timeout=60)
+        for path in ("queue/join", "call/segment", "run/segment")
+        for body in BODIES
+    ]
     refused = sum(answer.status_code >= 400 for answer in answers)
     return judged(
         f"{refused} of {len(answers)} refused",
@@ -230,7 +232,7 @@ def bodies(workdir: Path, photos: Path) -> Outcome:
     )
 
 
-def network_raises(workdir: Path, photos: Path) -> Outcome:
+def network_raises(_workdir: Path, photos: Path) -> Outcome:
     """A network raises an unexpected error while a visitor's photo is analysed.
 
     the visitor gets a sentence without the server's innards, the next one the right answer
@@ -249,7 +251,7 @@ def network_raises(workdir: Path, photos: Path) -> Outcome:
     )
 
 
-def temporary_full(workdir: Path, photos: Path) -> Outcome:
+def temporary_full(_workdir: Path, photos: Path) -> Outcome:
     """Disk for uploads full.
 
     the visitor is told; with room again, the next one gets the right answer
@@ -273,7 +275,7 @@ def temporary_full(workdir: Path, photos: Path) -> Outcome:
     )  # fmt: skip
 
 
-def temporary_removed(workdir: Path, photos: Path) -> Outcome:
+def temporary_removed(_workdir: Path, photos: Path) -> Outcome:
     """Everything in the server's temporary folder deleted while it runs.
 
     the next visitor gets the right answer
@@ -312,7 +314,7 @@ def stopped(workdir: Path, photos: Path) -> Outcome:
     )  # fmt: skip
 
 
-def port_taken(workdir: Path, photos: Path) -> Outcome:
+def port_taken(workdir: Path, _photos: Path) -> Outcome:
     """Port taken by another program.
 
     exit code 2 and a sentence that names the port
@@ -335,4 +337,4 @@ FAULTS: dict[str, Fault] = {
         port_taken,
     )
 }  # fmt: skip
-SLOW = {name for name in FAULTS}
+SLOW = set(FAULTS)

@@ -13,7 +13,7 @@ from benchmarks.reliability import faults
 from benchmarks.reliability.faults import disks, results, server
 from benchmarks.reliability.faults.outcome import NotHereError, Outcome, first_lines, judged, sentence
 from benchmarks.reliability.faults.processes import Surroundings, segmenting
-from wsis import export
+from wsis import files
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,10 @@ def test_one_thing_that_does_not_hold_is_no_survival():
 
 
 def test_a_traceback_or_silence_is_no_sentence():
-    assert sentence("Error: the disk is full.") and not sentence(" \n")
-    assert not sentence("Traceback (most recent call last):") and not sentence("Exception ignored in: <x>")
+    assert sentence("Error: the disk is full.")
+    assert not sentence(" \n")
+    assert not sentence("Traceback (most recent call last):")
+    assert not sentence("Exception ignored in: <x>")
 
 
 @pytest.mark.parametrize("harm", ["cut", "pixel", "missing", "foreign", "list", "half"])
@@ -55,7 +57,8 @@ def test_what_is_not_whole_or_not_equal_is_seen(photos, tmp_path, harm):
     import shutil
 
     out = shutil.copytree(results.clean(photos)[0], tmp_path / "out")
-    assert results.whole(out) and results.equal(out, photos)
+    assert results.whole(out)
+    assert results.equal(out, photos)
     png = next((out / "semantic").iterdir())
     if harm == "cut":
         os.truncate(png, png.stat().st_size - 20)
@@ -95,7 +98,8 @@ def test_the_surroundings_are_what_they_say(photos, tmp_path):
     with segmenting(
         tmp_path, photos, "--out", tmp_path / "mine" / "out", surroundings=Surroundings(powerless=True)
     ) as running:
-        assert running.ended() == 2 and "Permission denied" in running.err
+        assert running.ended() == 2
+        assert "Permission denied" in running.err
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -123,7 +127,9 @@ def test_the_row_counts(survived, got, held):
 
 def test_the_table_shows_failures():
     text = faults.details(figures(True, False, None))
-    assert text.count("\n") == 4 and "**failed:** s1" in text and "*not injected:* s2" in text
+    assert text.count("\n") == 4
+    assert "**failed:** s1" in text
+    assert "*not injected:* s2" in text
 
 
 def test_a_run_injects_cleans_up_and_counts_what_goes_wrong(monkeypatch, tmp_path):
@@ -155,5 +161,7 @@ def test_half_files_of_a_killed_process_go_and_those_of_a_living_one_stay(tmp_pa
     for file in (old, young):
         file.write_bytes(b"half")
     os.utime(old, (time.time() - 3600,) * 2)
-    export.write(tmp_path / "result.json", "{}")
-    assert not old.exists() and young.exists() and (tmp_path / "result.json").read_text() == "{}"
+    files.write(tmp_path / "result.json", "{}")
+    assert not old.exists()
+    assert young.exists()
+    assert (tmp_path / "result.json").read_text() == "{}"

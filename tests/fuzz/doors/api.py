@@ -17,11 +17,11 @@ from tests.fuzz import mutate, seeds
 from tests.fuzz.doors.door import UNKNOWN, Case, Door
 from tests.fuzz.doors.page import sums
 from tests.helpers.small_analysis import SIZE, small_analysis
-from wsis.explorer import uploads
+from wsis.analysis import Analysis
 from wsis.explorer.api import Api
+from wsis.explorer.server import uploads
 from wsis.explorer.store import Store
 from wsis.matching import Weights
-from wsis.pipeline import Analysis
 
 TOKEN = "TOKEN"
 """Stands in a case for the token of an analysis that is kept."""
@@ -45,10 +45,11 @@ class Endpoints(Door):
         self._made, self._store = small_analysis(), Store(every=3600)
         (home / "photo.png").write_bytes(seeds.encoded(seeds.scene(), "PNG"))
         (home / "bad.png").write_bytes(b"no photo")
-        behind = SimpleNamespace(
-            store=self._store, enhancer="spread", photo=uploads.photo,
-            analyse=lambda image, settings: replace(self._made, settings=settings),
-        )  # fmt: skip
+        networks = SimpleNamespace(
+            whole=lambda image, settings: replace(self._made, settings=settings),
+            origin=SimpleNamespace(model="tiny", enhancer="spread"),
+        )
+        behind = SimpleNamespace(store=self._store, photo=uploads.photo, model=lambda name: networks)
         self._api: Any = Api(behind)
         self._token = self._store.put(self._made, pinned=True)
 
@@ -64,8 +65,8 @@ class Endpoints(Door):
         look: list[Any] = [photo, "none", rng.randrange(9), rng.random(), None]
         calls: dict[str, list[Any]] = {
             "analyse": look,
-            "rank": [TOKEN, rng.random(), rng.random(), rng.random(), -1, rng.randrange(1, 4)],
-            "segment": [*look, 1],
+            "rank": [TOKEN, rng.random(), rng.random(), rng.random(), -1, rng.choice((0, 0, 1, 3))],
+            "segment": [*look, 0],
         }
         name = rng.choice(list(calls))
         arguments = calls[name]
@@ -93,12 +94,12 @@ class Endpoints(Door):
             return ("" if same else f"got {answer}"), True
         rank = name == "rank"
         weights = Weights(*map(float, arguments[1:4])) if rank else Weights(0.95, 0.1, 0.8)
-        step, per_peak = (int(arguments[4]), int(arguments[5])) if rank else (-1, int(arguments[5]))
-        fault = _not_results(self._made, answer, weights, step, per_peak)
+        step, fill = (int(arguments[4]), int(arguments[5])) if rank else (-1, int(arguments[5]))
+        fault = _not_results(self._made, answer, weights, step, fill)
         return fault or ("" if answer or case.expected is UNKNOWN else "no instance"), True
 
 
-def _not_results(made: Analysis, answer: list[dict], weights: Weights, step: int, per_peak: int) -> str:
+def _not_results(made: Analysis, answer: list[dict], weights: Weights, step: int, fill: int) -> str:
     """What is wrong with COCO results, empty if nothing."""
     best = {}
     for peak, category in enumerate(made.peaks.classes):
@@ -109,7 +110,7 @@ def _not_results(made: Analysis, answer: list[dict], weights: Weights, step: int
         mask = coco_mask.decode(entry["segmentation"]).astype(bool)
         if mask.shape != SIZE or not 0 <= entry["score"] <= 1 or entry["area"] != mask.sum():
             return f"an entry of {mask.shape} with {entry['score']} and {entry['area']}"
-        if per_peak == 1 and not any(np.array_equal(mask, one) for one in best[entry["category_name"]]):
+        if not fill and not any(np.array_equal(mask, one) for one in best[entry["category_name"]]):
             return "the mask of a proposal that does not win"
     return (
         "" if [one["score"] for one in answer] == sorted((one["score"] for one in answer), reverse=True) else "no order"

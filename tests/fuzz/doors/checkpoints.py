@@ -38,8 +38,8 @@ class Checkpoints(Door):
         super().__init__(home)
         self._whole, self._folder = home / "whole", home / "folder"
         torch.manual_seed(0)
-        options = {"backbone": BACKBONE}
-        checkpoints.save_module(Classifier(**options), self._whole, "classifier", options)
+        options = {"backbone": BACKBONE, "classes": ["cat", "dog"]}
+        checkpoints.save_module(Classifier(BACKBONE, ("cat", "dog")), self._whole, "classifier", options)
         small = ObjectnessNet(channels=(4, 6), widths=(3, 3), hidden=5)
         checkpoints.save_module(small, self._whole, "objectness", small.options)
         (self._whole / "README.md").write_text("# tiny\n")

@@ -27,7 +27,7 @@ class LabelsFile(Door):
     def case(self, rng: random.Random) -> Case:
         """A file, changed."""
         names = rng.sample(NAMES, rng.randrange(1, len(NAMES)))
-        mean = tuple(round(rng.random(), 3) for _ in range(3))
+        mean = round(rng.random(), 3), round(rng.random(), 3), round(rng.random(), 3)
         header = ["# scoring: sigmoid", f"# mean: {' '.join(map(str, mean))}", "# std: 0.5, 0.5, 0.5", "# made by hand"]
         if rng.random() < 0.2:
             end = rng.choice(("\n", "\r\n"))

@@ -1,4 +1,4 @@
-"""What the explorer's page says: `wsis.explorer.handlers.Now` and `Controls`."""
+"""What the explorer's page says: `wsis.explorer.visit.Now` and `Controls`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from tests.fuzz import mutate, seeds
 from tests.fuzz.doors.door import UNKNOWN, Case, Door
 from tests.helpers.small_analysis import small_analysis
 from wsis import matching, peaks
-from wsis.classifier import ClassMaps
-from wsis.explorer.handlers import AXES, Controls, Now
+from wsis.analysis import Analysis
 from wsis.explorer.scene import Scene
+from wsis.explorer.visit import Controls, Now
+from wsis.explorer.words import AXES
+from wsis.maps import ClassMaps
 from wsis.matching import PRESETS, READINGS, Weights
-from wsis.pipeline import Analysis, Pipeline
+from wsis.pipeline import Pipeline
 
 
 class Messages(Door):
@@ -128,7 +130,7 @@ def not_winners(analysis: Analysis, scene: Scene) -> str:
     """What is wrong with a scene's instances, empty if nothing."""
     if not (0 <= scene.step <= analysis.steps and 0 <= scene.peak < len(analysis.peaks)):
         return f"step {scene.step} and peak {scene.peak} are not there"
-    for one in scene.found:
+    for one in analysis.instances(scene.weights, scene.step):  # those that pictures leave out too
         scores = sums(analysis.terms[scene.step, one.peak], scene.weights)
         if scores[one.proposal] != max(scores) or not 0 <= one.score <= 1:
             return f"proposal {one.proposal} wins with {scores}, score {one.score}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -95,7 +96,7 @@ def _harmless(rng: random.Random) -> Case:
     return Case(content, f"{kind}, turn {orientation}, {change}", pixels)
 
 
-TURNS = {
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
     3: lambda upright: upright[::-1, ::-1],
@@ -110,10 +111,13 @@ TURNS = {
 
 def _decoded(content: bytes) -> list[np.ndarray | None]:
     """What OpenCV sees, as it lies and turned: a photo whose EXIF data are damaged is shown as it lies."""
-    found = [_over_white(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED))]
-    for flags in (cv2.IMREAD_COLOR_RGB, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION):
-        found.append(cv2.imdecode(np.frombuffer(content, np.uint8), flags))
-    return found
+    coded = np.frombuffer(content, np.uint8)
+    as_it_lies = cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return [
+        _over_white(cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)),
+        cv2.imdecode(coded, cv2.IMREAD_COLOR_RGB),
+        as_it_lies,
+    ]
 
 
 def _hides_the_photo(content: bytes) -> bool:
@@ -129,6 +133,8 @@ def _in_srgb(seen: np.ndarray, content: bytes) -> list[np.ndarray]:
     """What OpenCV sees, as it is (a damaged profile counts for nothing), and by the photo's profile."""
     with Image.open(io.BytesIO(content)) as opened:
         profile = opened.info.get("icc_profile")
+    if profile is None:
+        return [seen]
     with suppress(Exception):
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         picture = Image.fromarray(seen[..., 0] if given.profile.xcolor_space == "GRAY" else seen)

@@ -19,9 +19,9 @@ from pycocotools import mask as coco_mask
 from tests.fuzz import mutate, seeds
 from tests.fuzz.doors.door import UNKNOWN, Case, Door
 from tests.fuzz.seeds import SIZE
+from wsis.index_image import palette
 from wsis.proposals import ProposalSet
 from wsis.proposals.readers import read
-from wsis.voc import palette
 
 
 class _Proposals(Door):
@@ -109,7 +109,9 @@ class Mat(_Proposals):
 
     def _odd(self, rng: random.Random) -> Case:
         """A whole file whose variables are not what they should be."""
-        variables = seeds.mcg(seeds.masks(rng.randrange(100))) | {"scores": np.linspace(1, 0, 5)[:, None]}
+        variables: dict[str, Any] = seeds.mcg(seeds.masks(rng.randrange(100))) | {
+            "scores": np.linspace(1, 0, 5)[:, None]
+        }
         if rng.random() < 0.3:
             variables = {"masks": np.moveaxis(seeds.masks(), 0, 2)}
         odd = np.empty((1, 2), object)

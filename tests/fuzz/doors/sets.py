@@ -120,15 +120,15 @@ class Masks(Door):
         if rng.random() < 0.1:
             return Case(tuple(pair), "known masks", True)
         for place in rng.choice(((0,), (1,), (0, 1))):
-            if pair[place] is not None:
-                pair[place] = mutate.mutated(pair[place], rng, self._files)
+            if (content := pair[place]) is not None:
+                pair[place] = mutate.mutated(content, rng, self._files)
         return Case(tuple(pair), "damaged")
 
     def enter(self, content: tuple[bytes, bytes | None]) -> ground_truth.GroundTruth:
         """Read them from files."""
         for name, data in zip(("classes.png", "instances.png"), content, strict=True):
             (self.home / name).write_bytes(data or b"")
-        return ground_truth.read(self.home / "classes.png", self.home / "instances.png" if content[1] else None)
+        return ground_truth.read(self.home / "classes.png", self.home / "instances.png" if content[1] else None, 20)
 
     def fault(self, case: Case, answer: Any) -> tuple[str, bool]:
         """Semantic map, then masks."""

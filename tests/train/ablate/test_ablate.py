@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cv2
@@ -13,25 +13,22 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from tests.helpers.scenes import write_scenes
+from tests.train.ablate.conftest import ICN_OPTIONS, random_photos
 from train import data, evaluate, scenes
 from train.ablate import __main__ as ablate
-from train.ablate import bootstrap, variants
 from train.ablate import page as ablation_page
 from train.ablate import photos as ablation_photos
 from train.ablate import rows as ablation_rows
+from train.ablate import variants
 from train.ablate.photos import Networks
-from train.ablate.rows import NAIVE, PROPOSAL, PUBLISHED, SALIENCY, Row
-from wsis import checkpoints, image, photo_sets, voc
-from wsis.classifier import Classifier
+from train.ablate.rows import NAIVE, PROPOSAL, PUBLISHED, SALIENCY, AblationRow
+from wsis import checkpoints, image, voc
+from wsis.analysis import Settings
 from wsis.errors import WsisError
+from wsis.ground_truth import voc_ground_truth
 from wsis.icn import ICN
 from wsis.metrics import ImageResult
-from wsis.pipeline import Pipeline, Settings
-from wsis.proposals.contours import ContourNet
-
-SMALL = {"backbone": "tf_efficientnet_lite0"}
-ICN_OPTIONS = {**SMALL, "width": 8, "size": 128}
+from wsis.pipeline import Pipeline
 
 
 def save_icn(folder, name, **options):
@@ -41,60 +38,21 @@ def save_icn(folder, name, **options):
     return (scratch / "icn-proposal.safetensors").replace(folder / f"{name}.safetensors")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """Untrained networks of which the classifier sees the three classes of the scenes in every photo."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    classifier = Classifier(**SMALL)
-    with torch.no_grad():
-        classifier.head.bias.fill_(-6)
-        classifier.head.bias[[voc.CLASSES.index(name) for name in scenes.SHAPES]] = 0.5
-    checkpoints.save_module(classifier, folder, "classifier", SMALL)
-    checkpoints.save_module(ContourNet(**SMALL), folder, "contours", SMALL)
-    for name in checkpoints.ICNS:
-        checkpoints.save_module(ICN(**ICN_OPTIONS), folder, name, ICN_OPTIONS)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def kit(tmp_path_factory):
-    root = tmp_path_factory.mktemp("kit")
-    write_scenes(root, *photo_sets.LAYOUTS[0])
-    (root / "ImageSets" / "Segmentation").mkdir(parents=True)
-    (root / "ImageSets" / "Segmentation" / "val.txt").write_text("s0\ns1\ns2\n")
-    return root
-
-
-def random_photos(rows, count=12):
-    """What `collect` gives, at random."""
-    rng = np.random.default_rng(0)
-    photos = []
-    for _ in range(count):
-        truth = rng.integers(0, 3, rng.integers(1, 4))
-        photo = {}
-        for row in rows:
-            found = int(rng.integers(0, 5))
-            overlaps = rng.random((found, len(truth)), np.float32)
-            result = ImageResult(overlaps, rng.integers(0, 3, found), rng.random(found, np.float32), truth)
-            photo[row] = result, rng.integers(0, 9, (21, 21))
-        photos.append(photo)
-    return photos
-
-
 def test_every_row_once_and_every_analysis_once():
     rows = ablation_rows.every(variants.WITHOUT)
-    assert len(rows) == len(set(rows)) and {PROPOSAL, SALIENCY, NAIVE} <= set(rows)
+    assert len(rows) == len(set(rows))
+    assert {PROPOSAL, SALIENCY, NAIVE} <= set(rows)
     groups = ablation_photos.groups(rows)
     assert sorted(map(str, rows)) == sorted(str(row) for group in groups for row in group)
-    # naive class map (with CAM), response, spread; both ICNs and both variants as published and with agreement
-    assert len(groups) == 3 + 2 * 2 + 2 * 2
+    # naive class map (with CAM), response, spread; both ICNs and both variants as published and with agreement;
+    # regions and objects
+    assert len(groups) == 3 + 2 * 2 + 2 * 2 + 1
     for group in groups:
         assert len({(row.network, row.enhancer, row.settings.agreement, row.settings.naive) for row in group}) == 1
 
 
 def test_a_row_says_how_its_photo_is_looked_at():
-    row = Row("icn-proposal", 2, "paper", 1, changes=(("agreement", False), ("sigma", 1.0)))
+    row = AblationRow("icn-proposal", 2, "paper", 1, changes=(("agreement", False), ("sigma", 1.0)))
     assert row.settings == Settings(enhancer="icn-proposal", steps=2, agreement=False, sigma=1.0)
 
 
@@ -107,71 +65,84 @@ def test_a_variant_that_is_missing_has_no_row():
 
 def test_what_is_kept_comes_back_and_what_is_damaged_does_not(tmp_path):
     photo = random_photos([NAIVE, PROPOSAL, SALIENCY], 1)[0]
-    truth = photo[NAIVE][0].truth
-    empty = ImageResult(np.zeros((0, len(truth)), np.float32), np.zeros(0, int), np.zeros(0, np.float32), truth)
+    truth, touching = photo[NAIVE][0].truth, photo[NAIVE][0].touching
+    nothing = np.zeros((0, len(truth)), np.float32), np.zeros(0, int), np.zeros(0, np.float32)
+    empty = ImageResult(*nothing, truth, touching)
     scored = [*photo.values(), (empty, np.zeros((21, 21), int))]
     file = tmp_path / "new" / "photo.npz"
     assert ablation_photos.load(file) is None
     ablation_photos.save(file, scored)
     for (result, confusion), (known, matrix) in zip(scored, ablation_photos.load(file), strict=True):
-        for name in ("overlaps", "categories", "scores", "truth"):
+        for name in (field.name for field in fields(ImageResult)):
             np.testing.assert_array_equal(getattr(result, name), getattr(known, name))
         np.testing.assert_array_equal(confusion, matrix)
+    with np.load(file) as content:
+        before = {name: content[name] for name in content.files if name not in ("touching", "merged")}
+    np.savez(tmp_path / "before.npz", **before)
+    assert ablation_photos.load(tmp_path / "before.npz") is None
     file.write_bytes(file.read_bytes()[:-40])
     assert ablation_photos.load(file) is None
 
 
 def test_rows_score_what_the_evaluation_scores(model, kit, tmp_path):
-    rows = [replace(PROPOSAL, steps=step, per_peak=count) for step in (1, 3) for count in (1, 3)]
+    rows = [replace(PROPOSAL, steps=step, fill=count) for step in (1, 3) for count in (1, 3)]
     rows += [
         replace(PROPOSAL, preset="prm-2018"),
         replace(NAIVE, changes=(), shape="ellipse"),
         replace(NAIVE, changes=()),
     ]
-    found = ablation_photos.collect(kit, ["s1"], rows, Networks(str(model), {}), tmp_path, workers=1)[0]
+    found = ablation_photos.measured(kit, ["s1"], rows, Networks(str(model), {}), tmp_path, processes=1)[0]
     pipeline = Pipeline.load(str(model), device="cpu")
-    plain = [evaluate.Row(row.enhancer, row.steps, row.preset, row.per_peak) for row in rows if not row.shape]
-    expected = evaluate.photo_figures(pipeline, kit, "s1", plain, Settings()).rows
+    plain = [evaluate.Row(row.enhancer, row.steps, row.preset, row.fill) for row in rows if not row.shape]
+    expected = evaluate.photo_figures(pipeline, data.voc_pair(kit, "s1"), plain, Settings()).rows
     assert len(found) == len(rows)
     for row, one in zip((row for row in rows if not row.shape), plain, strict=True):
-        np.testing.assert_array_equal(found[row][0].overlaps, expected[one][0].overlaps)
-        np.testing.assert_array_equal(found[row][1], expected[one][1])
+        for name in ("overlaps", "touching", "merged"):
+            np.testing.assert_array_equal(getattr(found[row][0], name), getattr(expected[one][0], name))
+        np.testing.assert_array_equal(found[row][1], expected[one][1].toarray())
     assert len(found[rows[0]][0].scores)
-    truth, settings = data.voc_ground_truth(kit, "s1"), NAIVE.settings
+    truth, settings = voc_ground_truth(kit, "s1"), NAIVE.settings
     evidence = pipeline.observe(image.read(kit / "JPEGImages" / "s1.jpg"))
     ellipses, _ = ablation_photos.cam.score(evidence, "ellipse", truth, settings)
     np.testing.assert_array_equal(found[rows[-2]][0].overlaps, ellipses.overlaps)
+    np.testing.assert_array_equal(ellipses.touching, truth.touching)
 
 
 def test_numbers_are_those_of_the_evaluation_and_differences_are_paired():
     rows = ablation_rows.every(variants.WITHOUT)
-    photos = random_photos(rows)
+    photos = random_photos(rows, 24)
     found = ablation_page.numbers(photos, variants.WITHOUT)
-    assert (found["photos"], found["instances"]) == (12, sum(len(photo[NAIVE][0].truth) for photo in photos))
-    expected = evaluate.instance_figures([p[SALIENCY][0] for p in photos], sum(p[SALIENCY][1] for p in photos))
-    assert found["rows"][-1]["per_peak"] == 3
-    entry = next(row for row in found["rows"] if row["name"] == SALIENCY.name and row["per_peak"] == 1)
+    assert (found["photos"], found["instances"]) == (24, sum(len(photo[NAIVE][0].truth) for photo in photos))
+    results, confusion = [p[SALIENCY][0] for p in photos], sum(p[SALIENCY][1] for p in photos)
+    expected = evaluate.instance_figures(results, confusion, voc.CLASSES)
+    assert found["rows"][-1]["fill"] == evaluate.FILLS[-1]
+    entry = next(row for row in found["rows"] if row["name"] == SALIENCY.name and row["fill"] == 0)
     assert {name: entry[name] for name in expected} == expected
     for figure in ablation_page.COMPARED:
         one = entry["intervals"][figure]
-        assert one["value"] == expected[figure] and one["low"] < one["mean"] < one["high"]
-    by_name = {(row["name"], row["per_peak"]): row for row in found["rows"]}
+        assert one["value"] == expected[figure]
+        assert one["low"] < one["mean"] < one["high"]
+    by_name = {(row["name"], row["fill"]): row for row in found["rows"]}
     assert len(by_name) == len(found["rows"]) == len(rows)
     for one in found["differences"]:
-        full, less = by_name[one["name"], one["per_peak"]], by_name[one["less"], one["per_peak"]]
-        assert one["map50"]["value"] == pytest.approx(full["map50"] - less["map50"])
-    assert len(found["differences"]) == 9 + 12 + 4 - 2  # Table 1, Table 3, Table 4, less those of two tables
+        full, less = by_name[one["name"], one["fill"]], by_name[one["less"], one["fill"]]
+        for figure in ablation_page.COMPARED:
+            assert one[figure]["value"] == pytest.approx(full[figure] - less[figure])
+            assert one[figure]["low"] < one[figure]["mean"] < one[figure]["high"]
+    assert len(found["differences"]) == 9 + 14 + 4 - 2  # Table 1, Table 3, Table 4, less those of two tables
     measured = ablation_page.measures(photos)
-    nothing = measured[NAIVE].less(measured[NAIVE], "map50")
-    assert nothing == bootstrap.Interval(0, 0, 0, 0)
+    nothing = {"value": 0, "mean": 0, "low": 0, "high": 0}
+    assert measured[NAIVE].compared(measured[NAIVE]) == dict.fromkeys(ablation_page.COMPARED, nothing)
 
 
 def test_a_variant_stands_in_for_the_proposal_icn(model, tmp_path):
     own = checkpoints.load(str(model))
     file = save_icn(tmp_path, "icn-no-map", use_map=False)
     found = variants.checkpoint(own, "icn-no-map", file)
-    assert not found.icns["icn-proposal"].use_map and not found.icns["icn-proposal"].training
-    assert found.classifier is own.classifier and own.icns["icn-proposal"].use_map
+    assert not found.icns["icn-proposal"].use_map
+    assert not found.icns["icn-proposal"].training
+    assert found.classifier is own.classifier
+    assert own.icns["icn-proposal"].use_map
     with pytest.raises(WsisError, match="another network"):
         variants.checkpoint(own, "icn-no-fusion", file)
     with pytest.raises(WsisError, match="has no icn-proposal"):
@@ -193,7 +164,8 @@ def test_no_such_checkpoint_is_told(kit, tmp_path):
     app = typer.Typer()
     app.command()(ablate.main)
     result = CliRunner().invoke(app, ["--voc", str(kit), "--model", "nothing", "--cache", str(tmp_path)])
-    assert result.exit_code == 2 and "no model 'nothing'" in " ".join(result.output.split())
+    assert result.exit_code == 2
+    assert "no model 'nothing'" in " ".join(result.output.split())
 
 
 @pytest.mark.slow
@@ -216,18 +188,23 @@ def test_a_whole_run_then_one_without_networks(model, kit, tmp_path, monkeypatch
 
     first = run("first")
     assert first.exit_code == 0, first.output
-    assert "icn-no-fusion.safetensors is missing" in first.stderr and "icn-no-map" not in first.stderr
+    assert "icn-no-fusion.safetensors is missing" in first.stderr
+    assert "icn-no-map" not in first.stderr
     found = json.loads((tmp_path / "first" / "results.json").read_text())
     assert not (model / "results.json").exists()
     names_found = [row["name"] for row in found["rows"]]
-    assert found["photos"] == 2 and sum("without input map" in name for name in names_found) == 2
+    assert found["photos"] == 2
+    assert sum("without input map" in name for name in names_found) == 2
     assert not any("without CFM" in name for name in names_found)
     assert found["networks"][""].keys() >= {"config.json", "icn-proposal.safetensors"}
     page = (tmp_path / "first" / "results.md").read_text()
-    assert "2 photos" in page and f"--voc {kit.name} --split val --limit 2" in page and str(kit) not in page
+    assert "2 photos" in page
+    assert f"--voc {kit.name} --split val --limit 2" in page
+    assert str(kit) not in page
     for name in ("per-class", "steps", "instances"):
         picture = cv2.imread(str(tmp_path / "first" / "figures" / f"{name}.png"))
-        assert picture.shape[1] >= 1000 and picture.std() > 5
+        assert picture.shape[1] >= 1000
+        assert picture.std() > 5
 
     def refuse(*_, **__):
         raise AssertionError("a network was loaded")
@@ -241,7 +218,8 @@ def test_a_whole_run_then_one_without_networks(model, kit, tmp_path, monkeypatch
         torch.manual_seed(5)
         save_icn(folder, "icn-no-map", use_map=False)  # another training of the same network
         again = run("third")
-        assert isinstance(again.exception, AssertionError) and "a network was loaded" in str(again.exception)
+        assert isinstance(again.exception, AssertionError)
+        assert "a network was loaded" in str(again.exception)
         file.write_bytes(before)
         assert run("third").exit_code == 0
     kept = set((tmp_path / "cache").glob("*.npz"))

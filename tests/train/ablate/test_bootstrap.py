@@ -9,15 +9,19 @@ from train.ablate import bootstrap
 from wsis import metrics
 from wsis.metrics import ImageResult
 
-THRESHOLDS = (0.25, 0.5, 0.75)
-
 
 def random_result(rng, classes=4):
     """Detections that overlap a few instances of `classes` classes at random; some photos have neither."""
     found, there = rng.integers(0, 12), rng.integers(0, 5)
     overlaps = rng.random((found, there), np.float32)
+    touching, merged = rng.random((2, there)) < 0.5
     return ImageResult(
-        overlaps, rng.integers(0, classes, found), rng.random(found, np.float32), rng.integers(0, classes, there)
+        overlaps,
+        rng.integers(0, classes, found),
+        rng.random(found, np.float32),
+        rng.integers(0, classes, there),
+        touching,
+        merged,
     )
 
 
@@ -34,29 +38,34 @@ def confusions(rng):
 
 def test_photos_that_count_once_give_the_figure_itself(results, confusions):
     once = np.ones((1, len(results)))
-    for threshold in THRESHOLDS:
+    for threshold in metrics.THRESHOLDS:
         assert bootstrap.mean_ap(results, threshold, once)[0] == metrics.mean_ap(results, threshold) > 0
     assert bootstrap.abo(results, once)[0] == pytest.approx(metrics.abo(results), abs=1e-7)
     assert bootstrap.mean_iou(confusions, once)[0] == pytest.approx(metrics.mean_iou(confusions.sum(0)), abs=1e-12)
+    apart, expected = bootstrap.separation(results, once), metrics.separation(results)
+    assert {name: values[0] for name, values in apart.items()} == pytest.approx(expected)
+    assert min(expected.values()) > 0
 
 
 def test_equal_scores_are_ranked_as_in_the_figure(results):
     tied = [ImageResult(r.overlaps, r.categories, np.round(r.scores, 1), r.truth) for r in results]
     once = np.ones((1, len(tied)))
-    for threshold in THRESHOLDS:
+    for threshold in metrics.THRESHOLDS:
         assert bootstrap.mean_ap(tied, threshold, once)[0] == metrics.mean_ap(tied, threshold)
 
 
 def test_a_resample_is_the_photos_repeated(results, confusions):
     counts = bootstrap.draw(len(results), 20)
-    assert (counts[:, -1] == 0).any() and (counts[:, -1] > 0).any()  # with and without the only photo of its class
+    assert (counts[:, -1] == 0).any()
+    assert (counts[:, -1] > 0).any()
     found = bootstrap.mean_ap(results, 0.5, counts), bootstrap.abo(results, counts)
-    iou = bootstrap.mean_iou(confusions, counts)
+    iou, apart = bootstrap.mean_iou(confusions, counts), bootstrap.separation(results, counts)
     for i, row in enumerate(counts.astype(int)):
         again = [result for result, count in zip(results, row, strict=True) for _ in range(count)]
         assert found[0][i] == pytest.approx(metrics.mean_ap(again, 0.5), abs=1e-12)
         assert found[1][i] == pytest.approx(metrics.abo(again), abs=1e-6)
         assert iou[i] == pytest.approx(metrics.mean_iou((confusions * row[:, None, None]).sum(0)), abs=1e-12)
+        assert {name: values[i] for name, values in apart.items()} == pytest.approx(metrics.separation(again))
 
 
 def test_one_photo_right_and_one_wrong():
@@ -80,12 +89,15 @@ def test_a_second_claim_on_an_instance_is_wrong_whatever_the_weights():
 def test_photos_without_anything_are_no_error():
     nothing = ImageResult(np.zeros((0, 0), np.float32), np.zeros(0, int), np.zeros(0, np.float32), np.zeros(0, int))
     counts = bootstrap.draw(3, 4)
-    assert not bootstrap.mean_ap([nothing] * 3, 0.5, counts).any() and not bootstrap.abo([nothing] * 3, counts).any()
+    assert not bootstrap.mean_ap([nothing] * 3, 0.5, counts).any()
+    assert not bootstrap.abo([nothing] * 3, counts).any()
 
 
 def test_draws_are_of_all_photos_seeded_and_balanced():
     counts = bootstrap.draw(50, 400)
-    assert counts.shape == (400, 50) and (counts.sum(1) == 50).all() and (counts == bootstrap.draw(50, 400)).all()
+    assert counts.shape == (400, 50)
+    assert (counts.sum(1) == 50).all()
+    assert (counts == bootstrap.draw(50, 400)).all()
     assert (counts != bootstrap.draw(50, 400, seed=1)).any()
     # a photo is left out of (1 - 1/50)^50 = 36% of the resamples
     assert np.mean(counts == 0) == pytest.approx(0.364, abs=0.02)

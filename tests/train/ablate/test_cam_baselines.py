@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from tests.helpers.small_analysis import CAT, DOG, boxes, small_analysis
+from tests.helpers.small_analysis import CAT, DOG, boxes, small_analysis, with_class_maps
 from train.ablate import cam
 from wsis import metrics
+from wsis.analysis import Settings
 from wsis.ground_truth import GroundTruth
-from wsis.pipeline import Settings
 from wsis.proposals import from_masks
 
 SIZE = 96, 128
@@ -23,7 +21,7 @@ def evidence(maps, scores):
     whole, own = np.full((20, *SIZE), -5, np.float32), np.zeros(20, np.float32)
     for category, map_ in maps.items():
         whole[category], own[category] = map_, scores[category]
-    return replace(base, class_maps=replace(base.class_maps, maps=whole, scores=own))
+    return with_class_maps(base, maps=whole, scores=own)
 
 
 def plateau(*areas, value=4.0):
@@ -55,7 +53,8 @@ def test_an_ellipse_touches_the_sides_of_its_box_and_fills_its_share():
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     assert (rows[0], rows[-1], columns[0], columns[-1]) == (10, 49, 20, 79)
     assert mask.sum() == pytest.approx(np.pi / 4 * 60 * 40, rel=0.01)
-    assert cam.ellipse((3, 4, 1, 1), SIZE).sum() == 1 and cam.ellipse((3, 4, 1, 1), SIZE)[4, 3]
+    assert cam.ellipse((3, 4, 1, 1), SIZE).sum() == 1
+    assert cam.ellipse((3, 4, 1, 1), SIZE)[4, 3]
 
 
 def test_the_proposal_of_highest_iou_is_taken():
@@ -66,13 +65,6 @@ def test_the_proposal_of_highest_iou_is_taken():
     wanted[0, 11:48, 11:48] = wanted[1, 70:95, 65:95] = True
     assert (cam.nearest(wanted, proposals) == masks[[1, 2]]).all()
     assert cam.nearest(wanted[:0], proposals).shape == (0, *SIZE)
-
-
-def test_nms_goes_class_by_class():
-    masks = np.zeros((3, *SIZE), bool)
-    masks[0, 10:50, 10:50] = masks[1, 10:50, 14:50] = masks[2, 10:50, 14:50] = True
-    assert cam.suppressed(masks, np.array([CAT, CAT, DOG])) == [0, 2]
-    assert cam.suppressed(np.zeros_like(masks), np.array([CAT, CAT, DOG])) == [0, 1, 2]
 
 
 def test_objects_are_those_of_followed_classes_by_score():
@@ -102,8 +94,10 @@ def test_rectangles_of_rectangular_objects_are_perfect_and_what_scores_little_is
     truth = GroundTruth(masks, np.array([CAT, DOG]), semantic)
     settings = Settings(semantic_threshold=0.2)
     result, confusion = cam.score(seen, "rectangle", truth, settings)
-    assert metrics.mean_ap([result], 0.75) == 1 and metrics.abo([result]) == 1
-    assert confusion[DOG + 1, DOG + 1] == 1600 and confusion[CAT + 1, 0] == 900
+    assert metrics.mean_ap([result], 0.75) == 1
+    assert metrics.abo([result]) == 1
+    assert confusion[DOG + 1, DOG + 1] == 1600
+    assert confusion[CAT + 1, 0] == 900
     ellipses, _ = cam.score(seen, "ellipse", truth, settings)
     assert metrics.abo([ellipses]) == pytest.approx(np.pi / 4, abs=0.02)
 
@@ -112,4 +106,5 @@ def test_a_photo_of_no_followed_class_has_no_object():
     seen = evidence({}, {})
     for shape in ("rectangle", "ellipse", "proposal"):
         masks, categories, scores = cam.objects(seen, shape, class_threshold=0.1)
-        assert masks.shape == (0, *SIZE) and len(categories) == len(scores) == 0
+        assert masks.shape == (0, *SIZE)
+        assert len(categories) == len(scores) == 0

@@ -9,10 +9,9 @@ from tests.helpers.bad_files import encoded
 
 @pytest.fixture(scope="session")
 def site(browser):
-    from tests.helpers.browser_tools import serve
-    from wsis.pipeline import Pipeline
+    from tests.helpers.browser_tools import AttentivePipeline, serve
 
-    with serve(Pipeline.load()) as served:
+    with serve(AttentivePipeline.load()) as served:
         yield served
 
 

@@ -27,10 +27,11 @@ from tests.helpers.bad_files import bad, encoded, picture, write_all
 from tests.helpers.small_analysis import small_analysis
 from wsis import instances
 from wsis.errors import WsisError
-from wsis.explorer import api, uploads
-from wsis.explorer.desk import Desk
+from wsis.explorer import api
+from wsis.explorer.server import uploads
+from wsis.explorer.server.desk import Desk
+from wsis.explorer.server.turns import Limits, Turns
 from wsis.explorer.store import Store
-from wsis.explorer.turns import Limits, Turns
 from wsis.pipeline import Pipeline
 
 QUICK = {"enhancer": "none", "steps": 0, "classes": ["cat"]}
@@ -42,7 +43,9 @@ IN_ORDER = ("none", 0, 0.1, ["cat"])
 def networks(store, analyse, **limits):
     """What stands behind the endpoints."""
     desk = Desk(Turns(Limits(**limits)))
-    return SimpleNamespace(store=store, desk=desk, enhancer="spread", photo=uploads.photo, analyse=analyse)
+    origin = SimpleNamespace(model="tiny", enhancer="spread")
+    model = lambda name: SimpleNamespace(whole=analyse, origin=origin)  # noqa: E731 - there is only one
+    return SimpleNamespace(store=store, desk=desk, photo=uploads.photo, analyse=analyse, model=model)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,7 @@ def behind(tiny_checkpoint):
 
 @contextmanager
 def served(behind, *, wire=lambda page: None, **options):
+    uploads.fetch_nothing()  # as where the page is put together
     with gr.Blocks(title="test", analytics_enabled=False) as page:
         api.register(behind)
         wire(page)
@@ -90,7 +94,9 @@ def refused(call) -> str:
         call()
     sentence = str(caught.value)
     assert sentence.endswith(".") or sentence.endswith(").")
-    assert "\n" not in sentence and "Traceback" not in sentence and "&#" not in sentence
+    assert "\n" not in sentence
+    assert "Traceback" not in sentence
+    assert "&#" not in sentence
     return sentence
 
 
@@ -104,23 +110,29 @@ def pixels(result) -> np.ndarray:
 
 def test_analyse_then_rank_then_segment(client, png, behind, monkeypatch):
     seen = client.predict(handle_file(png), **QUICK, api_name="/analyse")
-    assert seen["size"] == [64, 48] and set(seen["classes"]) >= {"cat", "dog"} and seen["steps"] == 0
-    assert seen["peaks"] and all(peak["class"] == "cat" for peak in seen["peaks"])
+    assert seen["size"] == [64, 48]
+    assert set(seen["classes"]) >= {"cat", "dog"}
+    assert seen["steps"] == 0
+    assert seen["peaks"]
+    assert all(peak["class"] == "cat" for peak in seen["peaks"])
     assert all(0 < peak["x"] < 64 and 0 < peak["y"] < 48 for peak in seen["peaks"])
     analysis = behind.store.get(seen["id"]).analysis
-    assert seen["proposals"] == len(analysis.proposals) and list(seen["seconds"]) == list(analysis.seconds)
+    assert seen["proposals"] == len(analysis.proposals)
+    assert list(seen["seconds"]) == list(analysis.seconds)
 
     ranked = client.predict(seen["id"], 0.0, 0.0, 1.0, api_name="/rank")
-    assert ranked[0]["category_name"] == "cat" and ranked[0]["file_name"] == "small.png"
+    assert ranked[0]["category_name"] == "cat"
+    assert ranked[0]["file_name"] == "small.png"
     assert ranked[0]["image_id"] == "small"
     mask = pixels(ranked[0])
-    assert mask.shape == (48, 64) and mask.sum() == ranked[0]["area"]
+    assert mask.shape == (48, 64)
+    assert mask.sum() == ranked[0]["area"]
     peak = int(np.argmax(analysis.terms[0, :, :, 2].max(1)))
     assert analysis.terms[0, peak, :, 2].max() > 0  # with recall alone the winner has the most of it
     published = client.predict(seen["id"], api_name="/rank")
     assert client.predict(handle_file(png), **QUICK, api_name="/segment") == published
     monkeypatch.setattr(instances, "LEAST_OFFER", 0)  # an untrained network is never sure enough
-    several = client.predict(seen["id"], per_peak=3, api_name="/rank")
+    several = client.predict(seen["id"], fill=3, api_name="/rank")
     assert len(several) > len(published)
 
 
@@ -137,7 +149,8 @@ def test_peaks_are_where_the_class_map_has_them():
 
 def test_the_default_enhancer_is_the_models_own(client, png, behind):
     seen = client.predict(handle_file(png), classes=["cat"], api_name="/analyse")
-    assert behind.store.get(seen["id"]).analysis.settings.enhancer == "spread" and seen["steps"] == 1
+    assert behind.store.get(seen["id"]).analysis.settings.enhancer == "spread"
+    assert seen["steps"] == 1
 
 
 def test_arguments_are_typed_and_described(client):
@@ -145,15 +158,15 @@ def test_arguments_are_typed_and_described(client):
     assert set(told) == {"/analyse", "/rank", "/segment"}
     kinds = {one["parameter_name"]: one["type"].get("type") for one in told["/rank"]["parameters"]}
     assert kinds == {"id": "string", "alpha": "number", "beta": "number", "gamma": "number", "step": "integer",
-                     "per_peak": "integer"}  # fmt: skip
+                     "fill": "integer"}  # fmt: skip
     for endpoint in told.values():
         required = [one["parameter_name"] for one in endpoint["parameters"] if not one["parameter_has_default"]]
         assert required in (["photo"], ["id"])
     for method in (api.Api.analyse, api.Api.rank, api.Api.segment):
         description, parameters, returns = gr.utils.get_function_description(method)
-        assert (
-            description and returns and all(text.endswith(".") for name, text in parameters.items() if name != "self")
-        )
+        assert description
+        assert returns
+        assert all(text.endswith(".") for name, text in parameters.items() if name != "self")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +180,7 @@ def test_arguments_are_typed_and_described(client):
         ({"classes": ["unicorn"]}, "does not know the class 'unicorn'"),
         ({"classes": "cat"}, "classes must be a list"),
         ({"classes": [1]}, "classes must be a list"),
-        ({"per_peak": 0}, "per_peak must be a whole number from 1 to 50"),
+        ({"fill": -1}, "fill must be a whole number from 0 to 50"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(client, png, arguments, pattern):
@@ -182,7 +195,7 @@ def test_rank_takes_only_tokens_that_it_gave(client, png):
         ({"step": 1}, "step must be a whole number from -1 to 0"),
         ({"alpha": -1}, "alpha must be a finite number"),
         ({"beta": "x"}, "beta must be a number"),
-        ({"per_peak": 1e9}, "per_peak"),
+        ({"fill": 1e9}, "fill"),
     ):
         assert pattern in refused(lambda more=arguments: client.predict(seen["id"], **more, api_name="/rank"))
 
@@ -203,7 +216,8 @@ def test_too_large_a_file_is_refused_before_it_is_read(client, server, tmp_path)
     with pytest.raises(ValueError, match="exceeds the maximum file size"):
         client.predict(handle_file(str(large)), **QUICK, api_name="/segment")
     past_the_client = httpx.post(f"{server.local_url}gradio_api/upload", files={"files": large.read_bytes()})
-    assert past_the_client.status_code == 413 and "maximum allowed size" in past_the_client.text
+    assert past_the_client.status_code == 413
+    assert "maximum allowed size" in past_the_client.text
 
 
 def upload(server, path) -> str:
@@ -255,9 +269,11 @@ def test_only_uploads_are_read(server, tmp_path, monkeypatch):
         ("data:image/png;base64,AAAA", "photo must be a file"),
         (None, "photo must be a file"),
     ):
-        answer = ask(server, "segment", photo, *IN_ORDER, 1)
-        assert answer.startswith("event: error") and pattern in answer, (photo, answer)
-        assert "Traceback" not in answer and "hostname is not" not in answer
+        answer = ask(server, "segment", photo, *IN_ORDER, 1, "default")
+        assert answer.startswith("event: error"), (photo, answer)
+        assert pattern in answer, (photo, answer)
+        assert "Traceback" not in answer
+        assert "hostname is not" not in answer
     assert fetched == []
     link.unlink()
 
@@ -266,7 +282,7 @@ def test_the_address_of_an_upload_is_the_upload(server, png):
     path = upload(server, png)
     mark = {"meta": {"_type": "gradio.FileData"}}
     for address in (path, f"https://public.example/wsis/gradio_api/file={path}"):
-        found = answer_of(ask(server, "segment", {"path": address, **mark}, *IN_ORDER, 1))
+        found = answer_of(ask(server, "segment", {"path": address, **mark}, *IN_ORDER, 1, "default"))
         assert found[0]["image_id"] == "small"
     assert uploads.uploaded(Path(path)).name == "small.png"
     with pytest.raises(WsisError):
@@ -296,9 +312,11 @@ def test_mcp_shows_exactly_the_three(server):
 
     tools, resources, prompts = through_mcp(server, listed)
     assert {tool.name for tool in tools.tools} == {"analyse", "rank", "segment"}
-    assert not resources.resources and not prompts.prompts
+    assert not resources.resources
+    assert not prompts.prompts
     for tool in tools.tools:
-        assert tool.description and tool.inputSchema["required"] in (["photo"], ["id"])
+        assert tool.description
+        assert tool.inputSchema["required"] in (["photo"], ["id"])
         assert all(value["description"] for value in tool.inputSchema["properties"].values())
 
 
@@ -312,9 +330,12 @@ def test_mcp_takes_a_photo_as_data_and_nothing_from_the_net(server, png):
         return good, net, token
 
     good, net, token = through_mcp(server, calls)
-    assert not good.isError and "'category_name': 'cat'" in good.content[0].text
-    assert net.isError and net.content[0].text == uploads.NO_ADDRESS
-    assert token.isError and "no longer kept" in token.content[0].text
+    assert not good.isError
+    assert "'category_name': 'cat'" in good.content[0].text
+    assert net.isError
+    assert net.content[0].text == uploads.NO_ADDRESS
+    assert token.isError
+    assert "no longer kept" in token.content[0].text
 
 
 # --- strain ---------------------------------------------------------------------------------------------------------
@@ -327,7 +348,8 @@ def test_twenty_visitors_at_once_see_their_own_photo(tmp_path):
     def analyse(image, settings):
         assert running.acquire(blocking=False), "two visitors share the accelerator"
         found = small_analysis()
-        found = replace(found, evidence=replace(found.evidence, image=image))
+        evidence = found.evidence
+        found = replace(found, evidence=replace(evidence, glance=replace(evidence.glance, image=image)))
         running.release()
         return found
 
@@ -335,7 +357,7 @@ def test_twenty_visitors_at_once_see_their_own_photo(tmp_path):
         path = tmp_path / f"photo-{number}.png"
         path.write_bytes(encoded(picture(40 + number, 60), "PNG"))
         photo = {"path": upload(server, path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
-        seen = answer_of(ask(server, "analyse", photo, *IN_ORDER))
+        seen = answer_of(ask(server, "analyse", photo, *IN_ORDER, "default"))
         return seen, answer_of(ask(server, "rank", seen["id"], 0.95, 0.1, 0.8, -1, 1))
 
     with (
@@ -345,8 +367,10 @@ def test_twenty_visitors_at_once_see_their_own_photo(tmp_path):
         visits = list(pool.map(lambda number: visit(page, number), range(20)))
     assert len({seen["id"] for seen, _ in visits}) == 20
     for number, (seen, ranked) in enumerate(visits):
-        assert seen["size"] == [60, 40 + number] and store.get(seen["id"]).photo == f"photo-{number}.png"
-        assert ranked[0]["file_name"] == f"photo-{number}.png" and pixels(ranked[0]).shape == (40 + number, 60)
+        assert seen["size"] == [60, 40 + number]
+        assert store.get(seen["id"]).photo == f"photo-{number}.png"
+        assert ranked[0]["file_name"] == f"photo-{number}.png"
+        assert pixels(ranked[0]).shape == (40 + number, 60)
     store.close()
 
 
@@ -423,11 +447,14 @@ def test_closing_the_tab_mid_analysis_frees_its_memory():
             assert next(heartbeat.iter_text())
             number = next(i for i, fn in page.fns.items() if fn.api_name == "look")
             joined = httpx.post(f"{root}/queue/join", json={"data": [], "fn_index": number, "session_hash": "visitor"})
-            assert joined.status_code == 200 and busy.wait(30)
+            assert joined.status_code == 200
+            assert busy.wait(30)
         assert closed.wait(30)
         go_on.set()
         assert kept.wait(30)
-        assert len(store) == 1 and not freed.is_set()
+        assert len(store) == 1
+        assert not freed.is_set()
         now.seconds = 121
-        assert freed.wait(30) and len(store) == 0
+        assert freed.wait(30)
+        assert len(store) == 0
     store.close()

@@ -1,4 +1,7 @@
-"""The explorer as visitors use it: a real Chromium against the real embedded model, nothing faked in between."""
+"""The explorer as visitors use it: a real Chromium against the real embedded model, nothing faked in between.
+
+Only that a photo of an earlier test is not looked at anew; who tests what happens meanwhile brings a photo of his own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import json
 import re
 import threading
 import zipfile
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -34,12 +36,13 @@ from tests.helpers.browser_tools import (
     until,
     upload,
 )  # fmt: skip
-from tests.helpers.small_analysis import crowd
+from tests.helpers.small_analysis import crowd, with_class_maps
+from wsis import instances
+from wsis.analysis import Settings
 from wsis.errors import WsisError
-from wsis.explorer.turns import Limits
+from wsis.explorer.server.turns import Limits
 from wsis.matching import Weights
 from wsis.photo_sets import LAYOUTS
-from wsis.pipeline import Pipeline, Settings
 
 pytestmark = pytest.mark.slow
 PHOTOS, CLASSES, INSTANCES = LAYOUTS[0]
@@ -51,19 +54,21 @@ PHOTOS, CLASSES, INSTANCES = LAYOUTS[0]
 def test_a_finished_example_without_a_click_or_scrolling(visit):
     page = visit()
     assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [900, 1440]
-    assert state(page)["peaks"] >= 2 and page.locator(".marks button").count() == state(page)["peaks"]
+    assert state(page)["peaks"] >= 2
+    assert page.locator(".marks button").count() == state(page)["peaks"]
     assert page.locator("#table tbody tr").count() == len(state(page)["found"]) >= 2
     assert page.locator(".proposal").count() == 5
     assert "wins" in page.locator("#firmness").inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_light_and_dark_follow_the_system(visit, scheme):
-    page = visit(color_scheme=scheme)
-    red = page.evaluate(
-        "getComputedStyle(document.querySelector('#weights')).backgroundColor.match(/\\d+/g).map(Number)"
-    )[0]
-    assert red > 200 if scheme == "light" else red < 60
+RED = "Number(getComputedStyle(document.querySelector('#weights')).backgroundColor.match(/\\d+/)[0])"
+
+
+def test_light_and_dark_follow_the_system(visit):
+    page = visit(color_scheme="dark")
+    assert page.evaluate(RED) < 60
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function(f"() => {RED} > 200")
 
 
 def test_on_a_phone_the_stage_comes_first_and_nothing_scrolls_sideways(visit):
@@ -114,7 +119,8 @@ def test_everything_is_in_sight_at_every_width(visit, site):
             page.evaluate("() => { wsis.data.photo.size = [40, 128]; wsis.data.peaks[8].y = .02; wsis.pick(8); }")
             shown(page, "S.peak === 8 && now.part")
             one, card = page.locator(".peak[aria-pressed=true]").bounding_box(), page.locator("#peaks").bounding_box()
-            assert card["y"] < one["y"] and one["y"] + one["height"] < card["y"] + card["height"]
+            assert card["y"] < one["y"]
+            assert one["y"] + one["height"] < card["y"] + card["height"]
         for width, height in SCREENS:
             page.set_viewport_size({"width": width, "height": height})
             page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
@@ -159,12 +165,14 @@ def test_an_upload_shows_its_first_map_and_then_its_instances(visit, cat):
     assert seen[-2:] == [[True, False], [True, True]]  # a glance at it came first
     assert seen[:-2] in ([], [[False, False]])  # and before it, its picture
     now = state(page)
-    assert now["photo"] == "my cat.jpg" and now["on"] == ["cat"] and now["found"]
+    assert now["photo"] == "my cat.jpg"
+    assert now["on"] == ["cat"]
+    assert now["found"]
     assert page.locator("#photo figcaption").inner_text() == "my cat.jpg"
 
 
 @pytest.mark.parametrize(
-    "event, carrier", [("DragEvent('drop'", "dataTransfer"), ("ClipboardEvent('paste'", "clipboardData")]
+    ("event", "carrier"), [("DragEvent('drop'", "dataTransfer"), ("ClipboardEvent('paste'", "clipboardData")]
 )
 def test_a_photo_is_dropped_anywhere_or_pasted(visit, cat, event, carrier):
     page = visit()
@@ -209,7 +217,8 @@ def test_a_photo_is_taken(visit):
     page.evaluate("allow()")
     page.locator("dialog .take").click()
     shown(page, "D.photo.name === 'camera.jpg' && D.match && !D.busy")
-    assert page.evaluate("wsis.data.photo.size") == [640, 480] and page.evaluate(OFF)
+    assert page.evaluate("wsis.data.photo.size") == [640, 480]
+    assert page.evaluate(OFF)
 
 
 def test_a_camera_allowed_after_cancelling_goes_off(visit):
@@ -246,9 +255,10 @@ def test_nothing_recognised_offers_the_likeliest_class(visit):
     upload(page, "noise.png", encoded(noise, "PNG"), wait=False)
     page.wait_for_selector(".message:not([hidden])")
     shown(page, "D.photo.name === 'noise.png' && !D.busy && D.empty")
-    offer = page.locator(".message button").inner_text()
+    offer = page.locator(".message .primary").inner_text()
     assert offer.startswith("Look for ")
-    page.locator(".message button").click()
+    assert page.locator(".message .likeliest button").count() == 4  # the five likeliest in all
+    page.locator(".message .primary").click()
     shown(page, f"!D.busy && D.on.includes({json.dumps(offer[9:])}) && D.peaks.length > 0 && !D.empty")
     assert page.locator(".message").is_hidden()
 
@@ -261,9 +271,12 @@ def test_bad_files_get_one_plain_sentence_and_the_screen_stays(visit):
         page.wait_for_selector(".notice:not([hidden])")
         page.wait_for_function("() => !wsis.data.busy")
         text = page.locator(".notice span").inner_text()
-        assert pattern in text and text.count("\n") == 0 and text.endswith("."), (name, text)
+        assert pattern in text, (name, text)
+        assert text.endswith("."), (name, text)
+        assert "\n" not in text, (name, text)
         now = state(page)
-        assert now == before and page.locator(".film button").count() > 5, name
+        assert now == before, name
+        assert page.locator(".film button").count() > 5, name
         page.locator(".notice .close").click()
 
 
@@ -271,7 +284,8 @@ def test_a_file_name_cannot_write_into_the_page(visit, cat):
     page = visit()
     name = "<img src=x onerror=document.title='hurt'>.jpg"
     upload(page, name, cat)
-    assert page.locator("#photo figcaption").inner_text() == name and page.title() != "hurt"
+    assert page.locator("#photo figcaption").inner_text() == name
+    assert page.title() != "hurt"
 
 
 # --- advanced ---------------------------------------------------------------------------------------------------------
@@ -319,15 +333,20 @@ def test_proposals_of_ones_own_and_the_built_in_ones_again(advanced):
     advanced.wait_for_selector(".notice:not([hidden])")
     shown(advanced, "!D.busy")
     said = advanced.locator(".notice span").inner_text()
-    assert f"but the photo has {width} x {height}" in said and said.endswith(".") and "\n" not in said
-    assert state(advanced) == before and advanced.evaluate("wsis.data.photo.total") == total
+    assert f"but the photo has {width} x {height}" in said
+    assert said.endswith(".")
+    assert "\n" not in said
+    assert state(advanced) == before
+    assert advanced.evaluate("wsis.data.photo.total") == total
     anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
     own.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": encoded(index, "PNG")})
     shown(advanced, "!D.busy && D.match && D.photo.total === 2")
     assert "2 proposals" in advanced.locator("#status").inner_text()
-    assert advanced.locator(".proposal").count() <= 2 and {one for _, one in state(advanced)["found"]} <= {0, 1}
+    assert advanced.locator(".proposal").count() <= 2
+    assert {one for _, one in state(advanced)["found"]} <= {0, 1}
     anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
-    assert advanced.evaluate("wsis.data.photo.total") == total and state(advanced)["found"] == before["found"]
+    assert advanced.evaluate("wsis.data.photo.total") == total
+    assert state(advanced)["found"] == before["found"]
 
 
 # --- the stage -------------------------------------------------------------------------------------------------------
@@ -355,7 +374,7 @@ def test_views_and_film(visit):
         changed(page, lambda name=name: page.locator(f".views [data-view={name}]").click())
         assert state(page)["view"] == name
     assert page.locator(".film b").all_inner_texts() == [
-        "class map", "naive", "t = 1", "t = 2", "t = 3", "t = 4", "V", "proposal", "mask"
+        "class map", "naive", "t = 1", "t = 2", "t = 3", "t = 4", "object", "V", "proposal", "mask"
     ]  # fmt: skip
     changed(page, lambda: page.locator(".film button", has_text="t = 1").click())
     assert (state(page)["view"], state(page)["t"]) == ("response", 1)
@@ -363,12 +382,18 @@ def test_views_and_film(visit):
     assert state(page)["view"] == "instances"
 
 
-def test_the_semantic_map_leaves_out_the_unsure(visit, site):
+def test_pictures_leave_out_the_unsure_and_the_peaks_say_so(visit, site):
     page = visit("#view=instances&swipe=0&w=1,0,0")  # precision alone picks small proposals, of low scores
     analysis, now = site.analysis(page), state(page)
     found = analysis.instances(Weights(*now["weights"]), now["t"])
-    alone = np.sum([analysis.mask(one) for one in found if one.score < analysis.least], axis=0, dtype=int) > 0
-    alone &= analysis.semantic(found) == 0
+    shown_peaks = {one.peak for one in instances.shown(found)}
+    unsure = [one for one in found if one.hypothesis == "region" and one.peak not in shown_peaks]
+    assert unsure
+    assert all(one.score < analysis.least for one in unsure)
+    assert page.locator("#peaks .peak", has_text="not painted").count() == len(unsure)
+    alone = np.sum([analysis.mask(one) for one in unsure], axis=0, dtype=int) > 0
+    for one in instances.shown(found):
+        alone &= ~analysis.mask(one)
     assert alone.any(), "no unsure instance to leave out"
     inner = cv2.distanceTransform(np.pad(alone, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     row, column = np.unravel_index(inner.argmax(), inner.shape)  # away from every edge
@@ -378,24 +403,20 @@ def test_the_semantic_map_leaves_out_the_unsure(visit, site):
     y = (box["height"] - scale * alone.shape[0]) / 2 + scale * (row + 0.5)
 
     def look():
-        """The colour there, and what the stage reads there."""
+        """What the stage reads there."""
         page.mouse.move(box["x"] + x - 1, box["y"] + y)
         page.mouse.move(box["x"] + x, box["y"] + y)
-        colour = page.evaluate(
-            "at => [...document.querySelector('canvas.main').getContext('2d').getImageData(...at, 1, 1).data]",
-            [int(x), int(y)],
-        )
-        return colour, page.locator(".tag.read").inner_text().rsplit(" · ")[-1]
+        return page.locator(".tag.read").inner_text().rsplit(" · ")[-1]
 
-    painted, name = look()
-    assert name.split()[0] in {one.name for one in found if one.score < analysis.least}
-    changed(page, lambda: page.locator(".views [data-view=semantic]").click())
-    left, name = look()
-    assert name == "background" and left != painted
+    for view in ("instances", "semantic"):
+        page.locator(f".views [data-view={view}]").click()
+        shown(page, f"S.view === '{view}'")
+        assert look() == "background"
+    visit.forgiven = ("picked differently",)  # as the browser alone now has another threshold
     changed(page, lambda: page.evaluate("() => { wsis.data.least = 0; wsis.change({}, 'view'); }"))
-    assert look()[0] != left
+    assert look() != "background"
     changed(page, lambda: page.evaluate("() => { wsis.data.least = 2; wsis.change({}, 'view'); }"))
-    assert look()[0] == left  # the bare photo
+    assert look() == "background"
 
 
 def test_steps_by_button_slider_and_played(visit):
@@ -511,7 +532,7 @@ def test_dragging_a_weight_repaints_without_asking_and_python_agrees(visit, site
     with page.expect_request("**/queue/join**"):
         page.mouse.up()
     now = state(page)
-    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    found = instances.shown(site.analysis(page).instances(Weights(*now["weights"]), now["t"]))
     assert now["found"] == [[one.peak, one.proposal] for one in found]
     page.wait_for_function(f"() => location.hash.includes('w={now['weights'][0]},')")
 
@@ -526,9 +547,10 @@ def test_a_weight_typed(visit, site):
     assert page.locator(".proposal b").first.inner_text() != first
     number.fill("")
     number.press("Tab")
-    assert state(page)["weights"][2] == 0.05 and number.input_value() == "0.05"
+    assert state(page)["weights"][2] == 0.05
+    assert number.input_value() == "0.05"
     now = state(page)
-    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    found = instances.shown(site.analysis(page).instances(Weights(*now["weights"]), now["t"]))
     assert now["found"] == [[one.peak, one.proposal] for one in found]
 
 
@@ -537,7 +559,7 @@ def test_presets_of_others_and_of_ones_own(visit, site):
     page.locator("[data-preset=prm-2018]").click()
     shown(page, "!D.busy && D.reading === 'prm-2018'")
     now = state(page)
-    found = site.analysis(page).instances(Weights(*now["weights"]), now["t"])
+    found = instances.shown(site.analysis(page).instances(Weights(*now["weights"]), now["t"]))
     assert now["found"] == [[one.peak, one.proposal] for one in found]
     assert "background" in page.locator(".formula").inner_text()
     page.locator("[data-preset=paper]").click()
@@ -547,8 +569,7 @@ def test_presets_of_others_and_of_ones_own(visit, site):
     page.get_by_label("More presets").select_option("-save")
     shown(page, "S.preset === 'mine'")
     page.locator("[data-preset=paper]").click()
-    page.reload()
-    page.wait_for_function(READY)
+    visit.reload(page)
     page.get_by_label("More presets").select_option("mine")
     shown(page, "S.weights[1] === .33")
 
@@ -600,7 +621,8 @@ def test_results_and_method(visit):
     values = folded.locator(f"tbody tr td:nth-child({int(heading.get_attribute('data-sort')) + 1})").evaluate_all(
         "cells => cells.map(cell => +cell.dataset.value)"
     )
-    assert len(values) > 3 and values in (sorted(values), sorted(values, reverse=True))
+    assert len(values) > 3
+    assert values in (sorted(values), sorted(values, reverse=True))
     tab(page, "Method and model")
     page.wait_for_selector("#method svg:visible")
     assert "voc-lite" in page.locator("#method").inner_text()
@@ -676,7 +698,8 @@ def test_a_photo_of_the_set_is_opened_on_the_stage(tuned):
     name = worst.first.locator("b").inner_text()
     worst.first.click()
     shown(page, f"!D.busy && D.match && D.photo.name === {json.dumps(name + '.jpg')} && S.tab === 'instances'")
-    assert page.locator(".box").is_visible() and page.locator(".tune").is_hidden()
+    assert page.locator(".box").is_visible()
+    assert page.locator(".tune").is_hidden()
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -686,9 +709,10 @@ def test_downloads_are_what_they_say(visit, site, cat, tmp_path):
     page = visit()
     upload(page, "my cat.jpg", cat)
     analysis, now = site.analysis(page), state(page)
-    found = analysis.instances(Weights(*now["weights"]), now["t"])
+    found = instances.shown(analysis.instances(Weights(*now["weights"]), now["t"]))
     masks = [analysis.mask(one) for one in found]
-    assert masks and masks[0].shape == (300, 451)
+    assert masks
+    assert masks[0].shape == (300, 451)
 
     truth = coco.COCO()
     truth.dataset = {
@@ -712,7 +736,8 @@ def test_downloads_are_what_they_say(visit, site, cat, tmp_path):
             for name in packed.namelist()
             if kind in name.lower()
         )
-    assert np.array_equal(semantic, analysis.semantic(found)) and set(np.unique(instance)) <= set(range(len(found) + 1))
+    assert np.array_equal(semantic, analysis.semantic(found))
+    assert set(np.unique(instance)) <= set(range(len(found) + 1))
 
     assert Image.open(fetched(page, "[data-get=Overlay]", tmp_path)).size == (451, 300)
     with np.load(fetched(page, "[data-get=Maps]", tmp_path)) as maps:
@@ -724,7 +749,8 @@ def test_downloads_are_what_they_say(visit, site, cat, tmp_path):
     one = np.asarray(Image.open(fetched(page, "#table [data-get=instance-png]", tmp_path)))
     assert np.array_equal(one > 0, masks[0])
     path = fetched(page, "#table [data-get=instance-json]", tmp_path)
-    assert path.name == "my cat-cat-1.json" and len(json.loads(path.read_text())) == 1
+    assert path.name == "my cat-cat-1.json"
+    assert len(json.loads(path.read_text())) == 1
 
 
 def test_the_strip(visit, tmp_path):
@@ -732,7 +758,9 @@ def test_the_strip(visit, tmp_path):
     path = fetched(page, "[data-get=Strip]", tmp_path)
     assert path.name == "1-astronaut-and-cat-strip.png"
     with Image.open(path) as strip:
-        assert strip.format == "PNG" and strip.width > 2 * strip.height and np.asarray(strip).std() > 10
+        assert strip.format == "PNG"
+        assert strip.width > 2 * strip.height
+        assert np.asarray(strip).std() > 10
 
 
 def test_the_report_stands_alone(visit, tmp_path):
@@ -765,31 +793,34 @@ LOOKING = """() => ({
   rows: document.querySelectorAll('#table tr, .peak, .proposal').length,
   marks: document.querySelectorAll('.marks button').length, status: document.querySelector('#status').innerText.trim(),
   film: getComputedStyle(document.querySelector('.film')).visibility,
-  ready: document.querySelectorAll('#downloads button:enabled, #top button:enabled').length,
+  ready: document.querySelectorAll('#downloads button:enabled, #top button:enabled:not(.chooser *)').length,
   plots: getComputedStyle(document.querySelector('#landscape-plot')).visibility,
 })"""
 
 
 def test_while_a_photo_is_looked_at_the_whole_screen_is_its_own(visit, site, cat, monkeypatch):
-    seen, failing, glance = threading.Event(), threading.Event(), site.handlers._glance
+    seen, failing, glance = threading.Event(), threading.Event(), site.handlers.networks.glance
 
     def fail(*_):
         failing.wait(60)
         raise WsisError("There is no room.")
 
-    monkeypatch.setattr(site.handlers, "_glance", lambda image: seen.wait(60) and glance(image))
-    monkeypatch.setattr(site.handlers, "_analyse", fail)
+    monkeypatch.setattr(site.handlers.networks, "glance", lambda image: seen.wait(60) and glance(image))
+    monkeypatch.setattr(site.handlers.networks, "analyse", fail)
     page = visit()
     nothing = {"chips": 0, "rows": 0, "status": "", "film": "hidden", "ready": 0, "plots": "hidden"}
     own = {"photo": "new.jpg", "looking": "new", **nothing}
     tab(page, "Score landscape")
     page.wait_for_selector("#landscape-plot .js-plotly-plot .point")
     table, whole = page.locator("#table").text_content(), page.evaluate(LOOKING)
-    assert whole["looking"] == "" and whole["rows"] > 8 and whole["plots"] == whole["film"] == "visible"
+    assert whole["looking"] == ""
+    assert whole["rows"] > 8
+    assert whole["plots"] == whole["film"] == "visible"
     upload(page, "new.jpg", cat, wait=False)
     shown(page, "D.photo.name === 'new.jpg' && D.busy.startsWith('Finding')")
     assert page.evaluate(LOOKING) == {**own, "marks": 0}
-    assert page.evaluate("wsis.data.photo.size") == [451, 300] and page.locator("#photo img").first.is_visible()
+    assert page.evaluate("wsis.data.photo.size") == [451, 300]
+    assert page.locator("#photo img").first.is_visible()
     seen.set()
     page.wait_for_selector(".marks button")
     assert page.evaluate(LOOKING) == {**own, "marks": page.evaluate("wsis.data.peaks.length")}
@@ -798,7 +829,8 @@ def test_while_a_photo_is_looked_at_the_whole_screen_is_its_own(visit, site, cat
     page.wait_for_selector(".notice:not([hidden])")  # it failed: the screen before is there again, whole
     assert page.locator(".notice span").inner_text() == "There is no room."
     assert (page.locator("#table").text_content(), page.evaluate(LOOKING)) == (table, whole)
-    assert page.evaluate("wsis.data.photo.example") == "1-astronaut-and-cat" and state(page)["view"] == "semantic"
+    assert page.evaluate("wsis.data.photo.example") == "1-astronaut-and-cat"
+    assert state(page)["view"] == "semantic"
     page.locator(".marks button").nth(1).click()
     shown(page, "S.peak === 1 && now.part")
 
@@ -820,7 +852,8 @@ def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
     anew(page, page.get_by_role("option", name="response", exact=True).click)
     page.get_by_role("slider", name="Peak sigma").press("ArrowRight")
     shown(page, "!D.busy && D.settings.sigma === 2.1 && D.settings.naive === 'response'")
-    assert page.locator(".notice").is_hidden() and page.evaluate("history.length") == 4  # one entry a change
+    assert page.locator(".notice").is_hidden()
+    assert page.evaluate("history.length") == 4
     page.locator(".peak").nth(1).click()
     shown(page, "S.peak === 1 && now.part")
     page.locator(".peak").nth(0).click()
@@ -829,13 +862,15 @@ def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
     page.locator(".divider button").press("ArrowRight")
     page.wait_for_function("() => location.hash.includes('0.7') && location.hash.includes('split=0.52')")
     before, link = screen(page), page.url
-    page.reload()
-    page.wait_for_function(READY)
-    assert screen(page) == before and page.evaluate("history.length") == 4
+    visit.reload(page)
+    assert screen(page) == before
+    assert page.evaluate("history.length") == 4
     other = visit(link.removeprefix(visit.site.address))
     for one in (page, other):
         one.locator("#advanced > button").click()
-        assert screen(one) == before and told(one) == "response" and one.evaluate("history.length") <= 4
+        assert screen(one) == before
+        assert told(one) == "response"
+        assert one.evaluate("history.length") <= 4
         assert one.get_by_role("spinbutton", name="Peak sigma").input_value() == "2.1"
         assert one.evaluate("[wsis.state.opacity, wsis.state.split]") == [0.4, 0.52]
         assert one.get_by_label("Opacity of the overlay").input_value() == "40"
@@ -845,8 +880,10 @@ def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
         page.evaluate(f"history.{step}()")
         shown(page, f"!D.busy && D.settings.naive === '{naive}' && D.settings.sigma === {sigma}")
         now = screen(page)
-        assert told(page) == naive and (now == first) == (naive == "class map")
-    assert page.locator(".notice").is_hidden() and page.evaluate("history.length") == 4
+        assert told(page) == naive
+        assert (now == first) == (naive == "class map")
+    assert page.locator(".notice").is_hidden()
+    assert page.evaluate("history.length") == 4
     other.evaluate("history.back()")
     shown(other, "!D.busy && D.photo.example")
     assert screen(other) == before
@@ -887,8 +924,7 @@ def test_a_reload_finds_everything_again(visit, cat):
     shown(page, "S.peak === 1 && location.hash.includes('compare=spread')")
     kept = ("peak", "view", "t", "weights", "preset", "enhancer", "compare", "on", "photo", "found", "reading")
     before = state(page)
-    page.reload()
-    page.wait_for_function(READY)
+    visit.reload(page)
     shown(page, "D.other")
     after = state(page)
     assert {key: after[key] for key in kept} == {key: before[key] for key in kept}
@@ -911,7 +947,9 @@ def test_an_expired_link_says_so_and_shows_an_example(visit):
     page = visit("#id=nonsense&view=instances&t=2&w=0.5,0.5,0.5&peak=0")
     assert "no longer kept" in page.locator(".notice span").inner_text()
     now = state(page)
-    assert now["photo"] == "1-astronaut-and-cat" and now["view"] == "instances" and now["weights"] == [0.5] * 3
+    assert now["photo"] == "1-astronaut-and-cat"
+    assert now["view"] == "instances"
+    assert now["weights"] == [0.5] * 3
 
 
 def test_two_visitors_do_not_see_each_other(visit, site, cat):
@@ -919,15 +957,17 @@ def test_two_visitors_do_not_see_each_other(visit, site, cat):
     upload(one, "mine.jpg", cat)
     assert state(other)["photo"] == "1-astronaut-and-cat"
     upload(other, "theirs.png", encoded(data.astronaut(), "PNG"))
-    assert state(one)["photo"] == "mine.jpg" and state(one)["token"] != state(other)["token"]
+    assert state(one)["photo"] == "mine.jpg"
+    assert state(one)["token"] != state(other)["token"]
     one.locator(".chip.on").first.click()
     shown(one, "!D.busy && D.on.length === 0")
-    assert state(other)["photo"] == "theirs.png" and "person" in state(other)["on"]
+    assert state(other)["photo"] == "theirs.png"
+    assert "person" in state(other)["on"]
 
 
 def test_who_waits_is_told_so(visit, site, cat, monkeypatch):
-    free, glance = threading.Event(), site.handlers._glance
-    monkeypatch.setattr(site.handlers, "_glance", lambda image: free.wait(60) and glance(image))
+    free, glance = threading.Event(), site.handlers.networks.glance
+    monkeypatch.setattr(site.handlers.networks, "glance", lambda image: free.wait(60) and glance(image))
     pages = [visit() for _ in range(3)]
     try:
         for number, page in enumerate(pages):
@@ -947,12 +987,12 @@ def test_who_waits_is_told_so(visit, site, cat, monkeypatch):
         assert page.locator(".waiting").is_hidden()
 
 
-def test_who_does_not_fit_may_go_on_and_try_again(browser, cat):
+def test_who_does_not_fit_may_go_on_and_try_again(browser, cat, site):
     """Refused with a sentence: what is on the screen keeps working, and the same photo is taken a moment later."""
-    with serve(Pipeline.load(), limits=Limits(waiting=1, minute=None)) as crowded:
+    with serve(site.handlers.pipeline, limits=Limits(waiting=1, minute=None)) as crowded:
         visit = Visitors(browser, crowded)
-        free, glance = threading.Event(), crowded.handlers._glance
-        crowded.handlers._glance = lambda image: free.wait(60) and glance(image)
+        free, glance = threading.Event(), crowded.handlers.networks.glance
+        crowded.handlers.networks.glance = lambda image: free.wait(60) and glance(image)
         pages = [visit(width=width, height=900) for width in (1440, 1440, 400)]
         try:
             for number, page in enumerate(pages[:2]):
@@ -975,28 +1015,26 @@ def test_who_does_not_fit_may_go_on_and_try_again(browser, cat):
         shown(pages[1], "!D.busy && D.match && D.photo.name === '1.jpg'")
         refused.locator(".notice .again").click()
         shown(refused, "!D.busy && D.match && D.photo.name === 'late.jpg' && !D.notice")
-        late.locator(".message button").click()
+        late.locator(".message .primary").click()
         late.wait_for_function(READY)
-        assert late.evaluate("wsis.data.photo.example") == "2-cat" and late.evaluate("wsis.data.enhancer") == "spread"
+        assert late.evaluate("wsis.data.photo.example") == "2-cat"
+        assert late.evaluate("wsis.data.enhancer") == "spread"
         for context in visit.contexts:
             context.close()
         assert visit.wrong == []
 
 
-def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, cat, monkeypatch):
+def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, photo, monkeypatch):
     store, tokens, put = site.handlers.store, [], site.handlers.store.put
     monkeypatch.setattr(store, "_grace", 0.2)
     monkeypatch.setattr(store, "put", lambda *args, **more: tokens.append(put(*args, **more)) or tokens[-1])
-    page, finishing = visit(), []
-
-    def asked(request):
-        if "queue/join" in request.url and '"act":"finish"' in request.post_data:
-            finishing.append(request)
-
-    page.on("request", asked)
-    upload(page, "cat.jpg", cat, wait=False)
-    page.wait_for_function("() => wsis.data.photo?.name === 'cat.jpg' && !wsis.data.match")
-    until(lambda: page.wait_for_timeout(20) or finishing)  # a page that closes earlier leaves nothing to free
+    begun, observe = [], site.handlers.networks.observe
+    monkeypatch.setattr(site.handlers.networks, "observe", lambda *photo: begun.append(photo) or observe(*photo))
+    page = visit()
+    upload(page, "cat.png", encoded(np.ascontiguousarray(photo[:, ::-1]), "PNG"), wait=False)
+    page.wait_for_function("() => wsis.data.photo?.name === 'cat.png' && !wsis.data.match")
+    until(lambda: page.wait_for_timeout(20) or begun)  # a page that closes earlier leaves nothing to free
+    assert not tokens
     page.close()
     until(lambda: tokens)
     until(lambda: store.sweep() or tokens[0] not in store._entries)
@@ -1027,8 +1065,7 @@ def test_sixty_peaks(visit, site, photo):
     settings = Settings(classes=pipeline.classes, window=3, steps=4, max_peaks=60)
     seen = pipeline.observe(photo)
     crowd = np.random.default_rng(0).random(seen.class_maps.maps.shape, np.float32) * 9
-    seen = replace(seen, class_maps=replace(seen.class_maps, maps=crowd))
-    made = pipeline.analyse(seen, settings)
+    made = pipeline.analyse(with_class_maps(seen, maps=crowd), settings)
     assert len(made.peaks) == 60
     token = site.handlers.store.put(made, photo="many.jpg")
     page = visit(f"#id={token}")
@@ -1037,7 +1074,7 @@ def test_sixty_peaks(visit, site, photo):
     page.locator(".views [data-view=instances]").click()
     changed(page, lambda: page.get_by_label("precision, number").fill("0"))
     now = state(page)
-    found = made.instances(Weights(*now["weights"]), now["t"])
+    found = instances.shown(made.instances(Weights(*now["weights"]), now["t"]))
     assert now["found"] == [[one.peak, one.proposal] for one in found]
     page.locator(".peak").nth(59).click()
     shown(page, "S.peak === 59 && now.part")
@@ -1054,7 +1091,8 @@ def test_with_the_keyboard_alone(visit):
             page.keyboard.press("Tab")
             if page.evaluate("one => document.activeElement.matches(one)", selector):
                 ring = page.evaluate("getComputedStyle(document.activeElement).outline")
-                assert "none" not in ring and "0px" not in ring.split(), (selector, ring)
+                assert "none" not in ring, (selector, ring)
+                assert "0px" not in ring.split(), (selector, ring)
                 return
         raise AssertionError(f"Tab does not reach {selector}")
 
@@ -1079,10 +1117,15 @@ TABS = {
 }  # fmt: skip
 
 
-def violations(page, where, context=None):
-    """What axe finds serious or worse."""
+COLOURS = ("color-contrast", "link-in-text-block")
+"""Axe's rules whose outcome depends on colours."""
+
+
+def violations(page, where, context=None, rules=None):
+    """What axe finds serious or worse, by these rules or by all."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    result = axe.run(page, context=context, options={"resultTypes": ["violations"]})
+    only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    result = axe.run(page, context=context, options={"resultTypes": ["violations"], **only})
     return [
         (where, one["id"], len(one["nodes"]), one["nodes"][0]["html"][:160], one["nodes"][0]["failureSummary"][:300])
         for one in result.response["violations"]
@@ -1093,20 +1136,22 @@ def violations(page, where, context=None):
 @pytest.mark.parametrize("width", [1440, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_accessibility_violation(visit, scheme, width):
-    page = visit(width=width, color_scheme=scheme)
-    found = violations(page, "first screen")
+    page, rules = visit(width=width, color_scheme=scheme), COLOURS if scheme == "dark" else None
+    found = violations(page, "first screen", rules=rules)
     for name, key in TABS.items():
         tab(page, name)
         shown(page, f"S.tab === {json.dumps(key)}")
         if key in ("landscape", "sensitivity"):
             page.wait_for_selector("#below .js-plotly-plot:visible")
-        found += violations(page, name, "#below")
+        found += violations(page, name, "#below", rules)
     assert found == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_accessibility_violation_in_a_filled_tune_tab(tuned, scheme):
-    page = tuned(color_scheme=scheme)
+def test_no_serious_accessibility_violation_in_a_filled_tune_tab(tuned):
+    page = tuned(color_scheme="light")
     for summary in page.locator(".tune summary").all():
         summary.click()
     assert violations(page, "tune", "#below") == []
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"() => {RED} < 60")
+    assert violations(page, "tune in the dark", "#below", COLOURS) == []

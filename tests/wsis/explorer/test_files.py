@@ -21,9 +21,9 @@ from pycocotools.coco import COCO
 
 from tests.helpers.bad_files import NAMES
 from tests.helpers.small_analysis import empty_scene, small_analysis
-from wsis import export, photo_sets
+from wsis import photo_sets
 from wsis.errors import WsisError
-from wsis.explorer import files
+from wsis.explorer import downloads, files
 from wsis.explorer.scene import Scene
 
 
@@ -142,8 +142,11 @@ def test_a_download_lies_in_its_own_folder_whatever_the_photo_is_called(name, tm
     stem = files.safe_stem(name)
     file = tmp_path / f"{stem}-overlay.png"
     file.write_bytes(b"")
-    assert file.resolve().parent == tmp_path and [path.name for path in tmp_path.iterdir()] == [file.name]
-    assert 0 < len(stem.encode()) <= files.LONGEST + 1 and stem.isprintable() and not photo_sets._DEVICE.match(stem)
+    assert file.resolve().parent == tmp_path
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert 0 < len(stem.encode()) <= files.LONGEST + 1
+    assert stem.isprintable()
+    assert not photo_sets._DEVICE.match(stem)
 
 
 def test_a_data_set_that_pycocotools_opens(scene, folder, capsys):
@@ -160,7 +163,8 @@ def test_a_data_set_that_pycocotools_opens(scene, folder, capsys):
 def test_members_of_a_zip_stay_in_their_folder(name: str) -> None:
     analysis, stem = small_analysis(), files.safe_stem(name)
     with tempfile.TemporaryDirectory() as folder:
-        path = export.voc_zip(Path(folder, "voc.zip"), analysis, analysis.instances(), stem=stem)
+        path = Path(folder, "voc.zip")
+        path.write_bytes(downloads.voc_zip(analysis, analysis.instances(), stem))
         with zipfile.ZipFile(path) as archive:
             assert archive.namelist() == [f"semantic/{stem}.png", f"instance/{stem}.png"]
             archive.extractall(Path(folder, "out"))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.small_analysis import small_analysis
 from wsis import matching
-from wsis.explorer import firmness
+from wsis.explorer import firmness, words
 from wsis.explorer.scene import Scene
 from wsis.matching import PRESETS, PUBLISHED, Weights
 
@@ -103,7 +103,7 @@ def test_a_tie_is_no_distance_away():
 
 
 def test_a_handover_says_where_the_winner_changes(rng):
-    for axis, name in enumerate(firmness.AXES):
+    for axis, name in enumerate(words.AXES):
         terms = rng.random((30, 3)).astype(np.float32)
         before = matching.rank(terms, PUBLISHED, 1)[0]
         symbol, side, value, other = firmness.handover(terms, PUBLISHED, axis, 1.5)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
+from gradio import processing_utils
 from gradio.utils import get_upload_folder
 from PIL import Image
 
 from tests.helpers.page_data import decoded, unpacked
-from wsis.explorer.handlers import Controls, Handlers
-from wsis.explorer.layout import build, config, launch_options
+from wsis import instances
+from wsis.analysis import Settings
+from wsis.explorer import words
+from wsis.explorer.handlers import Handlers
+from wsis.explorer.layout import _advanced, build, config, launch_options
+from wsis.explorer.server import uploads
+from wsis.explorer.server.turns import RefusedError
 from wsis.explorer.store import Store
-from wsis.explorer.turns import RefusedError
+from wsis.explorer.visit import Controls
+from wsis.explorer.words import EnhancerNames
 from wsis.matching import PRESETS, Weights
-from wsis.pipeline import Pipeline, Settings
+from wsis.pipeline import Pipeline
 
 CLASSES = ("cat", "dog")
 TAB = SimpleNamespace(session_hash="tab")
@@ -45,7 +53,9 @@ def analysis(pipeline, photo):
 @pytest.fixture
 def handlers(pipeline, example, analysis) -> Handlers:
     made = Handlers(pipeline, {"cat": example})
-    made._finished["cat"] = made.store.put(analysis, photo="cat", pinned=True)  # an untrained classifier names none
+    made.examples.finished["cat"] = made.store.put(
+        analysis, photo="cat", pinned=True
+    )  # an untrained classifier names none
     return made
 
 
@@ -106,7 +116,9 @@ def upload_to_gradio(name: str, content: bytes) -> str:
 
 def test_the_page_opens_with_a_finished_example(handlers, analysis):
     message = opened(handlers)
-    assert message["kind"] == "analysis" and message["pristine"] and message["photo"]["example"] == "cat"
+    assert message["kind"] == "analysis"
+    assert message["pristine"]
+    assert message["photo"]["example"] == "cat"
     assert message["part"]["peak"] == analysis.instances()[0].peak  # the best instance is picked
     assert len(message["part"]["maps"]) == len(message["part"]["binary"]) == 2
     json.dumps(message)  # what the browser gets is plain data
@@ -114,21 +126,35 @@ def test_the_page_opens_with_a_finished_example(handlers, analysis):
 
 def test_without_examples_the_stage_says_what_to_do(pipeline):
     message = opened(Handlers(pipeline, {}))
-    assert message["kind"] == "idle" and "Drop a photo" in message["empty"]["title"]
+    assert message["kind"] == "idle"
+    assert "Drop a photo" in message["empty"]["title"]
 
 
 def test_a_link_to_an_upload_opens_it_with_its_peak(handlers, analysis):
     token = handlers.store.put(analysis, photo="mine.jpg", owner="somebody")
     message = opened(handlers, id=token, peak=1)
-    assert message["token"] == token and message["photo"]["name"] == "mine.jpg" and message["part"]["peak"] == 1
+    assert message["token"] == token
+    assert message["photo"]["name"] == "mine.jpg"
+    assert message["part"]["peak"] == 1
     assert message["photo"]["example"] == ""
 
 
 def test_an_expired_link_says_so_and_shows_an_example(handlers, pipeline):
     message = opened(handlers, id="gone")
-    assert message["kind"] == "analysis" and "no longer kept" in message["text"]
+    assert message["kind"] == "analysis"
+    assert "no longer kept" in message["text"]
     alone = opened(Handlers(pipeline, {}), id="gone")
-    assert alone["kind"] == "gone" and alone["empty"]["title"] == "This link has expired"
+    assert alone["kind"] == "gone"
+    assert alone["empty"]["title"] == "This link has expired"
+
+
+def test_an_expired_link_with_settings_of_its_own_shows_the_first_map_of_an_example(handlers):
+    first, last = look(handlers, "open", now(enhancer="spread"), id="gone", linked={"naive": "response"})
+    assert first["kind"] == "glance"
+    assert "no longer kept" in first["text"]
+    assert first["expired"] == "gone"
+    assert last["kind"] == "analysis"
+    assert last["settings"]["naive"] == "response"
 
 
 # --- photos ---------------------------------------------------------------------------------------------------------
@@ -138,16 +164,23 @@ def test_an_upload_shows_its_class_map_before_the_rest(handlers, example):
     path = upload_to_gradio("mine.jpg", example.read_bytes())
     settings = controls(handlers, class_threshold=0.0, max_peaks=3)
     first, second = look(handlers, "upload", settings=settings, path=path, name="mine.jpg")
-    assert first["kind"] == "glance" and first["classmap"] and first["size"] == [280, 200] and "photo" not in first
-    assert second["kind"] == "analysis" and not second["pristine"] and second["photo"]["name"] == "mine.jpg"
-    assert first["peaks"] == second["peaks"] and len(first["peaks"]) == 3
+    assert first["kind"] == "glance"
+    assert first["classmap"]
+    assert first["size"] == [280, 200]
+    assert "photo" not in first
+    assert second["kind"] == "analysis"
+    assert not second["pristine"]
+    assert second["photo"]["name"] == "mine.jpg"
+    assert first["peaks"] == second["peaks"]
+    assert len(first["peaks"]) == 3
     assert handlers.store.get(second["token"]).owners == {"tab"}
 
 
 @pytest.mark.parametrize("name", ["cat.jpg", "cat"])
 def test_an_upload_called_like_an_example_is_no_example(handlers, example, name):
     message = look(handlers, "upload", path=upload_to_gradio("mine.jpg", example.read_bytes()), name=name)[-1]
-    assert message["photo"]["example"] == "" and not message["pristine"]
+    assert message["photo"]["example"] == ""
+    assert not message["pristine"]
 
 
 def test_a_new_upload_leaves_the_old_one_for_the_way_back(handlers, example):
@@ -157,7 +190,8 @@ def test_a_new_upload_leaves_the_old_one_for_the_way_back(handlers, example):
     assert handlers.store._entries[old["token"]].left
     said = now(token=new["token"], enhancer="spread")
     back = look(handlers, "open", said, id=old["token"], peak=0)[-1]
-    assert back["token"] == old["token"] and back["photo"]["name"] == "a.jpg"
+    assert back["token"] == old["token"]
+    assert back["photo"]["name"] == "a.jpg"
     assert handlers.store._entries[new["token"]].left
     assert ask(handlers, "share", now(token=new["token"]))["kind"] == "shared"
     for token in (old["token"], new["token"]):
@@ -169,13 +203,16 @@ def test_a_new_upload_leaves_the_old_one_for_the_way_back(handlers, example):
 def test_only_uploads_are_read(handlers, example, path):
     path = str(example) if path == "example" else path
     (message,) = look(handlers, "upload", path=path, name="x.jpg")
-    assert message["kind"] == "notice" and "did not arrive" in message["text"]
+    assert message["kind"] == "notice"
+    assert "did not arrive" in message["text"]
 
 
 def test_a_bad_photo_is_one_sentence(handlers):
     path = upload_to_gradio("broken.jpg", b"not an image at all")
     (message,) = look(handlers, "upload", path=path, name="broken.jpg")
-    assert message["kind"] == "notice" and "\n" not in message["text"] and len(message["text"]) < 200
+    assert message["kind"] == "notice"
+    assert "\n" not in message["text"]
+    assert len(message["text"]) < 200
 
 
 def test_what_the_page_says_is_checked(handlers):
@@ -212,11 +249,17 @@ def test_a_finished_example_and_a_link_need_no_turn(handlers, analysis):
         return handlers.ready(event, TAB, *(settings or controls(handlers)))
 
     token = handlers.store.put(analysis, photo="mine.jpg")
-    assert ready("open") and ready("open", example="cat") and ready("example", name="cat") and ready("open", id=token)
-    assert not ready("open", id="gone") and not ready("example", name="dog") and not ready("upload", path="x")
+    assert ready("open")
+    assert ready("open", example="cat")
+    assert ready("example", name="cat")
+    assert ready("open", id=token)
+    assert not ready("open", id="gone")
+    assert not ready("example", name="dog")
+    assert not ready("upload", path="x")
     assert not ready("example", settings=controls(handlers, max_peaks=3), name="cat")
     assert not ready("open", now(enhancer=handlers.enhancer, compare="spread"))
-    assert not ready("open", {}) and not ready("other")
+    assert not ready("open", {})
+    assert not ready("other")
     alone, event = Handlers(handlers.pipeline, {}), gr.EventData(None, {"act": "open", "now": now()})
     assert alone.ready(event, TAB, *controls(handlers))
 
@@ -226,44 +269,53 @@ def test_a_finished_example_and_a_link_need_no_turn(handlers, analysis):
 
 def test_classes_are_switched_on_and_off_without_looking_again(handlers, monkeypatch):
     message = opened(handlers)
-    monkeypatch.setattr(handlers, "_observe", lambda *_, **__: pytest.fail("the photo was looked at again"))
+    monkeypatch.setattr(handlers.networks, "observe", lambda *_, **__: pytest.fail("the photo was looked at again"))
     (message,) = look(handlers, "class", at(message), name="horse", on=True)
-    assert {peak["name"] for peak in message["peaks"]} == {"cat", "dog", "horse"} and message["photo"] is None
+    assert {peak["name"] for peak in message["peaks"]} == {"cat", "dog", "horse"}
+    assert message["photo"] is None
     assert message["peaks"][message["part"]["peak"]]["name"] == "horse"
     for name in ("horse", "cat", "dog"):
         said = now(token=message["token"])
         (message,) = look(handlers, "class", said, name=name, on=False)
-    assert message["peaks"] == [] and message["match"] is None and message["part"] is None
+    assert message["peaks"] == []
+    assert message["match"] is None
+    assert message["part"] is None
     assert message["empty"]["title"] == "No class is switched on"
     (message,) = look(handlers, "class", now(token=message["token"]), name=message["empty"]["name"], on=True)
     assert message["peaks"]
 
 
 def test_nothing_recognised_offers_the_best_class(handlers):
-    path = upload_to_gradio("mine.jpg", handlers.examples["cat"].read_bytes())
+    path = upload_to_gradio("mine.jpg", handlers.examples.photos["cat"].read_bytes())
     message = look(handlers, "upload", settings=controls(handlers, class_threshold=1.0), path=path, name="m.jpg")[-1]
     assert message["empty"]["offer"] == f"Look for {message['empty']['name']}"
-    assert "threshold" in message["empty"]["text"] and len(message["classes"]) == 20
+    assert "threshold" in message["empty"]["text"]
+    assert len(message["classes"]) == 20
 
 
 def test_the_enhancer_changes_and_the_peak_stays(handlers):
     message = opened(handlers, peak=1)
     (fresh,) = look(handlers, "enhancer", at(message), name="icn-proposal")
-    assert fresh["enhancer"] == "icn-proposal" and fresh["steps"] == 4 and fresh["part"]["peak"] == 1
+    assert fresh["enhancer"] == "icn-proposal"
+    assert fresh["steps"] == 4
+    assert fresh["part"]["peak"] == 1
     assert [peak["name"] for peak in fresh["peaks"]] == [peak["name"] for peak in message["peaks"]]
 
 
 def test_two_enhancers_side_by_side(handlers):
     message = opened(handlers)
     (other,) = look(handlers, "compare", at(message), name="icn-saliency")
-    assert other["kind"] == "other" and other["other"]["steps"] == 3 and len(other["part"]["maps"]) == 4
+    assert other["kind"] == "other"
+    assert other["other"]["steps"] == 3
+    assert len(other["part"]["maps"]) == 4
     second = handlers.store.get(other["otherToken"]).analysis
     assert second.settings.enhancer == "icn-saliency"
     said = at(message, other=other["otherToken"], compare="icn-saliency")
     picked = ask(handlers, "pick", said, peak=1)
     np.testing.assert_allclose(decoded(picked["other"]["maps"][3]) / 255, second.maps[3, 1], atol=1 / 255)
     (fresh,) = look(handlers, "class", said, name="horse", on=True)
-    assert fresh["other"]["enhancer"] == "icn-saliency" and fresh["otherToken"] != other["otherToken"]
+    assert fresh["other"]["enhancer"] == "icn-saliency"
+    assert fresh["otherToken"] != other["otherToken"]
     np.testing.assert_array_equal(unpacked(fresh["match"]["offsets"])[0], 0)
 
 
@@ -277,23 +329,27 @@ def test_another_reading_is_measured_anew(handlers, name):
 
 def test_advanced_settings_look_again_at_what_was_seen(handlers, monkeypatch):
     message = opened(handlers)
-    monkeypatch.setattr(handlers, "_observe", lambda *_, **__: pytest.fail("the photo was looked at again"))
+    monkeypatch.setattr(handlers.networks, "observe", lambda *_, **__: pytest.fail("the photo was looked at again"))
     (fresh,) = look(handlers, "adjust", at(message), settings=controls(handlers, max_peaks=1))
     assert len(fresh["peaks"]) == 1
 
 
 def test_equal_requests_are_answered_once_and_an_old_token_is_no_error(handlers, monkeypatch):
     """The list of naive maps tells of one choice twice; the second still names what the first has replaced."""
-    (message,), runs, analyse = look(handlers, "adjust", at(opened(handlers))), [], handlers._analyse
-    monkeypatch.setattr(handlers, "_analyse", lambda *given: runs.append(given) or analyse(*given))
+    (message,), runs, analyse = look(handlers, "adjust", at(opened(handlers))), [], handlers.networks.analyse
+    monkeypatch.setattr(handlers.networks, "analyse", lambda *given: runs.append(given) or analyse(*given))
     chosen = controls(handlers, naive="response")
     said = at(message)
     first, second = (look(handlers, "adjust", said, settings=chosen)[0] for _ in range(2))
-    assert first["kind"] == "analysis" and second["token"] == first["token"] != message["token"] and len(runs) == 1
+    assert first["kind"] == "analysis"
+    assert second["token"] == first["token"] != message["token"]
+    assert len(runs) == 1
     (same,) = look(handlers, "adjust", at(first) | {"peak": 1}, settings=chosen)
-    assert same["token"] == first["token"] and same["part"]["peak"] == 1  # nothing moved
+    assert same["token"] == first["token"]
+    assert same["part"]["peak"] == 1
     (back,) = look(handlers, "adjust", at(first))
-    assert back["token"] == message["token"] and len(runs) == 1
+    assert back["token"] == message["token"]
+    assert len(runs) == 1
     for act, data in (("class", {"name": "cat", "on": False}), ("enhancer", {"name": "none"}), ("reading", {})):
         said = at(message) | ({"preset": "prm-2018", "reading": "prm-2018"} if act == "reading" else {})
         one, again = (look(handlers, act, said, **data)[0] for _ in range(2))
@@ -304,7 +360,8 @@ def test_equal_requests_are_answered_once_and_an_old_token_is_no_error(handlers,
 def test_the_controls_are_told_with_every_analysis(handlers, example, analysis):
     """What a reload, a link, an example, a change of class or an upload shows is what the controls stand on."""
     message = opened(handlers)
-    assert message["settings"]["naive"] == "class map" and message["named"] == list(CLASSES)
+    assert message["settings"]["naive"] == "class map"
+    assert message["named"] == list(CLASSES)
     changed = controls(handlers, naive="response", window=5, agreement=False)
     (fresh,) = look(handlers, "adjust", at(message), settings=changed)
     wanted = {"naive": "response", "window": 5, "agreement": False, "limit": 60}
@@ -312,9 +369,11 @@ def test_the_controls_are_told_with_every_analysis(handlers, example, analysis):
     reloaded = opened(handlers, id=fresh["token"])  # the controls of a new page stand on the defaults
     assert reloaded["settings"] == fresh["settings"]
     (classes,) = look(handlers, "class", at(reloaded), name="horse", on=True)
-    assert classes["settings"] == fresh["settings"] and classes["named"] == [*CLASSES, "horse"]
+    assert classes["settings"] == fresh["settings"]
+    assert classes["named"] == [*CLASSES, "horse"]
     (wrong,) = look(handlers, "upload", at(fresh), settings=changed, path="x", name="x.jpg")
-    assert wrong["kind"] == "notice" and wrong["settings"] == fresh["settings"]
+    assert wrong["kind"] == "notice"
+    assert wrong["settings"] == fresh["settings"]
     path = upload_to_gradio("mine.jpg", example.read_bytes())
     uploaded = look(handlers, "upload", at(fresh), settings=changed, path=path, name="m.jpg")[-1]
     assert uploaded["settings"] == fresh["settings"]
@@ -331,11 +390,14 @@ def test_what_no_control_shows_stays(handlers, analysis):
 def test_a_link_to_an_example_has_settings_of_its_own(handlers):
     told = {"naive": "response", "limit": 2, "file": "/etc/passwd"}
     message = opened(handlers, example="cat", linked=told, classes=["dog"])
-    assert message["settings"]["naive"] == "response" and message["settings"]["limit"] == 2
-    assert message["on"] == ["dog"] and message["photo"]["example"] == "cat"
+    assert message["settings"]["naive"] == "response"
+    assert message["settings"]["limit"] == 2
+    assert message["on"] == ["dog"]
+    assert message["photo"]["example"] == "cat"
     for wrong in ({"naive": ["x"]}, {"limit": "many"}, {"window": None}):
         (message,) = look(handlers, "open", now(enhancer="spread"), example="cat", linked=wrong)
-        assert message["kind"] == "notice" and "\n" not in message["text"], wrong
+        assert message["kind"] == "notice", wrong
+        assert "\n" not in message["text"], wrong
 
 
 def test_a_screen_follows_from_the_link_alone(handlers):
@@ -360,7 +422,8 @@ def test_proposals_from_a_file_and_back(handlers, tmp_path):
     (fresh,) = look(handlers, "proposals", at(message), controls(handlers, str(tmp_path / "fits.png")))
     assert fresh["photo"]["total"] == 2
     (wrong,) = look(handlers, "proposals", at(fresh), controls(handlers, str(tmp_path / "small.png")))
-    assert wrong["kind"] == "notice" and "280" in wrong["text"]
+    assert wrong["kind"] == "notice"
+    assert "280" in wrong["text"]
     (back,) = look(handlers, "proposals", at(fresh), controls(handlers))
     assert back["photo"]["total"] > 100
 
@@ -369,7 +432,8 @@ def test_picking_a_peak_sends_its_maps(handlers, analysis):
     message = opened(handlers)
     last = len(analysis.peaks) - 1
     picked = ask(handlers, "pick", at(message), peak=last)
-    assert picked["kind"] == "peak" and picked["peak"] == last >= 1
+    assert picked["kind"] == "peak"
+    assert picked["peak"] == last >= 1
     np.testing.assert_allclose(decoded(picked["maps"][0]) / 255, analysis.maps[0, last], atol=1 / 255)
     np.testing.assert_array_equal(decoded(picked["binary"][1]) > 0, analysis.binary[1, last])
 
@@ -379,14 +443,17 @@ def test_python_ranks_with_the_weights_that_the_page_left(handlers, analysis):
     said = at(message, weights=[0.0, 0.0, 1.0], step=0)
     where, scene, answer = handlers.settle(gr.EventData(None, {"now": said}), TAB)
     expected = analysis.instances(Weights(0, 0, 1), 0)
-    assert answer["found"] == [[one.peak, one.proposal] for one in expected] and answer["weights"] == [0, 0, 1]
-    assert where.axes == ("alpha", "gamma") and scene.step == 0
+    assert answer["found"] == [[one.peak, one.proposal] for one in expected]
+    assert answer["weights"] == [0, 0, 1]
+    assert where.axes == ("alpha", "gamma")
+    assert scene.step == 0
 
 
 def test_files_of_an_example_are_named_after_its_file(handlers):
     message = opened(handlers)
     path = handlers.download(gr.EventData(None, {"kind": "Report", "now": at(message)}))
-    assert Path(path).name == "cat-report.html" and "segment cat.jpg" in Path(path).read_text(encoding="utf-8")
+    assert Path(path).name == "cat-report.html"
+    assert "segment cat.jpg" in Path(path).read_text(encoding="utf-8")
 
 
 def test_gone_analyses_say_so(handlers):
@@ -395,7 +462,8 @@ def test_gone_analyses_say_so(handlers):
         *look(handlers, "class", now(token="gone"), name="cat", on=True),
         handlers.settle(gr.EventData(None, {"now": now(token="gone")}), TAB)[2],
     ):
-        assert message["kind"] == "gone" and "no longer kept" in message["text"]
+        assert message["kind"] == "gone"
+        assert "no longer kept" in message["text"]
     with pytest.raises(gr.Error, match="no longer kept"):
         handlers.download(gr.EventData(None, {"kind": "Overlay", "now": now(token="gone")}))
 
@@ -408,15 +476,16 @@ def test_equal_messages_differ_so_that_the_page_notices(handlers):
 def test_a_tab_closed_after_the_first_map_keeps_nothing(handlers, example):
     event = gr.EventData(None, {"act": "upload", "now": now(), "name": "a.jpg"})
     event._data["path"] = upload_to_gradio("mine.jpg", example.read_bytes())
-    assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance" and handlers.store._begun
+    assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance"
+    assert handlers.store._begun
     handlers.closed(TAB)
     assert not handlers.store._begun
     assert look(handlers, "finish", name="a.jpg", peak=0, begun=0)[0]["kind"] == "gone"
 
 
 def test_a_tab_closed_during_the_first_map_keeps_nothing(handlers, example, monkeypatch):
-    glance = handlers._glance
-    monkeypatch.setattr(handlers, "_glance", lambda image: (handlers.closed(TAB), glance(image))[1])
+    glance = handlers.networks.glance
+    monkeypatch.setattr(handlers.networks, "glance", lambda image: (handlers.closed(TAB), glance(image))[1])
     path = upload_to_gradio("mine.jpg", example.read_bytes())
     event = gr.EventData(None, {"act": "upload", "now": now(), "name": "a.jpg", "path": path})
     assert handlers.look(event, TAB, *controls(handlers))["kind"] == "glance"
@@ -451,42 +520,72 @@ def test_only_three_endpoints_are_public(handlers):
     assert public == {"analyse", "rank", "segment"}
 
 
+def test_a_page_fetches_nothing(handlers, monkeypatch):
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", None)
+    build(handlers)
+    with pytest.raises(gr.Error, match=uploads.NO_ADDRESS):
+        asyncio.run(processing_utils.async_ssrf_protected_download("https://example.org/cat.png"))
+
+
 def test_the_page_names_no_other_host(handlers):
     folder = Path(build.__code__.co_filename).parent
     for path in (p for p in folder.rglob("*") if p.suffix in (".css", ".js", ".html", ".svg")):
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
-        assert "http://" not in text and "https://" not in text and "@import" not in text, path.name
+        for foreign in ("http://", "https://", "@import"):
+            assert foreign not in text, (path.name, foreign)
     assert "://" not in launch_options(handlers)["head"].replace("http://www.w3.org/", "")
 
 
 def test_names_cannot_break_out_of_the_script(handlers, monkeypatch):
-    monkeypatch.setattr("wsis.explorer.layout.ENHANCERS", {"spread": ("</script><script>alert(1)</script>", "x")})
+    bad = EnhancerNames("</script><script>alert(1)</script>", "x")
+    monkeypatch.setattr("wsis.explorer.words.ENHANCERS", {"spread": bad})
     assert "</script><script>" not in launch_options(handlers)["head"]
 
 
 def test_every_preset_and_enhancer_is_on_the_page(handlers):
     told = config(handlers)
-    assert set(told["presets"]) == set(PRESETS) and set(told["enhancers"]) == set(handlers.pipeline.enhancers)
+    assert set(told["presets"]) == set(PRESETS)
+    assert set(told["enhancers"]) == set(handlers.pipeline.enhancers)
     for name, preset in told["presets"].items():
         assert len(preset["meaning"]) == len(preset["ranges"]) == 3, name
         assert all(weight <= most for weight, (most, _) in zip(preset["weights"], preset["ranges"], strict=True))
+
+
+def test_the_page_matches_by_the_rules_of_the_core(handlers):
+    told = config(handlers)
+    assert told["rules"] == {
+        "nms": instances.NMS, "object": instances.OBJECT, "leastObject": instances.LEAST_OBJECT,
+        "again": instances.AGAIN,
+    }  # fmt: skip
+    assert (told["terms"], told["symbols"], told["unused"]) == (words.TERMS, words.SYMBOLS, words.UNUSED)
 
 
 def test_controls_become_settings(handlers):
     assert Controls(*controls(handlers)).settings(enhancer=handlers.enhancer) == handlers.defaults
 
 
+def test_controls_on_the_screen_stand_in_the_order_in_which_they_are_read(handlers):
+    with gr.Blocks():
+        shown, file = _advanced(handlers.defaults)
+    assert [*shown, "file"] == [field.name for field in fields(Controls)]
+    values = [None if isinstance(control, gr.File) else control.value for control in (*shown.values(), file)]
+    assert Controls(*values) == Controls.of(handlers.defaults)
+
+
 def test_the_default_enhancer_is_named_once(pipeline, monkeypatch):
-    from wsis import segment
     from wsis.explorer.tabs import tune
+    from wsis.jobs.options import chosen
 
     def everywhere():
         with gr.Blocks() as page:
             tune.build(pipeline)
         offered = [one.value for one in page.blocks.values() if getattr(one, "label", "") == "maps grown by"]
-        return {Handlers(pipeline, {}).enhancer, segment.chosen(pipeline).enhancer, *offered}
+        return {Handlers(pipeline, {}).enhancer, chosen(pipeline).enhancer}, offered
 
-    assert everywhere() == {"icn-saliency"} == {pipeline.default_enhancer}
+    # The weights are tuned on regions alone.
+    assert everywhere() == ({"icn-instances"}, ["icn-saliency"])
+    assert pipeline.default_enhancer == "icn-instances"
     few = replace(pipeline.checkpoint, icns={"icn-proposal": pipeline.checkpoint.icns["icn-proposal"]})
     monkeypatch.setattr(pipeline, "checkpoint", few)
-    assert everywhere() == {"spread"} == {pipeline.default_enhancer}
+    assert everywhere() == ({"spread"}, ["spread"])
+    assert pipeline.default_enhancer == "spread"

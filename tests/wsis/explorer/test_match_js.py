@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,11 +11,12 @@ import pytest
 from app import examples
 from tests.helpers.small_analysis import small_analysis
 from wsis import image, matching
+from wsis.analysis import Settings
 from wsis.explorer import firmness, layout, payload, words
-from wsis.instances import assemble
+from wsis.instances import Fit, assemble, shown
 from wsis.matching import PRESETS, Weights
 from wsis.peaks import Peaks
-from wsis.pipeline import Pipeline, Settings
+from wsis.pipeline import Pipeline
 from wsis.proposals import ProposalSet
 
 STAGE = Path(layout.__file__).parent / "stage"
@@ -28,10 +28,8 @@ def page(browser):
     """A page with the arithmetic and the decoding of the real one, and nothing else."""
     page = browser.new_page()
     page.set_content("<html><body></body></html>")
-    handlers = SimpleNamespace(pipeline=SimpleNamespace(enhancers=("none", "spread")), enhancer="spread")
-    handlers.defaults = Settings(enhancer="spread")
-    page.add_script_tag(content=f"globalThis.wsis = {{config: {json.dumps(layout.config(handlers))}}}")
-    for name in ("match", "words", "session"):
+    page.evaluate("config => { globalThis.wsis = {config}; }", layout.method_config())
+    for name in ("dom", "match", "words", "unpack"):
         page.add_script_tag(content=(STAGE / f"{name}.js").read_text(encoding="utf-8"))
     yield page
     page.close()
@@ -48,10 +46,11 @@ def weights(seed: int) -> list[list[float]]:
     return [*own, *triples.tolist()][:COUNT]
 
 
-PICKS = """async ([match, runners, peaks, areas, step, k, weights]) => {
-  const M = wsis.match, all = await wsis.field(match), few = await wsis.field(runners), cells = all.offsets.length - 1;
+PICKS = """async ([field, runners, peaks, areas, step, k, objects, weights, least]) => {
+  const M = match, all = await unpack.field(field), few = await unpack.field(runners), cells = all.offsets.length - 1;
   return weights.map(w => [
-    M.instances(all, peaks, step, w, areas).map(one => [one.peak, one.id, one.score]),
+    M.instances(all, peaks, step, w, areas, objects, least).filter(one => one.painted)
+      .map(one => [one.peak, one.id, one.score, one.hypothesis]),
     M.rank(few, step, w, 5).map(i => few.ids[few.slots[i]]),
     M.score(all, M.best(all, step * peaks.length + k, w), w),
   ]);
@@ -64,45 +63,62 @@ def compare(page, analysis, step: int, k: int, seed: int) -> None:
         {"category": int(c), "probability": float(p)}
         for c, p in zip(analysis.peaks.classes, analysis.peaks.probabilities, strict=True)
     ]
-    cells = [(s, j) for s in range(analysis.steps + 1) for j in range(len(peaks))]
-    match = payload.field(analysis, cells, 1)
+    match = payload.field(analysis, payload._cells(analysis), 1)
+    objects = None if analysis.objects is None else analysis.steps + 1
     runners = payload.field(analysis, [(s, k) for s in range(analysis.steps + 1)], 5)
     areas = analysis.proposals.region_areas.tolist()
     chosen = weights(seed)
-    answers = page.evaluate(PICKS, [match, runners, peaks, areas, step, k, chosen])
+    answers = page.evaluate(PICKS, [match, runners, peaks, areas, step, k, objects, chosen, analysis.least])
     for triple, (found, top, score) in zip(chosen, answers, strict=True):
         own = Weights(*triple)
-        expected = [[one.peak, one.proposal, one.score] for one in analysis.instances(own, step)]
+        found_here = shown(analysis.instances(own, step))
+        expected = [[one.peak, one.proposal, one.score, one.hypothesis] for one in found_here]
         assert found == expected, triple
         assert top == analysis.top(k, own, step, 5).tolist(), triple
         assert score == matching.total(analysis.terms[step, k], own).max(), triple
 
 
-def generated(seed: int, ties: bool) -> SimpleNamespace:
+def generated(seed: int, ties: bool, objects: bool = False, least: float = 0.0) -> SimpleNamespace:
     """An analysis of nothing real: random regions, proposals and terms; with ties, terms of a few values only."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 37, (24, 30)).astype(np.int32)
     membership = rng.random((300, 37)) < rng.random((300, 1))
     membership[:, 0] |= ~membership.any(1)
     proposals = ProposalSet(labels, membership, np.linspace(1, 0, 300, dtype=np.float32), "generated")
-    terms = rng.random((3, 6, 300, 3))
-    fits = rng.random((3, 6, 300))
+    terms = rng.random((4, 6, 300, 3))
+    fits = rng.random((4, 6, 300))
     if ties:
         terms, fits = np.round(terms * 4) / 4, np.round(fits * 4) / 4
     terms, fits = terms.astype(np.float32), fits.astype(np.float32)
     classes = np.array([0, 0, 1, 0, 1, 2])
     place = np.arange(6)
-    peaks = Peaks(classes, place, place, np.ones(6, np.float32), rng.random(6).astype(np.float32))
-    made = SimpleNamespace(proposals=proposals, terms=terms, fits=fits, peaks=peaks, steps=2)
-    made.instances = lambda own, step: assemble(peaks, terms[step], fits[step], proposals, "abc", own)
+    peaks = Peaks(classes, place, place, np.ones(6, np.float32), rng.random(6).astype(np.float32), (6, 8))
+    made = SimpleNamespace(proposals=proposals, terms=terms[:3], fits=fits[:3], peaks=peaks, steps=2, least=least)
+    made.objects, made.object_fits = (SimpleNamespace(terms=terms[3]), fits[3]) if objects else (None, None)
+
+    def instances(own, step):
+        single = Fit(terms[3], fits[3]) if objects and step else None
+        return assemble(peaks, Fit(terms[step], fits[step]), proposals, "abc", own, objects=single, least=least)
+
+    made.instances = instances
     made.top = lambda k, own, step, count: matching.rank(terms[step, k], own, count)
     return made
 
 
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_same_picks_on_generated_analyses(page, seed, ties):
-    compare(page, generated(seed, ties), step=seed + 1, k=3, seed=seed)
+@pytest.mark.parametrize("objects", [False, True])
+def test_same_picks_on_generated_analyses(page, seed, ties, objects):
+    compare(page, generated(seed, ties, objects), step=seed + 1, k=3, seed=seed)
+
+
+@pytest.mark.parametrize("least", [0.05, 0.3])
+def test_the_same_are_left_out_of_pictures(page, least):
+    compare(page, generated(3, ties=False, objects=True, least=least), step=2, k=3, seed=3)
+
+
+def test_naive_maps_go_without_objects(page):
+    compare(page, generated(2, ties=False, objects=True), step=0, k=3, seed=2)
 
 
 def test_same_picks_on_the_hand_made_analysis(page):
@@ -118,7 +134,7 @@ def pipeline() -> Pipeline:
 @pytest.mark.parametrize("reading", ["cover", "literal", "prm-2018"])
 def test_same_picks_on_a_real_analysis(page, pipeline, reading):
     photo = next(iter(examples().values()))
-    analysis = pipeline.analyse(image.read(photo), Settings(enhancer="icn-saliency", steps=2, reading=reading))
+    analysis = pipeline.analyse(image.read(photo), Settings(steps=2, reading=reading))
     assert len(analysis.peaks) > 1
     compare(page, analysis, step=2, k=len(analysis.peaks) - 1, seed=9)
 
@@ -128,7 +144,7 @@ def test_the_plane_of_two_weights_is_the_same(page):
     field = payload.field(made, [(0, 0)], 1)
     at = [0.95, 0.1, 0.8]
     asked = """async ([field, w, n]) => {
-      const f = await wsis.field(field), p = wsis.match.plane(f, 0, w, [0, 2], [1.5, 1.2], n);
+      const f = await unpack.field(field), p = match.plane(f, 0, w, [0, 2], [1.5, 1.2], n);
       return [...p.winners].map(i => f.ids[f.slots[i]]);
     }"""
     winners = np.reshape(page.evaluate(asked, [field, at, CELLS]), (CELLS, CELLS))
@@ -145,7 +161,7 @@ def test_the_same_reasons_and_handovers(page, ties):
         made.terms[made.terms.sum(-1) > 1.5] = 0  # none that is best in every term
     terms, chosen = made.terms[1, 2], [w for w in weights(8) if max(w) > 0]
     asked = """async ([field, chosen]) => {
-      const f = await wsis.field(field), M = wsis.match;
+      const f = await unpack.field(field), M = match;
       return chosen.map(w => [M.decided(f, 0, w), ...[0, 1, 2].map(axis => {
         const found = M.handover(f, 0, w, axis, Math.max(1.5, w[axis]));
         return found && [found.below ? 'below' : 'above', found.value, f.ids[f.slots[found.entry]]];
@@ -166,7 +182,7 @@ def test_the_same_words(page):
     halves = np.arange(-4000, 4000) / 32  # of these, many lie half way between two roundings
     edges = [0.0, -0.0, 5e-5, 1e-4, 5e-4, 0.001, 0.125, 0.9995, 999.5, 999.9996, 1000, 1000.5, 1001.5, 123456.5, 4e-5]
     values = [*numbers.tolist(), *halves.tolist(), *edges]
-    asked = """values => { const W = wsis.words; return values.map(v => [
+    asked = """values => { const W = words; return values.map(v => [
       W.unit(v), W.short(v), W.short(v, 2), W.weight(v, 1.5), W.weight(v * 1e-9, 4e-5), W.decidedBy('recall', v)]); }"""
     for value, told in zip(values, page.evaluate(asked, values), strict=True):
         expected = [
@@ -174,7 +190,7 @@ def test_the_same_words(page):
             words.weight(value * 1e-9, 4e-5), words.decided_by("recall", value),
         ]  # fmt: skip
         assert told == expected, value
-    assert page.evaluate("wsis.words.decidedBy('recall', null)") == words.decided_by("recall", None)
+    assert page.evaluate("words.decidedBy('recall', null)") == words.decided_by("recall", None)
     assert (words.short(5e-5), words.unit(0.125), words.short(1234.5)) == ("5e-5", ".13", "1,235")
 
 
@@ -182,7 +198,7 @@ def test_a_handover_hands_over(page):
     made = generated(6, ties=False)
     field, at = payload.field(made, [(1, 2)], 1), [0.95, 0.1, 0.8]
     asked = """async ([field, w]) => {
-      const f = await wsis.field(field), found = [0, 1, 2].map(axis => wsis.match.handover(f, 0, w, axis, 3));
+      const f = await unpack.field(field), found = [0, 1, 2].map(axis => match.handover(f, 0, w, axis, 3));
       return found.map(h => h && [h.value, f.ids[f.slots[h.entry]], h.below]);
     }"""
     found = page.evaluate(asked, [field, at])

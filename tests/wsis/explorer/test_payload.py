@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.helpers.page_data import decoded, unpacked
-from tests.helpers.small_analysis import CAT, DOG, small_analysis
+from tests.helpers.small_analysis import CAT, DOG, empty_scene, small_analysis, with_class_maps, with_objects
 from wsis import matching
 from wsis.explorer import payload, pictures
 from wsis.matching import Weights
@@ -26,7 +28,9 @@ def test_the_partition_arrives_with_its_areas():
     image = decoded(sent["labels"])
     np.testing.assert_array_equal(image[..., 2] + 256 * image[..., 1].astype(int), evidence.proposals.labels)
     np.testing.assert_array_equal(unpacked(sent["areas"]), evidence.proposals.region_areas)
-    assert sent["size"] == [128, 96] and sent["work"] == [64, 48] and sent["total"] == 3
+    assert sent["size"] == [128, 96]
+    assert sent["work"] == [64, 48]
+    assert sent["total"] == 3
 
 
 def test_a_partition_of_many_regions_fits():
@@ -47,7 +51,8 @@ def test_a_field_holds_what_can_win():
             assert set(matching.rank(made.terms[cell], weights, 2)) <= set(ids)
     sent = {name: unpacked(packed) for name, packed in payload.field(made, cells, 1).items()}
     terms = sent["terms"].reshape(-1, 3)
-    assert sent["offsets"][0] == 0 and sent["offsets"][-1] == len(sent["slots"]) == len(terms)
+    assert sent["offsets"][0] == 0
+    assert sent["offsets"][-1] == len(sent["slots"]) == len(terms)
     for i, cell in enumerate(cells):
         part = slice(*sent["offsets"][i : i + 2])
         ids = sent["ids"][sent["slots"][part]]
@@ -64,8 +69,11 @@ def test_a_field_holds_what_can_win():
 def test_peaks_and_classes():
     sent = payload.analysis(small_analysis())
     assert [(p["name"], p["category"]) for p in sent["peaks"]] == [("cat", CAT), ("dog", DOG)]
-    assert sent["peaks"][0]["x"] == pytest.approx(2.5 / 8) and sent["peaks"][0]["y"] == pytest.approx(3.5 / 6)
-    assert sent["on"] == ["cat", "dog"] and sent["empty"] is None and sent["steps"] == 1
+    assert sent["peaks"][0]["x"] == pytest.approx(2.5 / 8)
+    assert sent["peaks"][0]["y"] == pytest.approx(3.5 / 6)
+    assert sent["on"] == ["cat", "dog"]
+    assert sent["empty"] is None
+    assert sent["steps"] == 1
     assert sent["peaks"][0]["probability"] == float(np.float32(0.9))
 
 
@@ -74,6 +82,49 @@ def test_a_peak_brings_its_maps_and_the_second_side_brings_less():
     sent = payload.peak(made, 1)
     np.testing.assert_allclose(decoded(sent["maps"][0]) / 255, made.maps[0, 1], atol=1 / 255)
     np.testing.assert_array_equal(decoded(sent["binary"][1]) > 0, made.binary[1, 1])
-    assert sent["grid"] == [8, 6] and len(unpacked(sent["runners"]["ids"])) == 3
+    assert sent["grid"] == [8, 6]
+    assert len(unpacked(sent["runners"]["ids"])) == 3
     assert payload.peak(made, 1, runners=False)["runners"] is None
-    assert set(payload.other(made)) == {"enhancer", "steps", "match"}
+    said = {"compare", "enhancer", "steps", "objects", "least", "peaks", "match"}
+    assert set(payload.other(made, "spread")) == said
+
+
+def test_maps_of_objects_are_one_step_more():
+    plain, made = small_analysis(), with_objects()
+    sent, cells = payload.analysis(made), [(step, k) for step in range(3) for k in range(2)]
+    assert sent["objects"]
+    assert sent["steps"] == 1
+    assert not payload.analysis(plain)["objects"]
+    assert sent["match"] == payload.field(made, cells, 1)
+    match = {name: unpacked(packed) for name, packed in sent["match"].items()}
+    for k in range(2):
+        part = slice(*match["offsets"][4 + k : 6 + k])
+        ids = match["ids"][match["slots"][part]]
+        np.testing.assert_array_equal(ids, matching.pareto(made.objects.terms[k]))
+        np.testing.assert_array_equal(match["terms"].reshape(-1, 3)[part], made.objects.terms[k][ids])
+        np.testing.assert_array_equal(match["fits"][part], made.object_fits[k][ids])
+    part, before = payload.peak(made, 1), payload.peak(plain, 1)
+    assert (part["maps"][:2], part["binary"][:2], part["thresholds"][:2]) == (
+        before["maps"], before["binary"], before["thresholds"]
+    )  # fmt: skip
+    np.testing.assert_allclose(decoded(part["maps"][2]) / 255, made.objects.maps[1], atol=1 / 255)
+    np.testing.assert_array_equal(decoded(part["binary"][2]) > 0, made.objects.binary[1])
+    assert part["thresholds"][2] == 0.4
+    assert part["runners"] == before["runners"]
+
+
+def test_a_kind_that_is_on_brings_what_it_may_be():
+    plain = small_analysis()
+    members = {"cat": (("Egyptian cat", 0.75), ("tabby", 0.25)), "bird": (("hen", 1.0),)}
+    made = replace(plain, evidence=with_class_maps(plain.evidence, members=members))
+    told = {one["name"]: one for one in payload.analysis(made)["classes"]}
+    assert told["cat"]["members"] == [{"name": "Egyptian cat", "share": 0.75}, {"name": "tabby", "share": 0.25}]
+    assert "members" not in told["dog"]
+    assert "members" not in told["bird"]  # of those that are off nobody asks
+
+
+def test_where_there_is_no_peak_the_five_likeliest_are_offered_best_first():
+    told = payload.empty(empty_scene().analysis)
+    assert [one["name"] for one in told["likeliest"]][:2] == ["cat", "dog"]
+    assert len(told["likeliest"]) == payload.LIKELIEST
+    assert told["name"] == "cat"

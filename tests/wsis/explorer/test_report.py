@@ -17,13 +17,14 @@ from typer.testing import CliRunner
 
 from tests.helpers import ROOT
 from tests.helpers.small_analysis import empty_scene, small_analysis
-from wsis import cli, export
+from wsis import cli, export, files, provenance
+from wsis.analysis import Settings
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import firmness, report
+from wsis.explorer import again, downloads, firmness, report
 from wsis.explorer.report import Options
 from wsis.explorer.scene import Scene
 from wsis.matching import PRESETS, Weights
-from wsis.pipeline import Pipeline, Settings
+from wsis.pipeline import Pipeline
 
 NAUGHTY = '"><script>alert(1)</script>$title.jpg'
 VOID = {"meta", "img", "br", "hr", "line", "circle", "polygon", "text"}
@@ -138,7 +139,7 @@ def test_limits_and_hashes_come_from_the_card(scene):
     page = Page(report.html(scene, model))
     assert "One seed." in page.text
     assert "ab" * 32 in page.text
-    assert export.version() in page.text
+    assert provenance.version() in page.text
 
 
 def test_the_embedded_models_limits_are_found():
@@ -156,15 +157,15 @@ def test_the_command_line_makes_the_same_instances(tiny_checkpoint: Path, tmp_pa
     analysis = pipeline.analyse(photo, settings)
     scene = Scene(analysis, str(file), chosen_step=2, preset="penalty", weights=Weights(0.7, 0.1, 0.05))
     assert scene.found
-    python, dash_m, package, *arguments = shlex.split(report.command(scene, str(tiny_checkpoint)))
+    python, dash_m, package, *arguments = shlex.split(again.command(scene, str(tiny_checkpoint)))
     assert (python, dash_m, package) == ("python", "-m", "wsis")
     arguments[arguments.index("results")] = str(tmp_path / "out")
     done = CliRunner().invoke(cli.app, [*arguments, "--device", "cpu", "--quiet"])
     assert done.exit_code == 0, done.output
     entries = export.coco_results(analysis, scene.found, stem=file.stem, file_name=file.name)
-    assert (tmp_path / "out" / "instances.json").read_text() == export.as_json(entries)
+    assert (tmp_path / "out" / "instances.json").read_text() == files.as_json(entries)
     names: dict = {}
-    exec(report.snippet(scene, str(tiny_checkpoint)), names)
+    exec(again.snippet(scene, str(tiny_checkpoint)), names)
     assert [(one.peak, one.proposal) for one in names["instances"]] == [(o.peak, o.proposal) for o in scene.found]
     assert (names["masks"][0] == analysis.mask(scene.found[0])).all()
 
@@ -176,15 +177,16 @@ def test_what_the_command_line_cannot_say_is_said(scene):
 
 
 def test_published_weights_need_no_options(scene):
-    assert "--alpha" not in report.command(scene, "tiny")
+    assert "--alpha" not in again.command(scene, "tiny")
+    assert "--fill 0" in again.command(scene, "tiny")  # the screen lists no offers
     tiny = replace(scene, weights=Weights(0.8, 1.0, 1e-5), analysis=replace(
         scene.analysis, settings=replace(scene.analysis.settings, reading="prm-2018")
     ))  # fmt: skip
     assert PRESETS["prm-2018"].weights == tiny.weights
-    assert report.command(tiny, "tiny").endswith("--preset prm-2018")
+    assert again.command(tiny, "tiny").endswith("--preset prm-2018")
 
 
 def test_strip_png_is_a_picture_of_all(scene):
-    image = Image.open(io.BytesIO(report.strip_png(scene)))
+    image = Image.open(io.BytesIO(downloads.strip_png(scene.analysis, scene.found, scene.step)))
     assert image.format == "PNG"
     assert image.height > 2 * 160

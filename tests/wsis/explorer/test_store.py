@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_analysis import small_analysis
+from wsis.analysis import Glance
 from wsis.errors import WsisError
 from wsis.explorer.store import GoneError, Store, held_bytes
-from wsis.pipeline import Glance
 
 
 @pytest.fixture
@@ -33,20 +33,27 @@ def gone(store, token) -> bool:
     try:
         store.get(token)
     except GoneError as error:
-        assert isinstance(error, WsisError) and "no longer kept" in str(error)
-        return True
-    return False
+        said = error
+    else:
+        return False
+    assert isinstance(said, WsisError)
+    assert "no longer kept" in str(said)
+    return True
 
 
 def test_an_entry_says_what_it_is_and_who_looks_at_it(store):
     analysis = small_analysis()
     entry = store.get(store.put(analysis, photo="cat.jpg", owner="a"))
-    assert entry.analysis is analysis and entry.photo == "cat.jpg" and entry.owners == {"a"} and not entry.shared
+    assert entry.analysis is analysis
+    assert entry.photo == "cat.jpg"
+    assert entry.owners == {"a"}
+    assert not entry.shared
 
 
 def test_tokens_differ_and_others_are_refused(store):
     tokens = {store.put(small_analysis()) for _ in range(3)}
-    assert len(tokens) == 3 and all(len(token) >= 20 for token in tokens)
+    assert len(tokens) == 3
+    assert all(len(token) >= 20 for token in tokens)
     assert all(gone(store, token) for token in (None, "", "guess", 7, ["x"]))
 
 
@@ -55,13 +62,15 @@ def test_the_least_recently_used_goes_first_and_examples_stay(store):
     first, second, third = (store.put(small_analysis()) for _ in range(3))
     store.get(first)
     fourth = store.put(small_analysis())
-    assert gone(store, second) and not any(gone(store, token) for token in (example, first, third, fourth))
+    assert gone(store, second)
+    assert not any(gone(store, token) for token in (example, first, third, fourth))
 
 
 def test_what_a_tab_shows_outlasts_what_a_program_asked_for(store):
     shown = store.put(small_analysis(), owner="a")
     asked = [store.put(small_analysis()) for _ in range(5)]
-    assert not gone(store, shown) and [gone(store, token) for token in asked] == [True] * 3 + [False] * 2
+    assert not gone(store, shown)
+    assert [gone(store, token) for token in asked] == [True] * 3 + [False] * 2
 
 
 def test_memory_is_bounded_but_the_newest_is_kept():
@@ -81,7 +90,8 @@ def test_use_prolongs_and_idleness_ends(store, now):
     now.seconds = 3400
     store.get(token)
     now.seconds = 5201
-    assert gone(store, token) and len(store) == 0
+    assert gone(store, token)
+    assert len(store) == 0
 
 
 def test_a_closed_tab_leaves_its_analysis_for_the_grace(store, now):
@@ -92,7 +102,9 @@ def test_a_closed_tab_leaves_its_analysis_for_the_grace(store, now):
     assert len(store) == 2
     now.seconds = 121
     store.sweep()
-    assert len(store) == 1 and gone(store, mine) and not gone(store, yours)
+    assert len(store) == 1
+    assert gone(store, mine)
+    assert not gone(store, yours)
 
 
 @pytest.mark.parametrize("unload_first", [True, False])
@@ -169,7 +181,8 @@ def test_what_is_left_makes_room_first_and_the_shared_stays(now):
     left = store.put(small_analysis(), owner="a")
     shown = store.put(small_analysis(), owner="a", replacing=left)
     store.put(small_analysis(), owner="b")
-    assert gone(store, left) and not gone(store, shown)
+    assert gone(store, left)
+    assert not gone(store, shown)
     store.share(shown)
     store.leave(shown, "a")
     assert not store.get(shown).left
@@ -183,7 +196,8 @@ def test_the_same_look_is_found_again_by_its_visitor_alone():
     assert store.same(analysis, other, "a") is store.same(analysis, analysis.settings, "b") is None
     assert store.same(small_analysis(), analysis.settings, "a") is None  # another photo
     fresh = store.put(replace(analysis, settings=other), owner="a", replacing=token)
-    assert store.same(analysis, analysis.settings, "a") == token and store.same(analysis, other, "a") == fresh
+    assert store.same(analysis, analysis.settings, "a") == token
+    assert store.same(analysis, other, "a") == fresh
     example = store.put(replace(analysis, settings=replace(other, sigma=1)), pinned=True)
     assert store.same(analysis, replace(other, sigma=1), "b") == example
     store.close()
@@ -200,7 +214,8 @@ def test_closing_the_tab_mid_analysis_frees_its_memory(store, now):
     assert gone_for_good() is not None
     now.seconds = 121
     store.sweep()
-    assert len(store) == 0 and gone_for_good() is None
+    assert len(store) == 0
+    assert gone_for_good() is None
 
 
 def test_a_tab_that_was_only_cut_off_counts_again_when_it_asks(store, now):
@@ -241,7 +256,8 @@ def test_the_thread_ends_with_the_store():
     stores = [Store(every=0.01), Store(every=0.01)]
     stores[0].put(small_analysis())
     started = [thread for thread in threads() if thread not in before]
-    assert len(started) == 2 and all(thread.daemon for thread in started)
+    assert len(started) == 2
+    assert all(thread.daemon for thread in started)
     stores[0].close()
     assert len(stores[0]) == 0
     stores.clear()  # the second is only forgotten, not closed
@@ -307,11 +323,13 @@ def begun(store, owner, ticket=0) -> bool:
 def test_a_session_has_one_glance_the_last(store):
     store.begin("a", 1, small_glance())
     store.begin("a", 2, small_glance())
-    assert store.begun("a", 1) is None and begun(store, "a", 2)
+    assert store.begun("a", 1) is None
+    assert begun(store, "a", 2)
     store.finished("a", 1)
     assert begun(store, "a", 2)
     store.finished("a", 2)
-    assert not begun(store, "a", 2) and store.bytes == 0
+    assert not begun(store, "a", 2)
+    assert store.held == 0
 
 
 def test_glances_count_among_the_bytes_and_the_oldest_go_first():
@@ -320,9 +338,10 @@ def test_glances_count_among_the_bytes_and_the_oldest_go_first():
         store.begin(str(number), 0, small_glance(350))
     assert [begun(store, str(number)) for number in range(5)] == [False, False, False, True, True]
     token = store.put(small_analysis())
-    assert not gone(store, token) and store.bytes <= 2**20
+    assert not gone(store, token)
+    assert store.held <= 2**20
     store.close()
-    assert store.bytes == 0
+    assert store.held == 0
 
 
 def test_glances_are_bounded_in_number_and_time(store, now):
@@ -331,14 +350,14 @@ def test_glances_are_bounded_in_number_and_time(store, now):
     assert sum(begun(store, str(number)) for number in range(10)) == store._limit
     now.seconds = 1801
     store.sweep()
-    assert store.bytes == 0
+    assert store.held == 0
 
 
 def test_what_grew_by_its_caches_is_measured_anew(store):
     analysis = small_analysis()
     vars(analysis.proposals).pop("membership_f32", None)
     store.put(analysis)
-    before = store.bytes
+    before = store.held
     cache = analysis.proposals.membership_f32
     store.sweep()
-    assert store.bytes == before + cache.nbytes
+    assert store.held == before + cache.nbytes

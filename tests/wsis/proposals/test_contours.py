@@ -109,3 +109,15 @@ def test_index_map_of_rles_puts_small_instances_on_top() -> None:
     index = index_map(data.InstanceMasks(Path("a.jpg"), rles=rles))
     assert (index[5:9, 5:9] == 1).all()
     assert (index == 2).sum() == 16 * 16 - 16
+
+
+def test_colour_edges_are_measured_at_two_scales_against_the_98th_percentile() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
+    total = np.zeros((60, 80))
+    for sigma in (1.0, 2.5):
+        smooth = cv2.GaussianBlur(lab, (0, 0), sigma)
+        across, down = (cv2.Sobel(smooth, cv2.CV_32F, *way) for way in ((1, 0), (0, 1)))
+        total += sigma * np.sqrt((across**2 + down**2).sum(2))
+    expected = np.clip(total / np.percentile(total, 98), 0, 1)
+    np.testing.assert_allclose(colour_edges(image), expected, atol=1e-5)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from wsis import image
+from wsis.ground_truth import voc_ground_truth
 from wsis.proposals import ProposalSet
+from wsis.proposals import generate as generate_room
 from wsis.proposals.contours import colour_edges
 from wsis.proposals.generate import generate, superpixels
 
@@ -111,7 +114,37 @@ def test_real_instances_are_covered(voc: Path) -> None:
 
     best = []
     for identity in data.voc_ids(voc, "val")[::40]:
-        truth = data.voc_ground_truth(voc, identity)
+        truth = voc_ground_truth(voc, identity)
         work = image.resized(image.read(voc / "JPEGImages" / f"{identity}.jpg"), 448)
-        best += overlaps(generate(work).resized(truth.semantic.shape), truth).max(axis=0).tolist()
+        best += overlaps(generate(work).resized(truth.semantic.shape), truth).iou.max(axis=0).tolist()
     assert np.mean(best) > 0.55  # colour edges alone
+
+
+def test_regions_are_described_by_means_over_their_pixels() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (30, 40, 3), np.uint8)
+    labels = np.repeat(np.arange(4, dtype=np.int32), 300).reshape(30, 40)
+    strength = rng.random((30, 40), np.float32)
+    graph = generate_room._describe(image, labels, strength)
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float64) / 100
+    rows, columns = np.indices(labels.shape)
+    for region in range(4):
+        mine = labels == region
+        np.testing.assert_allclose(graph.colour[region], lab[mine].mean(0), rtol=1e-5)
+        np.testing.assert_allclose(graph.position[region] * 40, [rows[mine].mean(), columns[mine].mean()], rtol=1e-6)
+        assert graph.areas[region] == mine.sum()
+    np.testing.assert_allclose(graph.texture.std(0), 1, rtol=1e-4)
+
+
+def test_the_spectrum_parts_what_strong_contours_part_and_has_a_column_an_eigenvector() -> None:
+    labels = np.arange(144, dtype=np.int32).reshape(12, 12).repeat(5, 0).repeat(5, 1)
+    strength = np.zeros((60, 60), np.float32)
+    strength[:, 29:31] = 1
+    graph = generate_room._describe(np.full((60, 60, 3), 90, np.uint8), labels, strength)
+    spectrum = generate_room._spectrum(graph)
+    assert spectrum.shape == (144, generate_room.EIGENVECTORS)
+    left = np.tile(np.arange(12) < 6, 12)
+    first = spectrum[:, 0]
+    assert (np.sign(first[left]) == np.sign(first[0])).all()
+    assert (np.sign(first[~left]) == -np.sign(first[0])).all()
+    np.testing.assert_array_equal(spectrum, generate_room._spectrum(graph))

@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from wsis.proposals import ProposalSet
-from wsis.proposals.objectness import SHAPE_FIGURES, ObjectnessNet, inputs, predict, region_means, shape_figures
+from wsis.proposals.objectness import (
+    SHAPE_FIGURES,
+    ObjectnessNet,
+    _bilinear,
+    inputs,
+    predict,
+    region_means,
+    shape_figures,
+)
 
 
 @pytest.fixture
@@ -36,7 +44,8 @@ def test_region_means_are_means_of_the_enlarged_map(proposals, rng):
 def test_shape_figures_against_a_walk_over_pixels(proposals, rng):
     contours = rng.random((36, 44), np.float32)
     found = shape_figures(proposals, contours)
-    assert found.shape == (30, SHAPE_FIGURES) and found.dtype == np.float32
+    assert found.shape == (30, SHAPE_FIGURES)
+    assert found.dtype == np.float32
     for mask, own, row in zip(proposals.masks(range(30)), found, proposals.membership, strict=True):
         area = mask.sum()
         outer, inner = [], []
@@ -77,9 +86,13 @@ def test_the_network_sees_inside_around_and_the_whole(proposals, rng):
     net = ObjectnessNet(channels=(2,), widths=(2,), hidden=8).eval()
     contours, features = rng.random((36, 44), np.float32), [rng.random((2, 4, 5), np.float32)]
     before = predict(net, features, proposals, contours)
-    assert before.shape == (30,) and before.dtype == np.float32 and before.min() >= 0 and before.max() <= 1
+    assert before.shape == (30,)
+    assert before.dtype == np.float32
+    assert before.min() >= 0
+    assert before.max() <= 1
     means, areas, members, touching, shape = inputs(features, proposals, contours)
-    assert (touching == touching.T).all() and not touching.diagonal().any()
+    assert (touching == touching.T).all()
+    assert not touching.diagonal().any()
     own = means[0] @ net.project[0].weight.numpy(force=True).T + net.project[0].bias.numpy(force=True)
     k = 3
     ring = (members[k] @ touching > 0) & ~proposals.membership[k]
@@ -96,3 +109,20 @@ def test_a_proposal_of_everything_and_one_region_of_no_pixels(rng):
     net = ObjectnessNet(channels=(1,), widths=(1,), hidden=4).eval()
     found = predict(net, [rng.random((1, 2, 2), np.float32)], proposals, np.zeros((8, 8), np.float32))
     assert np.isfinite(found).all()
+
+
+def test_pixels_beyond_the_last_cell_read_it() -> None:
+    for pixels, cells in ((10, 3), (3, 10), (7, 7), (1, 1)):
+        (before, left), (after, right) = _bilinear(pixels, cells)
+        assert (before.min() >= 0 and max(before.max(), after.max()) == cells - 1) or pixels < cells
+        np.testing.assert_allclose(left + right, 1, rtol=1e-6)
+        assert left.min() >= 0
+        assert right.min() >= 0
+        ramp = np.arange(cells, dtype=np.float64)
+        expected = np.clip((np.arange(pixels) + 0.5) / pixels * cells - 0.5, 0, cells - 1)
+        np.testing.assert_allclose(ramp[before] * left + ramp[after] * right, expected, atol=1e-6)
+
+
+def test_the_network_has_two_hidden_layers_with_rectifiers() -> None:
+    kinds = [type(layer).__name__ for layer in ObjectnessNet().score]
+    assert kinds == ["Linear", "ReLU", "Dropout", "Linear", "ReLU", "Dropout", "Linear"]

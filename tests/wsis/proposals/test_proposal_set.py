@@ -77,6 +77,7 @@ def test_scores_are_sorted_and_brought_into_the_unit_interval() -> None:
     proposals = from_masks(masks, np.array([-2.0, 6.0, 2.0]))
     assert proposals.scores.tolist() == [1, 0.5, 0]
     assert (proposals.mask(0) == masks[1]).all()
+    assert from_masks(masks, np.array([0.0, 2.0, 1.0])).scores.tolist() == [1, 0.5, 0]
     assert from_masks(masks, np.array([0.2, 0.4, 0.3])).scores.tolist() == pytest.approx([0.4, 0.3, 0.2])
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from tests.fuzz.seeds import grey_png
-from wsis import voc
+from wsis import index_image
 from wsis.errors import WsisError
 from wsis.proposals import ProposalSet
 from wsis.proposals.readers import read
@@ -142,7 +142,7 @@ def test_label_png(tmp_path: Path) -> None:
     image.save(tmp_path / "a.png")
     assert same(read(tmp_path / "a.png", SIZE), np.stack([labels == 1, labels == 7]))
     Image.fromarray(labels.astype(np.uint16) * 200).save(tmp_path / "b.png")
-    assert len(read(tmp_path / "b.png", SIZE)) == 3  # 16 bit has no void
+    assert len(read(tmp_path / "b.png", SIZE)) == 3  # 255 is a number of 16 bits
 
 
 @pytest.mark.parametrize("name", ["a.mat", "a.json", "coco.json", "a.png"])
@@ -383,8 +383,8 @@ def test_greys_of_few_bits_have_no_void(tmp_path: Path, bits: int, numbers: list
 
 def test_vocs_colours_are_labels(tmp_path: Path) -> None:
     index = np.zeros(SIZE, np.uint8)
-    index[3:9, 4:9], index[10:20, 4:30], index[25:] = 1, 7, voc.VOID
-    Image.fromarray(voc.palette()[index]).save(tmp_path / "a.png")
+    index[3:9, 4:9], index[10:20, 4:30], index[25:] = 1, 7, index_image.VOID
+    Image.fromarray(index_image.palette()[index]).save(tmp_path / "a.png")
     assert same(read(tmp_path / "a.png", SIZE), np.stack([index == 1, index == 7]))
 
 

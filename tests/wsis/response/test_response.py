@@ -17,7 +17,7 @@ from wsis.response import respond
 def peaks_at(*cells: tuple[int, int, int]) -> Peaks:
     classes, rows, columns = np.array(cells, np.int64).reshape(-1, 3).T
     ones = np.ones(len(cells), np.float32)
-    return Peaks(classes, rows, columns, ones, ones)
+    return Peaks(classes, rows, columns, ones, ones, (1, 1))
 
 
 class Bottleneck(nn.Module):
@@ -160,7 +160,7 @@ def test_chunks_of_windows_change_nothing(toy, mode, chunk, monkeypatch):
 @pytest.mark.parametrize("mode", ["excitation", "gradient"])
 def test_batched_equals_single_on_a_real_architecture(mode):
     torch.manual_seed(3)
-    net = Classifier("tf_efficientnet_lite0").eval()
+    net = Classifier("tf_efficientnet_lite0", [str(i) for i in range(20)]).eval()
     image = torch.randn(1, 3, 96, 64)
     cells = [(0, 0, 0), (7, 5, 3), (7, 2, 2)]
     batched = respond(net, image, peaks_at(*cells), mode=mode)

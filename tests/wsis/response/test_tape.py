@@ -51,29 +51,29 @@ def check(network, source: Tensor, *, atol: float = 1e-5) -> Tensor:
 
 
 OPTIONS = [
-    dict(kernel_size=1),
-    dict(kernel_size=3, padding=1),
-    dict(kernel_size=3),
-    dict(kernel_size=3, padding=4),
-    dict(kernel_size=5, padding=4, dilation=2),
-    dict(kernel_size=(1, 3), padding=(0, 4), dilation=(1, 4)),
-    dict(kernel_size=3, padding=2, dilation=(2, 1)),
-    dict(kernel_size=2, padding=1),
-    dict(kernel_size=4, padding="same", dilation=2),
-    dict(kernel_size=2, padding="same"),
-    dict(kernel_size=3, padding="valid"),
-    dict(kernel_size=3, padding=1, groups=2),
-    dict(kernel_size=5, padding=4, dilation=2, groups=4),
-    dict(kernel_size=1, stride=2),
-    dict(kernel_size=1, stride=2, groups=4),
-    dict(kernel_size=3, stride=2, padding=1),
-    dict(kernel_size=3, stride=2, padding=1, groups=4),
-    dict(kernel_size=5, stride=2, groups=4),
-    dict(kernel_size=5, stride=2, padding=3, groups=2),
-    dict(kernel_size=4, stride=(3, 2), padding=(2, 1), groups=4),
-    dict(kernel_size=3, stride=3, groups=4),
-    dict(kernel_size=3, stride=(1, 2), padding=1, groups=4),
-    dict(kernel_size=3, stride=2, padding=2, dilation=2, groups=4),
+    {"kernel_size": 1},
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 3},
+    {"kernel_size": 3, "padding": 4},
+    {"kernel_size": 5, "padding": 4, "dilation": 2},
+    {"kernel_size": (1, 3), "padding": (0, 4), "dilation": (1, 4)},
+    {"kernel_size": 3, "padding": 2, "dilation": (2, 1)},
+    {"kernel_size": 2, "padding": 1},
+    {"kernel_size": 4, "padding": "same", "dilation": 2},
+    {"kernel_size": 2, "padding": "same"},
+    {"kernel_size": 3, "padding": "valid"},
+    {"kernel_size": 3, "padding": 1, "groups": 2},
+    {"kernel_size": 5, "padding": 4, "dilation": 2, "groups": 4},
+    {"kernel_size": 1, "stride": 2},
+    {"kernel_size": 1, "stride": 2, "groups": 4},
+    {"kernel_size": 3, "stride": 2, "padding": 1},
+    {"kernel_size": 3, "stride": 2, "padding": 1, "groups": 4},
+    {"kernel_size": 5, "stride": 2, "groups": 4},
+    {"kernel_size": 5, "stride": 2, "padding": 3, "groups": 2},
+    {"kernel_size": 4, "stride": (3, 2), "padding": (2, 1), "groups": 4},
+    {"kernel_size": 3, "stride": 3, "groups": 4},
+    {"kernel_size": 3, "stride": (1, 2), "padding": 1, "groups": 4},
+    {"kernel_size": 3, "stride": 2, "padding": 2, "dilation": 2, "groups": 4},
 ]
 
 
@@ -104,7 +104,7 @@ def test_the_last_layers_stay_on_the_cells_that_they_can_reach():
     wide = Convolution.of(torch.randn(4, 1, 5, 5), padding=4, dilation=2, groups=4)
     assert wide.spread == 2
     assert Convolution.of(torch.randn(4, 4, 1, 1)).spread == 0
-    for options in (dict(stride=2, padding=4, dilation=2), dict(padding=3, dilation=2), dict(padding=0)):
+    for options in ({"stride": 2, "padding": 4, "dilation": 2}, {"padding": 3, "dilation": 2}, {"padding": 0}):
         assert Convolution.of(torch.randn(4, 1, 5, 5), groups=4, **options).spread is None
     seen = []
 
@@ -201,12 +201,14 @@ def test_peaks_of_several_photos_at_once(mode, chunk):
     photos, (classes, rows, columns) = cells(torch.empty(3, 3, 10, 12), 12)
     ones = np.ones(12, np.float32)
     all_peaks = [x.numpy() for x in (classes, rows, columns)]
-    found = respond(net, images, Peaks(*all_peaks, ones, ones), photos=photos.numpy(), mode=mode, stop=1, chunk=chunk)
+    found = respond(
+        net, images, Peaks(*all_peaks, ones, ones, (1, 1)), photos=photos.numpy(), mode=mode, stop=1, chunk=chunk
+    )
     for i in range(3):
         own = (photos == i).numpy()
-        peaks = Peaks(*(x[own] for x in all_peaks), ones[own], ones[own])
+        peaks = Peaks(*(x[own] for x in all_peaks), ones[own], ones[own], (1, 1))
         np.testing.assert_allclose(found[own], respond(net, images[i : i + 1], peaks, mode=mode, stop=1), atol=1e-5)
     assert found.max() > 0.01
     for wrong in (photos.numpy()[1:], photos.numpy() + 1, photos.numpy() - 1):
         with pytest.raises(ValueError, match="12 indices below 3"):
-            respond(net, images, Peaks(*all_peaks, ones, ones), photos=wrong)
+            respond(net, images, Peaks(*all_peaks, ones, ones, (1, 1)), photos=wrong)

@@ -1,109 +1,238 @@
+// @ts-check
 // Eq. 5 in the browser: score, rank, pick, suppress. No page, no canvas: numbers in, numbers out.
 //
 // wsis/matching.py and wsis/instances.py are the authority; test_match_js.py demands the same picks of both. Scores
 // are three products and two sums of doubles in the same order there and here, so they agree to the bit.
 //
-// A field holds the proposals that can matter, for some cells (a cell is one map: a step of a peak):
+// A field holds the proposals that can matter, for some cells (a cell is one map: a step of a peak; where there are
+// maps of the object under each peak, these are the row of cells after the last step):
 //   ids      Int32Array (n)        index of each in the full list of proposals, ascending
-//   bits     Uint8Array (n, bytes) its regions, bit r of byte r >> 3
+//   bits     Uint8Array (n, stride) its regions, bit r of byte r >> 3
 //   offsets  Int32Array (cells+1)  where each cell's entries begin
 //   slots    Uint16Array (m)       which of the n an entry is
 //   terms    Float32Array (m, 3)   its three terms
 //   tints    Uint8Array (m)        its colour in the plane of two weights, see pictures.tints
 //   fits     Float32Array (m)      IoU of the binary map and the proposal, times its objectness
-(() => {
-const score = (field, i, w) => field.terms[3 * i] * w[0] + field.terms[3 * i + 1] * w[1] + field.terms[3 * i + 2] * w[2];
-const sum = (field, i) => field.terms[3 * i] + field.terms[3 * i + 1] + field.terms[3 * i + 2];
+const match = (() => {
+  const {rules} = wsis.config;
 
-function before(field, i, j, w) {  // whether entry i ranks before entry j: score, then sum of terms, then index
-  const a = score(field, i, w), b = score(field, j, w);
-  if (a !== b) return a > b;
-  const c = sum(field, i), d = sum(field, j);
-  return c !== d ? c > d : field.slots[i] < field.slots[j];
-}
-function best(field, cell, w, but) {  // the entry that wins a cell, or would without one of them
-  let found;
-  for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++) if (i !== but && (found === undefined || before(field, i, found, w))) found = i;
-  return found;
-}
-function rank(field, cell, w, count) {  // the first entries of a cell's ranking
-  const all = [];
-  for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++) all.push(i);
-  return all.sort((i, j) => before(field, i, j, w) ? -1 : 1).slice(0, count);
-}
-
-const inside = (field, slot, region) => field.bits[slot * field.bytes + (region >> 3)] >> (region & 7) & 1;
-function iou(field, a, b, areas) {  // of two proposals by slot; areas: pixels of each region
-  let common = 0, union = 0;
-  for (let r = 0; r < areas.length; r++) {
-    const x = inside(field, a, r), y = inside(field, b, r);
-    if (x & y) common += areas[r];
-    if (x | y) union += areas[r];
+  /** @param {Field} field @param {number} i @param {Weights} w */
+  function score(field, i, w) {
+    return field.terms[3 * i] * w[0] + field.terms[3 * i + 1] * w[1] + field.terms[3 * i + 2] * w[2];
   }
-  return Math.fround(common / Math.max(union, 1));
-}
+  /** @param {Field} field @param {number} i */
+  const sum = (field, i) => field.terms[3 * i] + field.terms[3 * i + 1] + field.terms[3 * i + 2];
 
-// Each peak's best proposal, then class by class those that no better one overlaps by more than `nms` (Algorithm 1).
-// peaks: [{category, probability}]; step: which of the maps. Instances by falling score: {peak, entry, slot, id, score}.
-function instances(field, peaks, step, w, areas, nms = .3) {
-  const found = peaks.map((peak, k) => {
-    const entry = best(field, step * peaks.length + k, w), slot = field.slots[entry];
-    return {peak: k, entry, slot, id: field.ids[slot], score: peak.probability * field.fits[entry]};
-  }).sort((a, b) => b.score - a.score);
-  const kept = [], most = Math.fround(nms);
-  for (const one of found) {
-    const category = peaks[one.peak].category;
-    const clash = other => other.slot === one.slot || iou(field, other.slot, one.slot, areas) > most;  // its own has no area where it is too small
-    if (!kept.some(other => peaks[other.peak].category === category && clash(other))) kept.push(one);
+  /**
+   * Whether entry i ranks before entry j: by score, then by the sum of terms, then by index.
+   * @param {Field} field @param {number} i @param {number} j @param {Weights} w
+   */
+  function before(field, i, j, w) {
+    const a = score(field, i, w);
+    const b = score(field, j, w);
+    if (a !== b) return a > b;
+    const c = sum(field, i);
+    const d = sum(field, j);
+    return c !== d ? c > d : field.slots[i] < field.slots[j];
   }
-  return kept;
-}
-function regions(field, found, areas) {  // for each region 1 + the place in `found` of the instance on top, 0 for none
-  const top = new Uint8Array(areas.length);
-  const order = found.map((_, i) => i).sort((a, b) => found[a].score - found[b].score || a - b);
-  for (const i of order) for (let r = 0; r < areas.length; r++) if (inside(field, found[i].slot, r)) top[r] = i + 1;
-  return top;
-}
+  /**
+   * The entry that wins a cell, or would without entry `but`; -1 where there is none.
+   * @param {Field} field @param {number} cell @param {Weights} w
+   */
+  function best(field, cell, w, but = -1) {
+    let winner = -1;
+    for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++)
+      if (i !== but && (winner < 0 || before(field, i, winner, w))) winner = i;
+    return winner;
+  }
+  /**
+   * The first entries of a cell's ranking.
+   * @param {Field} field @param {number} cell @param {Weights} w @param {number} count
+   */
+  function rank(field, cell, w, count) {
+    const from = field.offsets[cell];
+    const entries = Array.from({length: candidates(field, cell)}, (_, i) => from + i);
+    return entries.sort((i, j) => (before(field, i, j, w) ? -1 : 1)).slice(0, count);
+  }
+  /**
+   * How many can win a cell at some weights.
+   * @param {Field} field @param {number} cell
+   */
+  const candidates = (field, cell) => field.offsets[cell + 1] - field.offsets[cell];
 
-// Who wins where in the plane of two weights (axes 0..2), from 0 to `span` on each, at the centres of
-// cells x cells squares; the other weight stays.
-function plane(field, cell, w, axes, span, cells = 48) {
-  const from = field.offsets[cell], count = field.offsets[cell + 1] - from, winners = new Int32Array(cells * cells), at = [...w];
-  const present = best(field, cell, w);
-  let held = 0;
-  for (let row = 0; row < cells; row++) {
-    at[axes[1]] = span[1] * (row + .5) / cells;
-    for (let column = 0; column < cells; column++) {
-      at[axes[0]] = span[0] * (column + .5) / cells;
-      const winner = best(field, cell, at);
-      winners[row * cells + column] = winner;
-      held += winner === present;
+  /** @param {Field} field @param {number} slot @param {number} region */
+  const inside = (field, slot, region) => (field.bits[slot * field.stride + (region >> 3)] >> (region & 7)) & 1;
+
+  /**
+   * Of two proposals by slot.
+   * @param {Field} field @param {number} a @param {number} b
+   * @param {ArrayLike<number>} areas pixels of each region
+   */
+  function iou(field, a, b, areas) {
+    let common = 0;
+    let union = 0;
+    for (let r = 0; r < areas.length; r++) {
+      const x = inside(field, a, r);
+      const y = inside(field, b, r);
+      if (x & y) common += areas[r];
+      if (x | y) union += areas[r];
     }
+    return Math.fround(common / Math.max(union, 1));
   }
-  return {winners, cells, present, share: held / (cells * cells), candidates: count};
-}
-// The nearest value of one weight, within [0, limit], beyond which another entry wins: {value, entry, below} or null.
-function handover(field, cell, w, axis, limit) {
-  const present = best(field, cell, w), own = score(field, present, w);
-  let nearest = null;
-  for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++) {
-    const slope = field.terms[3 * i + axis] - field.terms[3 * present + axis], steep = Math.abs(slope), below = slope < 0;
-    const move = Math.abs(own - score(field, i, w)) / steep, value = w[axis] + (below ? -move : move);
-    if (!slope || value < 0 || value > limit || value === (below ? 0 : limit)) continue;  // beyond there must be room
-    const order = nearest && (move - nearest.move || nearest.steep - steep || sum(field, nearest.entry) - sum(field, i));
-    if (!nearest || order < 0) nearest = {value, entry: i, below, move, steep};
+  /**
+   * Regions and pixels of a proposal.
+   * @param {Field} field @param {number} slot @param {ArrayLike<number>} areas
+   */
+  function extent(field, slot, areas) {
+    let regions = 0;
+    let pixels = 0;
+    for (let r = 0; r < areas.length; r++)
+      if (inside(field, slot, r)) {
+        regions++;
+        pixels += areas[r];
+      }
+    return {regions, pixels};
   }
-  return nearest;
-}
-// Which term puts the winner before the runner-up, the best of the others that can win: {term, lead}, lead of the whole
-// score; null where no other can. For a field of depth 1, so that it is known for every peak.
-function decided(field, cell, w) {
-  const first = best(field, cell, w), second = best(field, cell, w, first);
-  if (second === undefined) return null;
-  const leads = [0, 1, 2].map(t => (field.terms[3 * first + t] - field.terms[3 * second + t]) * w[t]);
-  return {term: leads.indexOf(Math.max(...leads)), lead: score(field, first, w) - score(field, second, w)};
-}
 
-globalThis.wsis = globalThis.wsis || {};
-wsis.match = {score, rank, best, inside, iou, instances, regions, plane, handover, decided};
+  /**
+   * Each peak's best proposal of a row of cells, then class by class those that are no double of a better one
+   * (Algorithm 1); by falling score.
+   * @param {Field} field @param {Peak[]} peaks @param {number} row @param {Weights} w @param {ArrayLike<number>} areas
+   */
+  function picked(field, peaks, row, w, areas) {
+    const winners = peaks
+      .map((peak, k) => {
+        const cell = row * peaks.length + k;
+        const entry = best(field, cell, w);
+        const slot = field.slots[entry];
+        return {peak: k, cell, entry, slot, id: field.ids[slot], score: peak.probability * field.fits[entry]};
+      })
+      .sort((a, b) => b.score - a.score);
+    /** @type {Winner[]} */
+    const kept = [];
+    for (const winner of winners) if (!overlaps(field, peaks, winner, kept, areas, rules.nms)) kept.push(winner);
+    return kept;
+  }
+  /**
+   * Whether it is, by more than `most`, another of its class.
+   * @param {Field} field @param {Peak[]} peaks @param {Winner} winner @param {Winner[]} others
+   * @param {ArrayLike<number>} areas @param {number} most
+   */
+  function overlaps(field, peaks, winner, others, areas, most) {
+    const {category} = peaks[winner.peak];
+    const limit = Math.fround(most);
+    return others.some(
+      other =>
+        peaks[other.peak].category === category &&
+        // The same one has no area where it is too small for the partition.
+        (other.slot === winner.slot || iou(field, other.slot, winner.slot, areas) > limit),
+    );
+  }
+  /**
+   * The regions of a step, and of peaks without a region in the pictures the objects under them, at a part of their
+   * score and from some score on. Pictures show what is `painted`: regions from `least` on.
+   * @param {Field} field @param {Peak[]} peaks @param {number} step @param {Weights} w @param {ArrayLike<number>} areas
+   * @param {number | null} objects the row of their maps, null for none; the naive maps go without
+   * @param {number} least score from which pictures show a region
+   * @returns {Instance[]}
+   */
+  function instances(field, peaks, step, w, areas, objects = null, least = 0) {
+    /** @type {Instance[]} */
+    const regions = picked(field, peaks, step, w, areas).map(one => ({
+      ...one,
+      hypothesis: 'region',
+      painted: one.score >= least,
+    }));
+    if (objects === null || !step) return regions;
+    const shown = new Set(regions.filter(one => one.painted).map(one => one.peak));
+    /** @type {Instance[]} */
+    const singles = picked(field, peaks, objects, w, areas).map(one => ({
+      ...one,
+      score: one.score * rules.object,
+      hypothesis: 'object',
+      painted: true,
+    }));
+    const more = singles.filter(
+      one =>
+        one.score >= Math.max(rules.leastObject, least / 2) &&
+        !shown.has(one.peak) &&
+        !overlaps(field, peaks, one, regions, areas, rules.again),
+    );
+    return [...regions, ...more].sort((a, b) => b.score - a.score);
+  }
+  /**
+   * For each region 1 + the place among `found` of the instance on top, 0 for none.
+   * @param {Field} field @param {Instance[]} found @param {ArrayLike<number>} areas
+   */
+  function regions(field, found, areas) {
+    const top = new Uint8Array(areas.length);
+    /** @param {number} i */
+    const single = i => Number(found[i].hypothesis === 'object');
+    const order = found.map((_, i) => i);
+    order.sort((a, b) => single(a) - single(b) || found[a].score - found[b].score || b - a);
+    for (const i of order) for (let r = 0; r < areas.length; r++) if (inside(field, found[i].slot, r)) top[r] = i + 1;
+    return top;
+  }
+
+  /**
+   * Who wins where in the plane of two weights, from 0 to `span` on each, at the centres of cells x cells squares; the
+   * other weight stays.
+   * @param {Field} field @param {number} cell @param {Weights} w @param {number[]} axes @param {number[]} span
+   * @returns {Plane}
+   */
+  function plane(field, cell, w, axes, span, cells = 48) {
+    const winners = new Int32Array(cells * cells);
+    const at = [...w];
+    const present = best(field, cell, w);
+    let held = 0;
+    for (let row = 0; row < cells; row++) {
+      at[axes[1]] = (span[1] * (row + 0.5)) / cells;
+      for (let column = 0; column < cells; column++) {
+        at[axes[0]] = (span[0] * (column + 0.5)) / cells;
+        const winner = best(field, cell, at);
+        winners[row * cells + column] = winner;
+        held += Number(winner === present);
+      }
+    }
+    return {winners, cells, present, share: held / (cells * cells)};
+  }
+  /**
+   * The nearest value of one weight, within [0, limit], beyond which another entry wins; null where there is none.
+   * @param {Field} field @param {number} cell @param {Weights} w @param {number} axis @param {number} limit
+   */
+  function handover(field, cell, w, axis, limit) {
+    const present = best(field, cell, w);
+    const winning = score(field, present, w);
+    /** @type {Handover | null} */
+    let nearest = null;
+    for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++) {
+      const slope = field.terms[3 * i + axis] - field.terms[3 * present + axis];
+      const steep = Math.abs(slope);
+      const below = slope < 0;
+      const move = Math.abs(winning - score(field, i, w)) / steep;
+      const value = w[axis] + (below ? -move : move);
+      if (!slope || value < 0 || value > limit || value === (below ? 0 : limit)) continue; // beyond there must be room
+      if (!nearest || sooner(field, {value, entry: i, below, move, steep}, nearest))
+        nearest = {value, entry: i, below, move, steep};
+    }
+    return nearest;
+  }
+  /** @param {Field} field @param {Handover} a @param {Handover} b */
+  function sooner(field, a, b) {
+    return (a.move - b.move || b.steep - a.steep || sum(field, b.entry) - sum(field, a.entry)) < 0;
+  }
+  /**
+   * Which term puts the winner before the runner-up, the best of the others that can win, and by how much of the whole
+   * score; null where no other can. For a field of depth 1, so that it is known for every peak.
+   * @param {Field} field @param {number} cell @param {Weights} w
+   */
+  function decided(field, cell, w) {
+    const first = best(field, cell, w);
+    const second = best(field, cell, w, first);
+    if (second < 0) return null;
+    const leads = [0, 1, 2].map(t => (field.terms[3 * first + t] - field.terms[3 * second + t]) * w[t]);
+    return {term: leads.indexOf(Math.max(...leads)), lead: score(field, first, w) - score(field, second, w)};
+  }
+
+  return {score, rank, best, candidates, inside, extent, iou, instances, regions, plane, handover, decided};
 })();

@@ -1,95 +1,164 @@
+// @ts-check
 // Numbers to pixels: maps, masks and thumbnails on small canvases at the partition's size.
-(() => {
-const W = globalThis.wsis, M = W.match, D = W.data;
-const rgb = text => [1, 3, 5].map(i => parseInt(text.slice(i, i + 2), 16));
-const packed = ([r, g, b], a) => (a << 24 | b << 16 | g << 8 | r) >>> 0;  // as Uint32 over RGBA bytes, little-endian
-const INFERNO = Uint8Array.from(atob(W.config.inferno), c => c.charCodeAt(0));
-// Clear where nothing responds, so that the photo shows through; the same ramp as render.over_map.
-const HEAT = Uint32Array.from({length: 256}, (_, i) => packed(INFERNO.subarray(3 * i, 3 * i + 3), Math.round(255 * Math.min(1, i / 96))));
-const WHITE = Uint32Array.of(0, packed([255, 255, 255], 255));
+const paint = (() => {
+  const {data} = page;
+  /** #rrggbb as three numbers. @param {string} text */
+  const rgb = text => [1, 3, 5].map(i => parseInt(text.slice(i, i + 2), 16));
+  /** As Uint32 over RGBA bytes, little-endian. @param {ArrayLike<number>} colour @param {number} alpha */
+  const packed = ({0: r, 1: g, 2: b}, alpha) => ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  const INFERNO = Uint8Array.from(atob(wsis.config.inferno), c => c.charCodeAt(0));
+  /** Clear where nothing responds, so that the photo shows through; the same ramp as render.over_map. */
+  const HEAT = Uint32Array.from({length: 256}, (_, i) =>
+    packed(INFERNO.subarray(3 * i, 3 * i + 3), Math.round(255 * Math.min(1, i / 96))),
+  );
+  const WHITE = Uint32Array.of(0, packed([255, 255, 255], 255));
+  /** How much of a peak's colour its thumbnail takes on, and how bright everything else stays. */
+  const TINT = 0.28;
+  const DIM = 0.42;
 
-function canvas(w, h, fill) {
-  const made = new OffscreenCanvas(w, h), g = made.getContext('2d'), image = g.createImageData(w, h);
-  fill(new Uint32Array(image.data.buffer));
-  g.putImageData(image, 0, 0);
-  return made;
-}
-const kept = new WeakMap();  // by the numbers that it was made of
-function once(source, kind, make) {
-  if (!kept.has(source)) kept.set(source, {});
-  return kept.get(source)[kind] ||= make();
-}
-const heat = map => once(map, 'heat', () => canvas(map.w, map.h, out => { for (let i = 0; i < out.length; i++) out[i] = HEAT[map.v[i]]; }));
-const white = map => once(map, 'white', () => canvas(map.w, map.h, out => { for (let i = 0; i < out.length; i++) out[i] = WHITE[map.v[i] ? 1 : 0]; }));
+  /** @param {OffscreenCanvas | HTMLCanvasElement} canvas */
+  function context(canvas) {
+    const g = canvas.getContext('2d');
+    if (g instanceof OffscreenCanvasRenderingContext2D || g instanceof CanvasRenderingContext2D) return g;
+    throw new Error('This browser cannot draw.');
+  }
+  /** @param {number} w @param {number} h @param {(pixels: Uint32Array) => void} fill */
+  function canvas(w, h, fill) {
+    const made = new OffscreenCanvas(w, h);
+    const g = context(made);
+    const image = g.createImageData(w, h);
+    fill(new Uint32Array(image.data.buffer));
+    g.putImageData(image, 0, 0);
+    return made;
+  }
+  /** A picture of a map, drawn once for as long as there is the map. @param {(value: number) => number} ink */
+  function ofMaps(ink) {
+    /** @type {WeakMap<Grey, OffscreenCanvas>} */
+    const drawn = new WeakMap();
+    return (/** @type {Grey} */ map) => {
+      const known = drawn.get(map);
+      if (known) return known;
+      const made = canvas(map.w, map.h, out => {
+        for (let i = 0; i < out.length; i++) out[i] = ink(map.v[i]);
+      });
+      drawn.set(map, made);
+      return made;
+    };
+  }
+  const heat = ofMaps(value => HEAT[value]);
+  const white = ofMaps(value => WHITE[value ? 1 : 0]);
 
-// Regions in flat colours with a solid edge. top: for each region 0 or 1 + index of its colour.
-function regions(top, colours, alpha, edges = true) {
-  const {w, h, labels} = D.photo.partition;
-  const fill = [0, ...colours.map(c => packed(rgb(c), alpha))], line = [0, ...colours.map(c => packed(rgb(c), 255))];
-  return canvas(w, h, out => {
-    const here = new Uint8Array(w * h);
-    for (let i = 0; i < here.length; i++) here[i] = top[labels[i]];
-    for (let y = 0, i = 0; y < h; y++) for (let x = 0; x < w; x++, i++) {
-      const n = here[i];
-      if (!n) continue;
-      const edge = edges && (x === 0 || x === w - 1 || y === 0 || y === h - 1 || here[i - 1] !== n || here[i + 1] !== n || here[i - w] !== n || here[i + w] !== n);
-      out[i] = edge ? line[n] : fill[n];
+  const partition = () => dom.known(data.photo?.partition);
+  const areas = () => dom.known(data.areas);
+  /** Which regions a proposal has. @param {Field} field @param {number} slot */
+  const within = (field, slot) => Uint8Array.from(areas(), (_, r) => match.inside(field, slot, r));
+
+  /**
+   * Regions in flat colours with a solid edge.
+   * @param {Uint8Array} top for each region 0 or 1 + index of its colour
+   * @param {string[]} colours @param {number} alpha
+   */
+  function regions(top, colours, alpha) {
+    const {w, h, labels} = partition();
+    const fill = [0, ...colours.map(c => packed(rgb(c), alpha))];
+    const line = [0, ...colours.map(c => packed(rgb(c), 255))];
+    return canvas(w, h, out => {
+      const here = new Uint8Array(w * h);
+      for (let i = 0; i < here.length; i++) here[i] = top[labels[i]];
+      for (let y = 0, i = 0; y < h; y++)
+        for (let x = 0; x < w; x++, i++) {
+          const n = here[i];
+          if (!n) continue;
+          const rim = x === 0 || x === w - 1 || y === 0 || y === h - 1;
+          const edge = rim || here[i - 1] !== n || here[i + 1] !== n || here[i - w] !== n || here[i + w] !== n;
+          out[i] = edge ? line[n] : fill[n];
+        }
+    });
+  }
+  /** The last few pictures of masks, by what they show. @type {Map<string, OffscreenCanvas>} */
+  const recent = new Map();
+  /** @param {string} key @param {() => OffscreenCanvas} make */
+  function cached(key, make) {
+    const known = recent.get(key);
+    if (known) return known;
+    if (recent.size > 24) recent.delete(dom.known(recent.keys().next().value));
+    const made = make();
+    recent.set(key, made);
+    return made;
+  }
+  const clear = () => recent.clear();
+
+  /** @param {Instance[]} found @param {Field} field @param {(instance: Instance) => string} colour */
+  function instances(found, field, colour) {
+    const key = `i${found.map(one => `${one.peak}:${one.id}${colour(one)}`).join()}`;
+    return cached(key, () => regions(match.regions(field, found, areas()), found.map(colour), 120));
+  }
+  /** @param {Field} field @param {number} slot @param {string} colour @param {number} alpha */
+  function proposal(field, slot, colour, alpha) {
+    return cached(`p${field.ids[slot]}${colour}${alpha}`, () => regions(within(field, slot), [colour], alpha));
+  }
+  /** [x0, y0, x1, y1] of a proposal, exclusive end. @param {Field} field @param {number} slot */
+  function box(field, slot) {
+    const {boxes, areas} = partition();
+    const found = [1e9, 1e9, -1, -1];
+    for (let r = 0; r < areas.length; r++)
+      if (areas[r] && match.inside(field, slot, r)) {
+        found[0] = Math.min(found[0], boxes[4 * r]);
+        found[1] = Math.min(found[1], boxes[4 * r + 1]);
+        found[2] = Math.max(found[2], boxes[4 * r + 2]);
+        found[3] = Math.max(found[3], boxes[4 * r + 3]);
+      }
+    return [found[0], found[1], found[2] + 1, found[3] + 1];
+  }
+  /** [x, y, side] around a proposal, within the photo. @param {Field} field @param {number} slot */
+  function square(field, slot, margin = 0.15) {
+    const {w, h} = partition();
+    const [x0, y0, x1, y1] = box(field, slot);
+    const wanted = Math.max(Math.max(x1 - x0, y1 - y0) * (1 + 2 * margin), 0.2 * Math.max(w, h));
+    const side = Math.min(wanted, w, h);
+    /** @param {number} at @param {number} most */
+    const keep = (at, most) => Math.min(Math.max(at, 0), most);
+    return [keep((x0 + x1 - side) / 2, w - side), keep((y0 + y1 - side) / 2, h - side), side];
+  }
+
+  /** @type {Map<string, ImageData>} */
+  const thumbnails = new Map();
+  /**
+   * A proposal in a peak's colour, everything else dimmed. Sampled straight from the partition: small, so quick.
+   * @param {HTMLCanvasElement} target @param {Field} field @param {number} slot @param {string} colour
+   */
+  function thumbnail(target, field, slot, colour) {
+    const key = [data.photo?.serial, field.ids[slot], colour, target.width].join();
+    if (!dom.changed(target, key)) return;
+    const known = thumbnails.get(key);
+    const drawn = known ?? sampled(target.width, field, slot, rgb(colour));
+    if (!known) {
+      if (thumbnails.size > 400) thumbnails.clear();
+      thumbnails.set(key, drawn);
     }
-  });
-}
-const recent = new Map();  // the last few pictures of masks, by what they show
-function cached(key, make) {
-  if (!recent.has(key)) {
-    if (recent.size > 24) recent.delete(recent.keys().next().value);
-    recent.set(key, make());
+    context(target).putImageData(drawn, 0, 0);
   }
-  return recent.get(key);
-}
-const clear = () => recent.clear();
-
-function instances(found, data, colour) {  // one colour an instance
-  const key = 'i' + found.map(one => one.peak + ':' + one.id + colour(one)).join();
-  return cached(key, () => regions(M.regions(data.match, found, D.areas), found.map(colour), 120));
-}
-function proposal(field, slot, colour, alpha = 100) {
-  return cached(`p${field.ids[slot]}${colour}${alpha}`, () => regions(Uint8Array.from(D.areas, (_, r) => M.inside(field, slot, r)), [colour], alpha));
-}
-function box(field, slot) {  // [x0, y0, x1, y1] of a proposal, exclusive end
-  const {boxes} = D.photo.partition, found = [1e9, 1e9, -1, -1];
-  for (let r = 0; r < D.areas.length; r++) if (D.areas[r] && M.inside(field, slot, r)) {
-    found[0] = Math.min(found[0], boxes[4 * r]); found[1] = Math.min(found[1], boxes[4 * r + 1]);
-    found[2] = Math.max(found[2], boxes[4 * r + 2]); found[3] = Math.max(found[3], boxes[4 * r + 3]);
+  /** @param {number} n pixels @param {Field} field @param {number} slot @param {number[]} ink */
+  function sampled(n, field, slot, ink) {
+    const [x, y, side] = square(field, slot);
+    const {w, h, labels} = partition();
+    const {image} = dom.known(data.photo);
+    const fx = image.naturalWidth / w;
+    const fy = image.naturalHeight / h;
+    const g = dom.known(new OffscreenCanvas(n, n).getContext('2d', {willReadFrequently: true}));
+    g.drawImage(image, x * fx, y * fy, side * fx, side * fy, 0, 0, n, n);
+    const drawn = g.getImageData(0, 0, n, n);
+    const p = drawn.data;
+    const chosen = within(field, slot);
+    const columns = Int32Array.from({length: n}, (_, u) => Math.floor(x + ((u + 0.5) / n) * side));
+    for (let i = 0, v = 0; v < n; v++) {
+      const row = Math.floor(y + ((v + 0.5) / n) * side) * w;
+      for (let u = 0; u < n; u++, i += 4) {
+        const on = chosen[labels[row + columns[u]]];
+        for (let c = 0; c < 3; c++) p[i + c] = on ? p[i + c] * (1 - TINT) + ink[c] * TINT : p[i + c] * DIM;
+      }
+    }
+    return drawn;
   }
-  return [found[0], found[1], found[2] + 1, found[3] + 1];
-}
-function square(field, slot, margin = .15) {  // [x, y, side] around a proposal, within the photo
-  const {w, h} = D.photo.partition, [x0, y0, x1, y1] = box(field, slot);
-  const side = Math.min(Math.max(Math.max(x1 - x0, y1 - y0) * (1 + 2 * margin), .2 * Math.max(w, h)), w, h);
-  const keep = (at, most) => Math.min(Math.max(at, 0), most);
-  return [keep((x0 + x1 - side) / 2, w - side), keep((y0 + y1 - side) / 2, h - side), side];
-}
-const small = new Map();
-// A proposal in a peak's colour, everything else dimmed. Sampled straight from the partition: small, so quick.
-function thumbnail(target, field, slot, colour) {
-  const key = [D.photo.serial, field.ids[slot], colour, target.width].join();
-  if (target.shows === key) return;
-  target.shows = key;
-  if (!small.has(key)) {
-    if (small.size > 400) small.clear();
-    small.set(key, thumb(target.width, field, slot, rgb(colour)));
-  }
-  target.getContext('2d').putImageData(small.get(key), 0, 0);
-}
-function thumb(n, field, slot, own) {
-  const [x, y, side] = square(field, slot), {w, h, labels} = D.photo.partition, {image} = D.photo, fx = image.naturalWidth / w, fy = image.naturalHeight / h;
-  const g = new OffscreenCanvas(n, n).getContext('2d', {willReadFrequently: true}), within = Uint8Array.from(D.areas, (_, r) => M.inside(field, slot, r));
-  g.drawImage(image, x * fx, y * fy, side * fx, side * fy, 0, 0, n, n);
-  const data = g.getImageData(0, 0, n, n), p = data.data, columns = Int32Array.from({length: n}, (_, u) => Math.floor(x + (u + .5) / n * side));
-  for (let i = 0, v = 0; v < n; v++) for (let u = 0, row = Math.floor(y + (v + .5) / n * side) * w; u < n; u++, i += 4) {
-    const on = within[labels[row + columns[u]]];
-    for (let c = 0; c < 3; c++) p[i + c] = on ? p[i + c] * .72 + own[c] * .28 : p[i + c] * .42;
-  }
-  return data;
-}
-W.paint = {heat, white, instances, proposal, square, thumbnail, clear, rgb, packed, canvas};
+  return {heat, white, instances, proposal, square, thumbnail, clear, rgb, packed, canvas, context};
 })();

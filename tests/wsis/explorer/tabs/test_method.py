@@ -7,7 +7,7 @@ from tests.helpers import ROOT
 from tests.helpers.markup import Page
 from wsis import checkpoints
 from wsis.checkpoints import Checkpoint
-from wsis.explorer.tabs import method, method_figure
+from wsis.explorer.tabs import method
 from wsis.matching import PRESETS
 
 EMBEDDED = ROOT / "checkpoints" / "voc-lite"
@@ -23,8 +23,14 @@ def test_page_is_whole_and_every_mark_is_filled() -> None:
     assert "{{" not in page
 
 
+def drawings(page: str) -> list[str]:
+    """The data flow, wide and as a column."""
+    return re.findall(r'<svg class="mth-figure.*?</svg>', page, re.DOTALL)
+
+
 def test_figures_have_a_title_and_their_pictures() -> None:
-    page = Page(method.html(loaded("")))
+    html = method.html(loaded(""))
+    page = Page(html)
     ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     figures = [attrs for tag, attrs in page.tags if tag == "svg" and attrs.get("role") == "img"]
@@ -33,27 +39,37 @@ def test_figures_have_a_title_and_their_pictures() -> None:
         for name in attrs["aria-labelledby"].split():
             assert name in ids
     used = {attrs["href"].removeprefix("#") for tag, attrs in page.tags if tag == "use"}
-    tips = set(re.findall(r"url\(#([\w-]+)\)", method_figure.figure()))
+    tips = set(re.findall(r"url\(#([\w-]+)\)", "".join(drawings(html))))
+    assert len(tips) == 2
     assert used | tips <= set(ids)
-    assert {f"mth-{node.picture}" for node in (*method_figure.SERVER, *method_figure.BROWSER)} <= used
+    symbols = {attrs["id"] for tag, attrs in page.tags if tag == "symbol"}
+    nodes = [set(re.findall(r'<use href="#([\w-]+)"', drawing)) for drawing in drawings(html)]
+    assert len(symbols) >= 15
+    assert nodes[0] == nodes[1] == symbols - {"mth-cells"}
 
 
 def test_both_drawings_show_every_node_within_their_frame() -> None:
-    for drawing in re.findall(r'<svg class="mth-figure.*?</svg>', method_figure.figure(), re.DOTALL):
+    texts = []
+    for drawing in drawings(method.html(loaded(""))):
         width, height = map(int, re.search(r'viewBox="0 0 (\d+) (\d+)" role', drawing).groups())
-        for node in (*method_figure.SERVER, *method_figure.BROWSER):
-            assert f">{node.title}</text>" in drawing and f">{node.note}</text>" in drawing
-        for x, y, own_width, own_height in re.findall(
-            r'<use [^>]*x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', drawing
-        ):
-            assert int(x) + int(own_width) <= width and int(y) + int(own_height) <= height
+        nodes = re.findall(r'<use [^>]*x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', drawing)
+        titles, notes = (
+            re.findall(rf'<text class="{kind}"[^>]*>([^<]+)</text>', drawing) for kind in ("mth-title", "mth-said")
+        )
+        assert len(nodes) == len(titles) == len(notes) == 15
+        texts.append((titles, notes))
+        for x, y, own_width, own_height in nodes:
+            assert int(x) + int(own_width) <= width
+            assert int(y) + int(own_height) <= height
+    assert texts[0] == texts[1]
 
 
 def test_every_reading_stands_with_its_formula_weights_and_note() -> None:
     rows = Page(method.html(loaded(""))).rows
     for name, preset in PRESETS.items():
         (row,) = (row for row in rows if row[0] == f"{preset.title} {name}")
-        assert row[1] == preset.formula and row[3] == preset.note
+        assert row[1] == preset.formula
+        assert row[3] == preset.note
         weights = [float(value) for value in row[2].split(", ")]
         assert weights == [preset.weights.alpha, preset.weights.beta, preset.weights.gamma]
 
@@ -61,7 +77,8 @@ def test_every_reading_stands_with_its_formula_weights_and_note() -> None:
 def test_card_is_rendered_with_data_and_limits_open() -> None:
     parts = "## Data\n\nx\n\n## Commands\n\ny\n\n## Limits\n\nz\n"
     html = method.card(f"# mine\n\nA *model*.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n{parts}")
-    assert "<em>model</em>" in html and ["1", "2"] in Page(html).rows
+    assert "<em>model</em>" in html
+    assert ["1", "2"] in Page(html).rows
     assert re.findall(r"<details( open)?><summary>(\w+)", html) == [
         (" open", "Data"),
         ("", "Commands"),

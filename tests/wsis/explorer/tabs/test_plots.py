@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.small_analysis import empty_scene, random_scene, small_analysis
 from wsis import matching
-from wsis.explorer import pictures, words
+from wsis.explorer import pictures, sensitivity, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.tabs import plots
 from wsis.matching import Weights
@@ -64,17 +64,19 @@ def test_tables_mirror_the_plots(rng):
     assert [f"{score:.3f}".replace("0.", ".", 1) for score in sorted(scores, reverse=True)] == re.findall(
         r"#\d+</th><td>([\d.]+)", table
     )
-    seen = plots.plane(scene)
+    seen = sensitivity.plane(scene)
     rows = re.findall(r'<tr><th scope="row">#(\d+)', plots.sensitivity_table(scene, "alpha", "gamma"))
     assert rows == [str(seen.places[region.proposal]) for region in seen.regions]
-    drawn = [trace for trace in plots.sensitivity(scene, "alpha", "gamma", dark=False).data if trace.fill == "toself"]
+    drawn = [
+        trace for trace in plots.sensitivity_figure(scene, "alpha", "gamma", dark=False).data if trace.fill == "toself"
+    ]
     assert [re.match(r"#(\d+)", trace.text).group(1) for trace in drawn] == rows
 
 
 def test_sensitivity_shows_now_and_the_nearest_change(rng):
     scene = random_scene(rng)
-    seen = plots.plane(scene, "beta", "gamma")
-    figure = plots.sensitivity(scene, "beta", "gamma", dark=False)
+    seen = sensitivity.plane(scene, "beta", "gamma")
+    figure = plots.sensitivity_figure(scene, "beta", "gamma", dark=False)
     assert figure.layout.xaxis.title.text == "β contour"
     assert (figure.data[-1].x, figure.data[-1].y) == ((0.1,), (0.8,))
     assert seen.switch is not None
@@ -87,16 +89,16 @@ def test_the_summary_gives_the_numbers_of_the_plane():
     terms = np.zeros((2, 2, 3, 3), np.float32)
     terms[:, :, 0], terms[:, :, 1] = (1, 0, 0), (0, 0, 1)  # the first wins where alpha > gamma
     scene = Scene(replace(analysis, terms=terms), weights=Weights(0.9, 0, 0.3))
-    said = plots.sensitivity_summary(scene, "alpha", "gamma")
+    said = sensitivity.summary(scene, "alpha", "gamma")
     assert said == (
         "Proposal #1 keeps winning until α falls to .30, then #2 takes over. "
         "The nearest change is .42 away, at α .60 and γ .60, to #2."
     )
     tied = Scene(replace(analysis, terms=terms), weights=Weights(0.5, 0, 0.5))
-    said = plots.sensitivity_summary(tied, "alpha", "gamma")
+    said = sensitivity.summary(tied, "alpha", "gamma")
     assert said == "Proposal #1 is tied with #2 now, so any move of a weight may decide."
     alone = Scene(replace(analysis, terms=terms), weights=Weights(0.9, 0, 0))
-    assert "wins everywhere" in plots.sensitivity_summary(alone, "alpha", "beta")
+    assert "wins everywhere" in sensitivity.summary(alone, "alpha", "beta")
 
 
 def test_tiny_weights_are_told_in_their_own_scale(rng):
@@ -104,9 +106,9 @@ def test_tiny_weights_are_told_in_their_own_scale(rng):
     terms = (rng.random((2, 2, 3, 3)) * (1, 1, 3e4)).astype(np.float32)
     settings = replace(analysis.settings, reading="prm-2018")
     scene = Scene(replace(analysis, terms=terms, settings=settings), weights=Weights(0.8, 1.0, 1e-5))
-    seen = plots.plane(scene)
+    seen = sensitivity.plane(scene)
     assert seen.span[1] == 4e-5
-    assert plots.sensitivity(scene, "alpha", "gamma", dark=False).layout.yaxis.range == (0, 4e-5)
+    assert plots.sensitivity_figure(scene, "alpha", "gamma", dark=False).layout.yaxis.range == (0, 4e-5)
     assert "γ 1e-5" in plots.sensitivity_table(scene, "alpha", "gamma")
 
 
@@ -121,35 +123,35 @@ def test_one_term_alone_draws_one_region():
     settings = replace(analysis.settings, reading="iou")
     scene = Scene(replace(analysis, terms=terms, settings=settings), weights=Weights(1, 0, 0))
     assert "unused" not in plots.landscape(scene, dark=False).to_json() + plots.landscape_table(scene)
-    assert len(plots.plane(scene).regions) == 1
-    assert "wins everywhere" in plots.sensitivity_summary(scene, "alpha", "gamma")
+    assert len(sensitivity.plane(scene).regions) == 1
+    assert "wins everywhere" in sensitivity.summary(scene, "alpha", "gamma")
 
 
 def test_empty_states_say_what_to_do():
     scene = empty_scene()
-    for figure in (plots.landscape(scene, dark=False), plots.sensitivity(scene, "alpha", "gamma", dark=True)):
+    for figure in (plots.landscape(scene, dark=False), plots.sensitivity_figure(scene, "alpha", "gamma", dark=True)):
         assert not figure.data
-        assert figure.layout.annotations[0].text == plots.NO_PEAK
+        assert figure.layout.annotations[0].text == sensitivity.NO_PEAK
     for text in (
         plots.landscape_table(scene),
         plots.sensitivity_table(scene, "alpha", "gamma"),
-        plots.sensitivity_summary(scene, "alpha", "gamma"),
+        sensitivity.summary(scene, "alpha", "gamma"),
     ):
-        assert plots.NO_PEAK in text
-    assert plots.SAME_AXES in plots.sensitivity_summary(Scene(small_analysis()), "alpha", "alpha")
-    assert plots.sensitivity(Scene(small_analysis()), "beta", "beta", dark=False).layout.annotations
+        assert sensitivity.NO_PEAK in text
+    assert sensitivity.SAME_AXES in sensitivity.summary(Scene(small_analysis()), "alpha", "alpha")
+    assert plots.sensitivity_figure(Scene(small_analysis()), "beta", "beta", dark=False).layout.annotations
 
 
 def test_the_small_picture_has_a_polygon_a_region_within_its_frame(rng):
     scene = random_scene(rng)
-    seen = plots.plane(scene)
-    picture = plots.plane_svg(seen, scene.peak, 100)
+    seen = sensitivity.plane(scene)
+    picture = sensitivity.svg(seen, scene.peak, 100)
     shapes = re.findall(r'points="([^"]+)"', picture)
     assert len(shapes) == len(seen.regions)
     numbers = np.array([float(n) for shape in shapes for n in re.split("[ ,]", shape)])
     assert numbers.min() >= 0
     assert numbers.max() <= 100
-    assert plots.fills(seen, scene.peak).count(plots.colour(scene.peak)) == 1
+    assert sensitivity.fills(seen, scene.peak).count(pictures.colour(scene.peak)) == 1
 
 
 def test_one_proposal_has_one_colour(rng):
@@ -157,15 +159,16 @@ def test_one_proposal_has_one_colour(rng):
     terms = scene.analysis.terms[scene.step, scene.peak]
     front = matching.pareto(terms)
     wears = dict(zip(front, pictures.tints(terms[front], scene.peak), strict=True))
-    assert len(set(wears.values())) == len(front) == 3 and scene.peak not in wears.values()
+    assert len(set(wears.values())) == len(front) == 3
+    assert scene.peak not in wears.values()
     for x, y in (("alpha", "gamma"), ("alpha", "beta"), ("beta", "gamma")):
-        seen, drawn = plots.plane(scene, x, y), plots.sensitivity(scene, x, y, dark=False).data
+        seen, drawn = sensitivity.plane(scene, x, y), plots.sensitivity_figure(scene, x, y, dark=False).data
         expected = [
             pictures.colour(scene.peak) if one.proposal == seen.winner else pictures.TINTS[wears[one.proposal]]
             for one in seen.regions
         ]
-        assert plots.fills(seen, scene.peak) == expected
-        assert re.findall(r'fill="(#\w+)"', plots.plane_svg(seen, scene.peak)) == expected
+        assert sensitivity.fills(seen, scene.peak) == expected
+        assert re.findall(r'fill="(#\w+)"', sensitivity.svg(seen, scene.peak)) == expected
         shades = [
             plots._see_through(fill, 1 if region.proposal == seen.winner else pictures.FADED)
             for fill, region in zip(expected, seen.regions, strict=True)

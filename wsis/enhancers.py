@@ -1,0 +1,98 @@
+"""From peaks to maps: what naive maps start from, and how each enhancer grows them (Algorithm 1, lines 4 to 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from wsis.agreement import agreed, class_share
+from wsis.analysis import REGIONS, Evidence, Settings
+from wsis.maps import normalised, upsample
+from wsis.peaks import Peaks
+from wsis.spread import spread
+
+Grow = Callable[[str, np.ndarray, int], np.ndarray]
+"""Applies a network of the checkpoint: its name, K maps to start from and T to (T, K, h, w) float32 in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """What the maps of a photo's K peaks grow from.
+
+    Attributes:
+        evidence: what the photo shows.
+        settings: how to look.
+        peaks: K peaks.
+        class_maps: (K, h, w) float32 class map of each peak's class at work size, in logits.
+        responses: (K, h', w') float32 response of each peak (Eq. 2); None where nothing needs them.
+    """
+
+    evidence: Evidence
+    settings: Settings
+    peaks: Peaks
+    class_maps: np.ndarray
+    responses: np.ndarray | None
+
+    def response_maps(self) -> np.ndarray:
+        """(K, h, w) float32 in [0, 1]: the responses, which must be there, at work size."""
+        assert self.responses is not None
+        return normalised(upsample(self.responses, self.evidence.proposals.size))
+
+
+def naive_maps(seeds: Seeds) -> np.ndarray:
+    """(K, h, w) float32 in [0, 1]: class maps, responses, or what the two and the classes' responses give."""
+    class_maps, peaks = normalised(seeds.class_maps), seeds.peaks
+    if seeds.responses is None or seeds.settings.naive == "class map" or not len(peaks):
+        return class_maps
+    responses = seeds.response_maps()
+    if seeds.settings.naive == "response":
+        return responses
+    same_class = peaks.classes[:, None] == peaks.classes[None]
+    of_class = normalised(np.einsum("kj,jhw->khw", same_class.astype(np.float32), responses))
+    return normalised(np.sqrt(responses) + np.sqrt(of_class) + class_maps)
+
+
+def region_maps(seeds: Seeds, naive: np.ndarray, grow: Grow) -> np.ndarray:
+    """The region that each peak stands for, step by step.
+
+    Args:
+        seeds: what the maps grow from.
+        naive: (K, h, w) float32 in [0, 1], from `naive_maps`.
+        grow: applies a network.
+
+    Returns:
+        (T+1, K, h, w) float32 in [0, 1]; step 0 is the naive map.
+    """
+    enhancer, steps = seeds.settings.enhancer, seeds.settings.steps
+    if enhancer == "none":
+        return naive[None]
+    if enhancer == "spread":
+        return np.stack([naive, _spread(seeds, naive)])
+    if not len(seeds.peaks):
+        return np.repeat(naive[None], steps + 1, axis=0)
+    grown = grow(REGIONS.get(enhancer, enhancer), naive, steps)
+    if seeds.settings.agreement:
+        share = class_share(seeds.class_maps, seeds.peaks.classes)
+        grown = agreed(grown, share, None if enhancer in REGIONS else _spread(seeds, naive))
+    return np.concatenate([naive[None], grown])
+
+
+def object_maps(seeds: Seeds, grow: Grow) -> np.ndarray | None:
+    """(K, h, w) float32 in [0, 1]: the object under each peak, grown from its response; None if not asked for."""
+    settings = seeds.settings
+    if settings.enhancer not in REGIONS or seeds.responses is None or not settings.steps:
+        return None
+    if not len(seeds.peaks):
+        return np.zeros((0, *seeds.evidence.proposals.size), np.float32)
+    grown = grow(settings.enhancer, seeds.response_maps(), 1)
+    if settings.agreement:
+        grown = agreed(grown, class_share(seeds.class_maps, seeds.peaks.classes))
+    return grown[0]
+
+
+def _spread(seeds: Seeds, naive: np.ndarray) -> np.ndarray:
+    """(K, h, w) float32 in [0, 1]: the naive maps, spread over the superpixels."""
+    evidence = seeds.evidence
+    return spread(naive, evidence.proposals.labels, evidence.contours, strength=seeds.settings.spread_strength)

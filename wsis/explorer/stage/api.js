@@ -1,0 +1,34 @@
+// @ts-check
+// What the page offers to Gradio's components and events (`layout.py`, `tabs/`), and to whoever tests and measures it.
+Object.assign(wsis, {
+  match,
+  words,
+  unpack,
+  presets,
+  receive,
+  state: page.state,
+  data: page.data,
+  change: page.change,
+  listen: page.listen,
+  notice: page.notice,
+  look: wire.look,
+  failed: wire.failed,
+  open: link.open,
+  pick: acts.pick,
+  setWeights: acts.setWeights,
+  openTab: acts.openTab,
+  saveFile: acts.saveFile,
+  /** @param {HTMLElement} element @param {{value: Message}} props @param {Trigger} trigger @param {Watch} watch */
+  stage(element, props, trigger, watch) {
+    wire.mount(trigger);
+    new Stage(element);
+    watch('value', () => wsis.receive(props.value));
+  },
+  photos: photos.mount,
+  results: results.mount,
+  tune: tune.mount,
+  teach: teach.mount,
+  teachFailed: teach.failed,
+  saveTuned: tune.save,
+});
+Object.defineProperty(wsis, 'now', {get: () => page.now});

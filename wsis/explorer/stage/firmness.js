@@ -1,0 +1,115 @@
+// @ts-check
+// The panel on how firm the choice is: who wins in the plane of alpha and gamma, and where another takes over.
+const firmness = (() => {
+  const {config} = wsis;
+  const {state, data} = page;
+  /** With more candidates than this, the plane of a drag waits until the drag pauses. */
+  const MANY = 150;
+  const PAUSE = 80;
+  const ZOOM = 2;
+
+  /** The plane that was worked out last, and what from. @type {{key: string, field: Field, plane: Plane} | null} */
+  let planned = null;
+  /** What the canvas shows. @type {{plane: Plane, present: number, share: number} | null} */
+  let shown = null;
+  let later = 0;
+
+  /**
+   * Who wins where depends on beta alone: kept while alpha and gamma move.
+   * @param {Field} field @param {number} cell @param {number[]} span
+   */
+  function plane(field, cell, span) {
+    const key = [data.photo?.serial, data.reading, data.enhancer, cell, state.weights[1], ...span].join();
+    if (planned?.key !== key || planned.field !== field)
+      planned = {key, field, plane: match.plane(field, cell, state.weights, [0, 2], span)};
+    return planned.plane;
+  }
+  /** A proposal by its place in the list, where it is listed. @param {number} id */
+  function placed(id) {
+    const field = page.now.part?.runners;
+    const at = field ? page.now.top.findIndex(entry => field.ids[field.slots[entry]] === id) : -1;
+    return at < 0 ? 'another' : `#${at + 1}`;
+  }
+  /** @param {HTMLElement} home */
+  function build(home) {
+    dom.build(
+      home,
+      markup.html`
+        <header><h2>How firm is this choice?</h2><small>α × γ</small></header>
+        <div class="firm">
+          <div class="plane" role="img"><canvas></canvas><i></i></div>
+          <p></p>
+        </div>`,
+    );
+  }
+  /** @param {Why} why */
+  function draw(why) {
+    const home = dom.host('firmness');
+    const field = data.match;
+    const hidden = !field || presets.current().reading === 'iou';
+    dom.one(document, '#firmness', HTMLElement).hidden = hidden;
+    if (hidden || !home) return;
+    const {ranges} = presets.current();
+    const span = [0, 2].map(i => Math.max(ranges[i][0], state.weights[i]));
+    const cell = page.now.right.step * data.peaks.length + state.peak;
+    if (!home.querySelector('.firm')) build(home);
+    const mark = dom.one(home, '.plane i', HTMLElement);
+    mark.style.left = `${(100 * state.weights[0]) / span[0]}%`;
+    mark.style.top = `${100 - (100 * state.weights[2]) / span[1]}%`;
+    clearTimeout(later);
+    if (why === 'weights' && planned?.field === field && match.candidates(field, cell) > MANY) {
+      later = setTimeout(draw, PAUSE, 'state');
+      return;
+    }
+    const present = match.best(field, cell, state.weights);
+    const share = picture(dom.one(home, 'canvas', HTMLCanvasElement), field, plane(field, cell, span), present);
+    sentences(home, field, cell, span, share);
+  }
+  /**
+   * The plane in the peak's colour where the present winner stays, and in those of its rivals; its share.
+   * @param {HTMLCanvasElement} canvas @param {Field} field @param {Plane} plane @param {number} present
+   */
+  function picture(canvas, field, plane, present) {
+    if (shown?.plane === plane && shown.present === present) return shown.share;
+    const {winners, cells} = plane;
+    const inks = new Map([[present, paint.packed(paint.rgb(data.peaks[state.peak].colour), 255)]]);
+    for (const w of winners)
+      if (!inks.has(w))
+        inks.set(w, paint.packed(paint.rgb(config.tints[field.tints[w]]), Math.round(255 * config.faded)));
+    canvas.width = canvas.height = cells * ZOOM;
+    const small = paint.canvas(cells, cells, out => {
+      for (let y = 0; y < cells; y++)
+        for (let x = 0; x < cells; x++) out[(cells - 1 - y) * cells + x] = dom.known(inks.get(winners[y * cells + x]));
+    });
+    paint.context(canvas).drawImage(small, 0, 0, cells * ZOOM, cells * ZOOM);
+    const share = winners.reduce((n, w) => n + Number(w === present), 0) / winners.length;
+    shown = {plane, present, share};
+    return share;
+  }
+  /**
+   * The same in words.
+   * @param {HTMLElement} home @param {Field} field @param {number} cell @param {number[]} span @param {number} share
+   */
+  function sentences(home, field, cell, span, share) {
+    const lines = [0, 1].flatMap(i => {
+      const axis = 2 * i;
+      const next = match.handover(field, cell, state.weights, axis, span[i]);
+      if (!next) return [];
+      const side = next.below ? 'below' : 'above';
+      const winner = placed(field.ids[field.slots[next.entry]]);
+      return [`${words.SYMBOLS[axis]} ${side} ${words.weight(next.value, span[i])}: ${winner} wins`];
+    });
+    const text = `#1 wins ${Math.round(100 * share)}% of this plane`;
+    const can = `${words.count(match.candidates(field, cell))} of ${words.count(data.photo?.total ?? 0)} can win`;
+    dom.one(home, '.plane', HTMLElement).setAttribute('aria-label', `${text}; ${lines.join('; ')}`);
+    const told = lines.length ? lines : ['No other proposal can take over.'];
+    dom.fill(
+      home.querySelector('p'),
+      markup.html`
+        <b>${text}</b>
+        ${told.map(line => markup.html`<span>${line}</span>`)}
+        <span>at most ${can}</span>`,
+    );
+  }
+  return {draw};
+})();

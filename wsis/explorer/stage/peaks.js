@@ -1,0 +1,33 @@
+// @ts-check
+// The panel of the peaks: each with its best proposal.
+const peaks = (() => {
+  const {state, data} = page;
+
+  /** @param {Peak} peak @param {number} k */
+  function card(peak, k) {
+    const instance = page.now.byPeak.get(k);
+    const doubt = page.now.right.unsure.get(k);
+    const gone = doubt === undefined ? 'overlaps a better one' : `unsure: ${words.unit(doubt)}, not painted`;
+    const note = instance ? `mask score ${words.unit(instance.score)}` : gone;
+    return markup.html`
+      <button type="button" class="peak${instance ? '' : ' gone'}" aria-pressed="${String(k === state.peak)}"
+        data-peak="${k}"><canvas width="76" height="76"></canvas>
+        <span><b>${panels.dot(peak.colour)}${peak.name}</b> peak ${peak.value.toFixed(1)}<br>${note}</span>
+      </button>`;
+  }
+  /** @param {Why} why */
+  function draw(why) {
+    const home = dom.host('peaks');
+    if (!home) return;
+    const field = data.match;
+    if (!field) return dom.fill(home, panels.waiting('No peaks. Switch a class on above.'));
+    dom.fill(home, markup.html`<div class="peaks" role="group" aria-label="Peaks">${data.peaks.map(card)}</div>`);
+    const {byPeak, right} = page.now;
+    const slots = right.best;
+    for (const [k, canvas] of [...home.querySelectorAll('canvas')].entries())
+      paint.thumbnail(canvas, field, byPeak.get(k)?.slot ?? slots[k], data.peaks[k].colour);
+    if (panels.PICKED.includes(why))
+      dom.reveal(dom.one(document, '#peaks', HTMLElement), home.querySelector('[aria-pressed=true]'), 44);
+  }
+  return {draw};
+})();

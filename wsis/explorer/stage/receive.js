@@ -1,0 +1,190 @@
+// @ts-check
+// What Python says, one kind of message after the other.
+const receive = (() => {
+  const {state, data} = page;
+  const FALSIFIED =
+    'This browser changes what pages read from pictures. Allow it for this page, or masks will look wrong.';
+  let serial = 0;
+
+  /** @param {PackedPhoto} packed @returns {Promise<Photo>} */
+  async function unpackedPhoto(packed) {
+    const {src, labels, areas} = packed;
+    const partition = labels && areas ? unpack.partition(labels, areas) : null;
+    const [image, regions] = await Promise.all([unpack.picture(src), partition]);
+    return {...packed, image, partition: regions, serial: ++serial};
+  }
+  /** @param {PackedPart | null} packed @returns {Promise<Part | null>} */
+  async function unpackedPart(packed) {
+    return packed && {...packed, runners: await unpack.field(packed.runners), other: packed.other || null};
+  }
+  /** @param {PackedOther | null} packed @returns {Promise<Compared | null>} */
+  const unpackedOther = async packed => packed && {...packed, match: await unpack.field(packed.match)};
+
+  /** The first map of a new photo. @param {GlanceMessage} message */
+  async function glance(message) {
+    if (wire.replaced()) return;
+    const {picked, peaks, classmap, range, grid} = message;
+    /** @type {Map<number, Part>} */
+    const parts = new Map();
+    if (picked !== undefined && classmap && range && grid) {
+      const nothing = {maps: [], binary: [], thresholds: [], runners: null, other: null};
+      parts.set(picked, {peak: picked, classmap, range, grid, ...nothing});
+    }
+    arrival.begin(await unpackedPhoto(message), {peaks, parts}, picked ?? 0);
+    wire.finish(message);
+    data.busy = message.busy;
+    page.change({}, 'busy');
+  }
+  /** @param {AnalysisMessage} message @param {Asked | null} asked */
+  async function analysis(message, asked) {
+    const [field, part, other, photo] = await Promise.all([
+      unpack.field(message.match),
+      unpackedPart(message.part),
+      unpackedOther(message.other),
+      message.photo && unpackedPhoto(message.photo),
+    ]);
+    if (photo) {
+      data.photo = photo;
+      data.areas = photo.partition?.areas ?? null;
+      page.stageFirst();
+    }
+    arrival.done();
+    const falsified = photo?.partition && !unpack.intact(photo.partition) ? FALSIFIED : '';
+    const text = [message.text || asked?.told?.text, falsified].filter(Boolean).join(' ');
+    const expired = message.expired || asked?.told?.expired;
+    const {classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty} = message;
+    const {pristine, least, model, enhancers} = message;
+    page.setData({classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty});
+    page.setData({model, enhancers});
+    page.setData({pristine, least, match: field, other, busy: '', looking: false, notice: text, gone: null});
+    if (expired && (await photos.held(expired))) data.gone = expired;
+    data.parts = new Map(part ? [[part.peak, part]] : []);
+    const usual = (photo || enhancer !== state.enhancer) && !state.linked;
+    page.change(
+      {
+        token: message.token,
+        other: message.otherToken || null,
+        peak: part?.peak ?? 0,
+        preview: null,
+        enhancer,
+        step: usual ? wsis.config.step : state.step,
+        linked: false,
+        model: wire.idle() ? model : state.model,
+        compare: other || (state.compare !== enhancer && !models.compared(state.compare)) ? state.compare : 'naive',
+      },
+      photo ? 'photo' : 'analysis',
+    );
+    link.write();
+    // Another reading was chosen while this one was looked at.
+    if (presets.current().reading !== reading && wire.idle()) acts.setPreset(state.preset, state.weights);
+    wire.settle();
+  }
+  /** @param {PeakMessage} message */
+  async function peak(message) {
+    if (message.token !== state.token) return;
+    const part = await unpackedPart(message);
+    if (part) data.parts.set(message.peak, part);
+    page.change({}, 'part');
+  }
+  /** @param {OtherMessage} message */
+  async function other(message) {
+    data.busy = '';
+    if (message.token !== state.token) return page.change({}, 'busy');
+    data.other = await unpackedOther(message.other);
+    const part = data.parts.get(message.peak);
+    data.parts = new Map(part ? [[message.peak, {...part, other: message.part}]] : []);
+    if (message.text) data.notice = message.text;
+    page.change({other: message.otherToken, compare: data.other?.compare ?? state.compare}, 'analysis');
+    link.write();
+  }
+  /** @param {ModelsMessage} message */
+  function menu(message) {
+    data.menu = message;
+    if (!message.chosen) return page.change({}, 'models');
+    data.busy = '';
+    page.change({model: message.chosen}, 'models');
+    page.tell('busy');
+  }
+  /** Python ranked with the same weights: it has the last word. @param {SettledMessage} message */
+  function settled({token, tab, found, weights, step}) {
+    data.drawn = token + tab;
+    if (state.token && !data.parts.has(state.peak) && data.match) wire.ask('pick', {peak: state.peak});
+    const {right} = page.now;
+    const here = JSON.stringify(right.found.map(one => [one.peak, one.id]));
+    const same = token === state.token && String(weights) === String(state.weights) && step === right.step;
+    if (same && JSON.stringify(found) !== here) console.error('Browser and Python picked differently', here, found);
+    page.change({}, 'drawn');
+  }
+  /** @param {NoticeMessage | GoneMessage} message @param {Asked | null} asked */
+  function notice(message, asked) {
+    if (message.kind !== 'gone' || asked?.act !== 'model') wire.revert(asked); // a model stays for the next photo
+    if (asked) arrival.undo();
+    data.retry = null;
+    if (message.kind === 'gone' && !data.photo) data.empty = message.empty;
+    data.gone = message.kind === 'gone' ? state.token || link.read().id : null;
+    data.notice = message.text;
+    page.change({}, message.kind);
+  }
+  /** The screen stays as it is, and the same can be asked again. @param {Message & BusyMessage} message */
+  function busy({text, ticket}, /** @type {Asked | null} */ asked) {
+    if (asked) {
+      arrival.undo();
+      wire.drop();
+    }
+    data.retry = ticket && ticket === data.asked?.ticket ? data.asked : null;
+    if (data.photo) data.notice = text;
+    else data.empty = {title: 'Not yet', text, offer: 'Try again'};
+    page.change({}, 'notice');
+  }
+  /** @param {IdleMessage} message */
+  function idle({empty}) {
+    arrival.undo();
+    data.empty = empty;
+    page.change({}, 'empty');
+  }
+
+  /** @param {Message} message */
+  async function take(message) {
+    const asked = wire.answered(message);
+    if (arrival.late(message)) {
+      if (message.kind === 'analysis') data.replaced = message.token;
+      else wire.revert(asked);
+      return;
+    }
+    switch (message.kind) {
+      case 'glance':
+        return glance(message);
+      case 'analysis':
+        return analysis(message, asked);
+      case 'peak':
+        return peak(message);
+      case 'other':
+        return other(message);
+      case 'models':
+        return menu(message);
+      case 'synonyms':
+        return Search.take(message);
+      case 'settled':
+        return settled(message);
+      case 'notice':
+      case 'gone':
+        return notice(message, asked);
+      case 'busy':
+        return busy(message, asked);
+      case 'idle':
+        return idle(message);
+    }
+  }
+  let order = Promise.resolve();
+  /** The next message; they are taken one after the other. @param {Message | null} message */
+  return message => {
+    if (!message || typeof message !== 'object') return;
+    order = order
+      .then(() => take(message))
+      .catch(error => {
+        console.error(error);
+        wire.failed();
+      })
+      .then(wire.next);
+  };
+})();

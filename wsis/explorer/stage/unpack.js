@@ -1,0 +1,80 @@
+// @ts-check
+// What Python packed, as numbers and pictures again: see `pack` and `field` in wsis/explorer/payload.py.
+const unpack = (() => {
+  const TYPES = {u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array};
+
+  /** @param {Packed} packed */
+  async function array({t, z}) {
+    const bytes = Uint8Array.from(atob(z), c => c.charCodeAt(0));
+    const plain = new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate')));
+    return new TYPES[t](await plain.arrayBuffer());
+  }
+  /**
+   * @param {PackedField | null} packed
+   * @returns {Promise<Field | null>}
+   */
+  async function field(packed) {
+    if (!packed) return null;
+    const arrays = await Promise.all(Object.entries(packed).map(async ([name, one]) => [name, await array(one)]));
+    const made = Object.fromEntries(arrays);
+    return {...made, stride: made.bits.length / made.ids.length};
+  }
+  /** @param {string} url */
+  async function picture(url) {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    return image;
+  }
+  /** @param {HTMLImageElement} image */
+  function pixels(image) {
+    const {naturalWidth: w, naturalHeight: h} = image;
+    const g = dom.known(new OffscreenCanvas(w, h).getContext('2d', {willReadFrequently: true}));
+    g.drawImage(image, 0, 0);
+    return {w, h, rgba: g.getImageData(0, 0, w, h).data};
+  }
+  /**
+   * A grey PNG back to its numbers.
+   * @param {string} url
+   * @returns {Promise<Grey>}
+   */
+  async function grey(url) {
+    const {w, h, rgba} = pixels(await picture(url));
+    const v = new Uint8Array(w * h);
+    for (let i = 0; i < v.length; i++) v[i] = rgba[4 * i];
+    return {w, h, v};
+  }
+  /**
+   * Region of each pixel, area and box of each region.
+   * @param {string} url of the labels, region = red + 256 x green
+   * @param {Packed} packed areas
+   * @returns {Promise<Partition>}
+   */
+  async function partition(url, packed) {
+    const [{w, h, rgba}, areas] = await Promise.all([picture(url).then(pixels), array(packed)]);
+    const labels = new Uint16Array(w * h);
+    const boxes = new Int32Array(4 * areas.length);
+    for (let r = 0; r < areas.length; r++) boxes.set([w, h, -1, -1], 4 * r);
+    for (let i = 0, y = 0; y < h; y++)
+      for (let x = 0; x < w; x++, i++) {
+        labels[i] = rgba[4 * i] | (rgba[4 * i + 1] << 8);
+        const b = 4 * labels[i];
+        if (x < boxes[b]) boxes[b] = x;
+        if (y < boxes[b + 1]) boxes[b + 1] = y;
+        if (x > boxes[b + 2]) boxes[b + 2] = x;
+        if (y > boxes[b + 3]) boxes[b + 3] = y;
+      }
+    return {w, h, labels, areas: Int32Array.from(areas), boxes};
+  }
+  /**
+   * Whether the labels arrived as they were sent: some browsers falsify what a page reads from a picture, against
+   * fingerprinting.
+   * @param {Partition} partition
+   */
+  function intact({labels, areas}) {
+    const counted = new Int32Array(areas.length);
+    for (const label of labels) counted[label]++;
+    return areas.every((area, r) => area === counted[r]);
+  }
+  return {field, picture, grey, partition, intact};
+})();

@@ -1,0 +1,1 @@
+"""What the command line works through: photos to folders of results, here or on a cluster."""
