@@ -9,12 +9,14 @@ from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, get_args
 
+import cv2
 import numpy as np
 from scipy.special import expit
 
-from wsis import instances, matching, peaks
+from wsis import brushes, instances, matching, peaks
 from wsis.choices import Enhancer, Mode, Naive, Reading
 from wsis.errors import WsisError
+from wsis.hands import Hand, Hands
 from wsis.instances import Fit, Instance
 from wsis.instances import semantic as semantic_map
 from wsis.maps import ClassMaps, upsample
@@ -223,6 +225,9 @@ class Analysis:
         objects: of the enhancer `icn-instances`, the maps of the object under each peak; None of all others.
         seconds: how long each stage took, the evidence's included.
         notes: what people should know of how it went, a sentence each, the evidence's included.
+        hands: what was done by hand, see `wsis.replay`: terms and overlaps of a peak with forced regions are those of
+            the proposals with these regions; None where nobody touched it.
+        base: the analysis before anybody touched it; None where nobody did.
     """
 
     evidence: Evidence
@@ -236,6 +241,8 @@ class Analysis:
     objects: ObjectMaps | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    hands: Hands | None = None
+    base: Analysis | None = None
 
     def __post_init__(self) -> None:
         """Check that all parts speak of the same steps, peaks and proposals."""
@@ -247,6 +254,8 @@ class Analysis:
             raise ValueError(
                 f"expected {count} peaks, overlaps {expected[:3]}, got {len(self.peaks)}, {self.overlaps.shape}"
             )
+        if self.hands is not None and len(self.hands.rows) != count:
+            raise ValueError(f"hands: expected {count} peaks, got {len(self.hands.rows)}")
 
     @property
     def proposals(self) -> ProposalSet:
@@ -329,11 +338,30 @@ class Analysis:
             offers=self.offers if fill and len(self.peaks) else (),
             fill=fill,
             least=self.least,
+            hands=self.hands,
         )
+
+    def hand(self, instance: Instance) -> Hand | None:
+        """What was done by hand to an instance; None where it is the method's own."""
+        return self.hands.rows[instance.peak] if instance.by_hand and self.hands is not None else None
+
+    def members(self, instance: Instance) -> np.ndarray:
+        """(R,) bool: the regions of an instance, forced ones included; pixels of a brush are not among them."""
+        members, hand = self.proposals.membership[instance.proposal], self.hand(instance)
+        return members if hand is None else hand.members(members)
+
+    def work_mask(self, instance: Instance) -> np.ndarray:
+        """(h, w) bool mask on the work grid."""
+        hand = self.hand(instance)
+        if hand is not None and hand.pixels:
+            height, width = self.proposals.size
+            large = self.mask(instance).astype(np.uint8)
+            return cv2.resize(large, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        return self.members(instance)[self.proposals.labels]
 
     def mask(self, instance: Instance) -> np.ndarray:
         """(H, W) bool mask at the photo's own size."""
-        return self.evidence.source.mask(instance.proposal, size=self.evidence.size)
+        return next(self.masks([instance]))
 
     def masks(self, instances: Iterable[Instance]) -> Iterator[np.ndarray]:
         """What `mask` gives for each instance, (H, W) bool one after the other.
@@ -343,15 +371,33 @@ class Analysis:
         source = self.evidence.source
         labels = resized_labels(source.labels, self.evidence.size)
         for instance in instances:
-            yield source.membership[instance.proposal][labels]
+            hand, members = self.hand(instance), source.membership[instance.proposal]
+            mask = (members if hand is None else hand.members(members))[labels]
+            yield mask if hand is None or not hand.pixels else self._drawn(hand, mask)
 
-    def semantic(self, instances: Sequence[Instance]) -> np.ndarray:
+    def _drawn(self, hand: Hand, mask: np.ndarray) -> np.ndarray:
+        """(H, W) bool: a mask after what was drawn on it; kept, for an edge takes a fraction of a second to draw."""
+        known = (hand, mask.tobytes())
+        if known not in self._drawings:
+            self._drawings[known] = brushes.applied(mask, hand.pixels, self.evidence.image)
+        return self._drawings[known]
+
+    @cached_property
+    def _drawings(self) -> dict[tuple[Hand, bytes], np.ndarray]:
+        return {}
+
+    def semantic(self, listed: Sequence[Instance]) -> np.ndarray:
         """(H, W) at the photo's own size: 0 background, c + 1 for class c, the best instance on top.
 
         uint8; uint16 where the model has more than 254 classes, whichever were found: 255 is void in 8 bits.
         """
         source, size = self.evidence.source, self.evidence.size
-        return semantic_map(instances, source, size=size, count=len(self.classes))
+        own = [instance for instance in listed if not instance.by_hand]
+        painted = semantic_map(own, source, size=size, count=len(self.classes))
+        by_hand = [instance for instance in instances.in_painting_order(listed) if instance.by_hand]
+        for instance, mask in zip(by_hand, self.masks(by_hand), strict=True):
+            painted[mask] = instance.category + 1
+        return painted
 
     @property
     def least(self) -> float:
@@ -371,15 +417,31 @@ class Analysis:
             return self.terms[step]
         if class_maps is None and reading == "prm-2018":
             class_maps = self.peak_class_maps
-        return matching.terms(self.maps[step], self.proposals, reading, class_maps=class_maps, binary=self.binary[step])
+        return self._measured(self.maps[step], self.binary[step], reading, class_maps)
+
+    def _measured(
+        self, maps: np.ndarray, binary: np.ndarray, reading: Reading, class_maps: np.ndarray | None
+    ) -> np.ndarray:
+        """(K, N, 3) float32: the terms of maps of all peaks, those of forced regions with them."""
+        terms = matching.terms(maps, self.proposals, reading, class_maps=class_maps, binary=binary)
+        for k, hand in enumerate(self.hands.rows if self.hands else ()):
+            if hand.forced:
+                own = slice(k, k + 1)
+                of_class = None if class_maps is None else class_maps[own]
+                forced = self.forced_proposals(hand)
+                terms[k] = matching.terms(maps[own], forced, reading, class_maps=of_class, binary=binary[own])[0]
+        return terms
+
+    def forced_proposals(self, hand: Hand) -> ProposalSet:
+        """The N proposals with a peak's forced regions."""
+        return replace(self.proposals, membership=hand.members(self.proposals.membership))
 
     def at(self, step: int, reading: Reading) -> Analysis:
         """The analysis as if it ended at a step, 0..T, with the terms of any reading; naive maps have no objects."""
         objects = self.objects if step else None
         if objects is not None and reading != self.settings.reading:
             class_maps = self.peak_class_maps if reading == "prm-2018" else None
-            terms = matching.terms(objects.maps, self.proposals, reading, class_maps=class_maps, binary=objects.binary)
-            objects = replace(objects, terms=terms)
+            objects = replace(objects, terms=self._measured(objects.maps, objects.binary, reading, class_maps))
         return replace(
             self,
             settings=replace(self.settings, reading=reading),

@@ -90,6 +90,7 @@ def annotation_rows(
             "area": entry["area"],
             "iscrowd": 0,
             "score": entry["score"],
+            **({"by_hand": True} if entry.get("by_hand") else {}),
         }
 
 

@@ -14,7 +14,8 @@ from wsis.peaks import Peaks
 from wsis.spread import spread
 
 Grow = Callable[[str, np.ndarray, int], np.ndarray]
-"""Applies a network of the checkpoint: its name, K maps to start from and T to (T, K, h, w) float32 in [0, 1]."""
+"""Applies a network of the checkpoint: its name, K maps to start from and T to (T, K, h, w) float32 in [0, 1], those
+of `Seeds.rows`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class Seeds:
         peaks: K peaks.
         class_maps: (K, h, w) float32 class map of each peak's class at work size, in logits.
         responses: (K, h', w') float32 response of each peak (Eq. 2); None where nothing needs them.
+        rows: indices of the peaks whose maps are asked for; the others are company. None asks for all.
     """
 
     evidence: Evidence
@@ -34,6 +36,11 @@ class Seeds:
     peaks: Peaks
     class_maps: np.ndarray
     responses: np.ndarray | None
+    rows: np.ndarray | None = None
+
+    def chosen(self, maps: np.ndarray) -> np.ndarray:
+        """Of (K, ...) those of the peaks that are asked for."""
+        return maps if self.rows is None else maps[self.rows]
 
     def response_maps(self) -> np.ndarray:
         """(K, h, w) float32 in [0, 1]: the responses, which must be there, at work size."""
@@ -63,20 +70,20 @@ def region_maps(seeds: Seeds, naive: np.ndarray, grow: Grow) -> np.ndarray:
         grow: applies a network.
 
     Returns:
-        (T+1, K, h, w) float32 in [0, 1]; step 0 is the naive map.
+        (T+1, K, h, w) float32 in [0, 1], K of `seeds.rows`; step 0 is the naive map.
     """
-    enhancer, steps = seeds.settings.enhancer, seeds.settings.steps
+    enhancer, steps, first = seeds.settings.enhancer, seeds.settings.steps, seeds.chosen(naive)
     if enhancer == "none":
-        return naive[None]
+        return first[None]
     if enhancer == "spread":
-        return np.stack([naive, _spread(seeds, naive)])
-    if not len(seeds.peaks):
-        return np.repeat(naive[None], steps + 1, axis=0)
+        return np.stack([first, _spread(seeds, first)])
+    if not len(first):
+        return np.repeat(first[None], steps + 1, axis=0)
     grown = grow(REGIONS.get(enhancer, enhancer), naive, steps)
     if seeds.settings.agreement:
-        share = class_share(seeds.class_maps, seeds.peaks.classes)
-        grown = agreed(grown, share, None if enhancer in REGIONS else _spread(seeds, naive))
-    return np.concatenate([naive[None], grown])
+        share = seeds.chosen(class_share(seeds.class_maps, seeds.peaks.classes))
+        grown = agreed(grown, share, None if enhancer in REGIONS else _spread(seeds, first))
+    return np.concatenate([first[None], grown])
 
 
 def object_maps(seeds: Seeds, grow: Grow) -> np.ndarray | None:
@@ -84,11 +91,11 @@ def object_maps(seeds: Seeds, grow: Grow) -> np.ndarray | None:
     settings = seeds.settings
     if settings.enhancer not in REGIONS or seeds.responses is None or not settings.steps:
         return None
-    if not len(seeds.peaks):
+    if not len(seeds.chosen(seeds.peaks.classes)):
         return np.zeros((0, *seeds.evidence.proposals.size), np.float32)
     grown = grow(settings.enhancer, seeds.response_maps(), 1)
     if settings.agreement:
-        grown = agreed(grown, class_share(seeds.class_maps, seeds.peaks.classes))
+        grown = agreed(grown, seeds.chosen(class_share(seeds.class_maps, seeds.peaks.classes)))
     return grown[0]
 
 

@@ -37,12 +37,12 @@ def coco_results(
         One entry an instance, in the given order: `image_id`, `file_name`, `category_id` (from 1, in the order of the
         model's classes), `category_name`, `segmentation` (compressed RLE at the photo's own size,
         `counts` as text), `bbox` [x, y, width, height] and `area` in pixels, `score` in [0, 1], and `instance`, its
-        number in `instance_png`, 0 for what is not painted there.
+        number in `instance_png`, 0 for what is not painted there; `by_hand`, true, where it is not the method's own.
     """
     results, number = [], 0
     for instance in instances:
         number += instance.painted
-        rle = resized_rle(analysis.evidence.source.mask(instance.proposal), analysis.evidence.size)
+        rle = _rle(analysis, instance)
         results.append(
             {
                 "image_id": names.text(stem),
@@ -54,9 +54,18 @@ def coco_results(
                 "area": int(coco_mask.area(rle)),
                 "score": round(float(instance.score), 6),
                 "instance": number if instance.painted else 0,
+                **({"by_hand": True} if instance.by_hand else {}),
             }
         )
     return results
+
+
+def _rle(analysis: Analysis, instance: Instance) -> dict[str, Any]:
+    """COCO's compressed RLE at the photo's own size."""
+    if instance.by_hand:
+        rle: dict[str, Any] = coco_mask.encode(np.asfortranarray(analysis.mask(instance).view(np.uint8)))
+        return rle
+    return resized_rle(analysis.evidence.source.mask(instance.proposal), analysis.evidence.size)
 
 
 def resized_rle(mask: np.ndarray, size: Size) -> dict[str, Any]:

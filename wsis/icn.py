@@ -207,6 +207,7 @@ def enhance(
     *,
     classes: np.ndarray | None = None,
     responses: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
     chunk: int = CHUNK,
 ) -> np.ndarray:
     """Apply the network to its own output (Algorithm 1, line 8).
@@ -220,10 +221,11 @@ def enhance(
         steps: T, 0 or more.
         classes: (K,) int64 class of each peak; None for one class. Tells whose peaks are `rivals`.
         responses: (K, h'', w'') float32 response of each peak (Eq. 2), of any range, for a network with that hint.
+        rows: indices of the peaks whose maps are grown, the others are company (`rivals`); None grows all.
         chunk: maps computed at once.
 
     Returns:
-        (T + 1, K, *grid) float32 in [0, 1], each map min-max normalised; step 0 is the naive map.
+        (T + 1, K, *grid) float32 in [0, 1], K of `rows`, each map min-max normalised; step 0 is the naive map.
     """
     if not len(maps) == len(class_maps) == len(peaks):
         raise ValueError(f"expected one class map and peak a map, got {len(maps)}, {len(class_maps)}, {len(peaks)}")
@@ -232,13 +234,15 @@ def enhance(
     grid = icn.grid(*pixels.shape[-2:])
     first = _on_grid(maps, grid, device)
     constant = _constant_hints(icn, class_maps, peaks, classes, responses, grid)
+    if rows is not None:
+        first, constant = first[rows], [hint[rows] for hint in constant]
     results = [first]
     # From step to step maps stay in float32.
     with torch.autocast(device.type, HALF.get(device.type), enabled=device.type in HALF):
-        features = icn.encode(pixels) if icn.join == "decoder" and steps and len(maps) else None
+        features = icn.encode(pixels) if icn.join == "decoder" and steps and len(first) else None
         for _ in range(steps):
             hints = torch.stack([results[-1], *constant], 1)
-            parts = [icn(pixels, part[None], features)[0] for part in hints.split(chunk)] if len(maps) else [first]
+            parts = [icn(pixels, part[None], features)[0] for part in hints.split(chunk)] if len(first) else [first]
             results.append(normalised(torch.sigmoid(torch.cat(parts).float())))
     return torch.stack(results).cpu().numpy()
 

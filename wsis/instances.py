@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from wsis import index_image
+from wsis.hands import Hands, overlaps
 from wsis.matching import PUBLISHED, Weights, rank, total
 from wsis.peaks import Peaks
 from wsis.proposals.proposal_set import ProposalSet, Size, resized_labels
@@ -44,8 +45,9 @@ class Instance:
         peak: index of the peak it grew from; of an offer, the strongest peak of the class inside it, or of all.
         proposal: index of the proposal.
         hypothesis: what it says of the peak.
-        painted: whether pictures show it: the regions that were kept and score high enough, and likely objects
-            (`LEAST_OBJECT`) of peaks whose region pictures do not show.
+        painted: whether pictures show it: the regions that were kept and score high enough, likely objects
+            (`LEAST_OBJECT`) of peaks whose region pictures do not show, and whatever is by hand.
+        by_hand: whether somebody placed its peak or corrected it: it is not the method's, and never counted as such.
     """
 
     category: int
@@ -55,6 +57,7 @@ class Instance:
     proposal: int
     hypothesis: Hypothesis = "region"
     painted: bool = True
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def assemble(
     fill: int = 0,
     nms: float = NMS,
     least: float = 0.0,
+    hands: Hands | None = None,
 ) -> tuple[Instance, ...]:
     """Pick each peak's best proposal and keep, class by class, those that are not another's double.
 
@@ -109,6 +113,8 @@ def assemble(
         fill: up to how many masks offers are added; 0 adds none.
         nms: see `kept`.
         least: score from which pictures show a region; of an object half of it, but no less than `LEAST_OBJECT`.
+        hands: what was done by hand; of a touched peak there is one instance, which gives way to none, and whatever of
+            the method's doubles it goes.
 
     Returns:
         Instances by falling score.
@@ -118,8 +124,12 @@ def assemble(
             fit.check(len(peaks), len(proposals))
     if not len(peaks) or not len(proposals):
         return ()
+    by_hand = _by_hand(peaks, regions, objects, classes, weights, hands)
+    free = np.ones(len(peaks), bool) if hands is None else ~hands.touched
     picked = [
-        replace(pick, painted=pick.score >= least) for pick in _picked(peaks, regions, proposals, classes, weights, nms)
+        replace(pick, painted=pick.score >= least)
+        for pick in _picked(peaks, regions, proposals, classes, weights, nms, free)
+        if not _overlaps(pick, by_hand, proposals, nms, hands)
     ]
     if objects is not None:
         painted_peaks = {pick.peak for pick in picked if pick.painted}
@@ -130,11 +140,13 @@ def assemble(
                 hypothesis="object",
                 painted=pick.peak not in painted_peaks and score >= max(LEAST_OBJECT, least / 2),
             )
-            for pick in _picked(peaks, objects, proposals, classes, weights, nms)
+            for pick in _picked(peaks, objects, proposals, classes, weights, nms, free)
             for score in (pick.score * OBJECT,)
+            if not _overlaps(pick, by_hand, proposals, nms, hands)
         ]
         picked += [single for single in singles if not _overlaps(single, picked, proposals, AGAIN)]
-    return tuple(_by_score(_filled(picked, offers, proposals, fill)))
+    picked += by_hand
+    return tuple(_by_score(_filled(picked, offers, proposals, fill, hands)))
 
 
 def kept(iou: np.ndarray, categories: np.ndarray, most: float = NMS) -> np.ndarray:
@@ -192,10 +204,12 @@ def shown(instances: Sequence[Instance]) -> tuple[Instance, ...]:
 
 
 def in_painting_order(instances: Sequence[Instance]) -> list[Instance]:
-    """Those that pictures show, the last on top: regions by rising score, then objects, which lie in them."""
+    """Those that pictures show, the last on top: regions by rising score, objects in them, what is by hand."""
     # Of equal scores the first lies on top.
     return sorted(
-        shown(instances), key=lambda instance: (instance.hypothesis == "object", instance.score), reverse=True
+        shown(instances),
+        key=lambda instance: (instance.by_hand, instance.hypothesis == "object", instance.score),
+        reverse=True,
     )[::-1]
 
 
@@ -247,13 +261,19 @@ def _best(terms: np.ndarray, scores: np.ndarray, weights: Weights) -> int:
 
 
 def _picked(
-    peaks: Peaks, fit: Fit, proposals: ProposalSet, classes: Sequence[str], weights: Weights, nms: float
+    peaks: Peaks,
+    fit: Fit,
+    proposals: ProposalSet,
+    classes: Sequence[str],
+    weights: Weights,
+    nms: float,
+    free: np.ndarray,
 ) -> list[Instance]:
-    """The best proposal of each peak, doubles of a class left out, by falling score."""
+    """The best proposal of each free peak, (K,) bool, doubles of a class left out, by falling score."""
     scores = total(fit.terms, weights)
-    best = [_best(fit.terms[k], scores[k], weights) for k in range(len(peaks))]
     picks = []
-    for k, i in enumerate(best):
+    for k in np.flatnonzero(free).tolist():
+        i = _best(fit.terms[k], scores[k], weights)
         category, probability = int(peaks.classes[k]), float(peaks.probabilities[k])
         picks.append(Instance(category, classes[category], probability * float(fit.fits[k, i]), k, i))
     picks = _by_score(picks)
@@ -262,19 +282,69 @@ def _picked(
     return [pick for pick, stay in zip(picks, stays, strict=True) if stay]
 
 
-def _overlaps(instance: Instance, others: Sequence[Instance], proposals: ProposalSet, most: float) -> bool:
+def _by_hand(
+    peaks: Peaks,
+    regions: Fit,
+    objects: Fit | None,
+    classes: Sequence[str],
+    weights: Weights,
+    hands: Hands | None,
+) -> list[Instance]:
+    """One instance of every touched peak: its chosen proposal, or its best."""
+    made = []
+    for k in [] if hands is None else np.flatnonzero(hands.touched).tolist():
+        hand = hands.rows[k]  # type: ignore[union-attr]
+        of_object = hand.of == "object" and objects is not None
+        fit = objects if of_object and objects is not None else regions
+        terms, category = fit.terms[k], int(peaks.classes[k])
+        i = _best(terms, total(terms, weights), weights) if hand.proposal is None else hand.proposal
+        score = float(peaks.probabilities[k]) * float(fit.fits[k, i])
+        made.append(
+            Instance(category, classes[category], score, k, i, "object" if of_object else "region", by_hand=True)
+        )
+    return made
+
+
+def _overlaps(
+    instance: Instance,
+    others: Sequence[Instance],
+    proposals: ProposalSet,
+    most: float,
+    hands: Hands | None = None,
+) -> bool:
     """Whether it is, by more than `most`, one of the others of its class."""
-    same = [other.proposal for other in others if other.category == instance.category]
-    return bool((proposals.iou([instance.proposal], same) > most).any())
+    same = [other for other in others if other.category == instance.category]
+    return bool((_iou([instance], same, proposals, hands) > most).any())
 
 
-def _filled(picked: list[Instance], offers: Sequence[Instance], proposals: ProposalSet, fill: int) -> list[Instance]:
+def _iou(
+    first: Sequence[Instance], second: Sequence[Instance], proposals: ProposalSet, hands: Hands | None
+) -> np.ndarray:
+    """(A, B) float32 IoU of instances, what is by hand with its forced regions."""
+    indices = [[instance.proposal for instance in side] for side in (first, second)]
+    if hands is None or not any(one.by_hand and hands.rows[one.peak].forced for one in (*first, *second)):
+        return proposals.iou(*indices)
+    if not first or not second:
+        return np.zeros((len(first), len(second)), np.float32)
+
+    def members(side: Sequence[Instance]) -> np.ndarray:
+        rows = proposals.membership[[one.proposal for one in side]]
+        return np.array(
+            [hands.rows[one.peak].members(row) if one.by_hand else row for one, row in zip(side, rows, strict=True)]
+        )
+
+    return overlaps(members(first), members(second), proposals.region_areas)
+
+
+def _filled(
+    picked: list[Instance], offers: Sequence[Instance], proposals: ProposalSet, fill: int, hands: Hands | None
+) -> list[Instance]:
     """With offers, down their scores, that are apart from what their class has already, up to `fill` masks."""
-    indices, categories = [offer.proposal for offer in offers], np.array([offer.category for offer in offers])
+    categories = np.array([offer.category for offer in offers])
     left: np.ndarray = np.ones(len(offers), bool)
 
     def leave_out_near(taken: Instance) -> None:
-        near = proposals.iou([taken.proposal], indices)[0] > OFFERS_APART
+        near = _iou([taken], offers, proposals, hands)[0] > OFFERS_APART
         left[(categories == taken.category) & near] = False
 
     for pick in picked if offers else ():

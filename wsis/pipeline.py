@@ -225,10 +225,36 @@ class Pipeline:
         settings = self.checked(settings or Settings(enhancer=self.default_enhancer))
         evidence = photo if isinstance(photo, Evidence) else self.observe(photo, progress=progress)
         clock = _Clock(progress)
+        return self._followed(evidence, settings, lambda: self.peaks(evidence.class_maps, settings), None, clock)
+
+    @memory.explained
+    def follow(self, evidence: Evidence, settings: Settings, peaks: Peaks, rows: np.ndarray) -> Analysis:
+        """What `analyse` does of some peaks, in the company of others, whose maps are not made.
+
+        Args:
+            evidence: from `observe`.
+            settings: how to look.
+            peaks: K peaks, wherever they lie.
+            rows: indices of those whose maps are asked for.
+
+        Returns:
+            An analysis of these peaks alone.
+        """
+        return self._followed(evidence, self.checked(settings), lambda: peaks, rows, _Clock())
+
+    def _followed(
+        self,
+        evidence: Evidence,
+        settings: Settings,
+        found: Callable[[], Peaks],
+        rows: np.ndarray | None,
+        clock: _Clock,
+    ) -> Analysis:
+        """Maps of peaks, and how well every proposal fits them."""
         with clock("peaks", 0.6):
-            peaks = self.peaks(evidence.class_maps, settings)
-            responses = self._responses(evidence, peaks, settings, clock)
-            seeds = Seeds(evidence, settings, peaks, peak_class_maps(evidence, peaks), responses)
+            peaks = found()
+            responses = self._responses(evidence, peaks, settings, rows, clock)
+            seeds = Seeds(evidence, settings, peaks, peak_class_maps(evidence, peaks), responses, rows)
             naive = enhancers.naive_maps(seeds)
         with clock("enhance", 0.7):
             grow = partial(self._grow, seeds, clock)
@@ -241,7 +267,7 @@ class Pipeline:
         return Analysis(
             evidence=evidence,
             settings=settings,
-            peaks=peaks,
+            peaks=peaks if rows is None else peaks[rows],
             maps=maps,
             binary=regions.binary.reshape(maps.shape),
             thresholds=regions.thresholds.reshape(by_step),
@@ -268,16 +294,28 @@ class Pipeline:
             limit=settings.max_peaks,
         )
 
-    def _responses(self, evidence: Evidence, peaks: Peaks, settings: Settings, clock: _Clock) -> np.ndarray | None:
-        """(K, h', w') float32 response of each peak (Eq. 2); None where neither naive map nor enhancer needs them."""
+    def _responses(
+        self, evidence: Evidence, peaks: Peaks, settings: Settings, rows: np.ndarray | None, clock: _Clock
+    ) -> np.ndarray | None:
+        """(K, h', w') float32 response of each peak (Eq. 2); None where neither naive map nor enhancer needs them.
+
+        Of some rows the others stay 0, unless the naive map needs those of a whole class.
+        """
         net = self.checkpoint.icns.get(settings.enhancer)
         told = net is not None and ("response" in net.hints or settings.enhancer in REGIONS) and settings.steps > 0
         if settings.naive == "class map" and not told:
             return None
         classifier = self.checkpoint.classifier
         prepared = classifier.prepare(evidence.work, SIZES[0])
-        respond = partial(response.respond, classifier, prepared, peaks, mode=settings.mode)
-        return self._chunks.run(respond, len(peaks), response.CHUNK, "responses of peaks were computed", clock.note)
+        alone = rows is not None and settings.naive in ("class map", "response")
+        asked = peaks[rows] if rows is not None and alone else peaks
+        respond = partial(response.respond, classifier, prepared, asked, mode=settings.mode)
+        found = self._chunks.run(respond, len(asked), response.CHUNK, "responses of peaks were computed", clock.note)
+        if not alone:
+            return found
+        responses = np.zeros((len(peaks), *found.shape[1:]), np.float32)
+        responses[rows] = found
+        return responses
 
     def _grow(self, seeds: Seeds, clock: _Clock, name: str, start: np.ndarray, steps: int) -> np.ndarray:
         """(T, K, h, w) float32 in [0, 1]: an ICN's maps of steps 1 to T, of at least one peak (Algorithm 1, line 8)."""
@@ -292,16 +330,20 @@ class Pipeline:
             steps,
             classes=peaks.classes,
             responses=seeds.responses,
+            rows=seeds.rows,
         )
-        grown = self._chunks.run(grow, len(peaks), icn.CHUNK, "maps were grown", clock.note)[1:]
-        return upsample(grown.reshape(-1, *grown.shape[2:]), start.shape[1:]).reshape(-1, *start.shape)
+        count = len(seeds.chosen(peaks.classes))
+        grown = self._chunks.run(grow, count, icn.CHUNK, "maps were grown", clock.note)[1:]
+        size = start.shape[1:]
+        return upsample(grown.reshape(-1, *grown.shape[2:]), size).reshape(steps, count, *size)
 
 
 def _matched(maps: np.ndarray, seeds: Seeds) -> ObjectMaps:
     """Maps of all peaks, (K, h, w) of one step or (T' K, h, w) of several, against every proposal (Eq. 5)."""
     proposals, reading, class_maps = seeds.evidence.proposals, seeds.settings.reading, None
     if reading == "prm-2018":
-        class_maps = np.tile(seeds.class_maps, (len(maps) // max(len(seeds.class_maps), 1), 1, 1))
+        own = seeds.chosen(seeds.class_maps)
+        class_maps = np.tile(own, (len(maps) // max(len(own), 1), 1, 1))
     binary, thresholds = matching.thresholded(maps)
     terms = matching.terms(maps, proposals, reading, class_maps=class_maps, binary=binary)
     return ObjectMaps(maps, binary, thresholds, terms, matching.iou(binary, proposals))

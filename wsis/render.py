@@ -139,7 +139,7 @@ def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int 
     objects, cut, above = analysis.objects, analysis.binary[step, peak], analysis.thresholds[step, peak]
     if objects is not None and instance.hypothesis == "object":
         cut, above = objects.binary[peak], objects.thresholds[peak]
-    mask = _grown(analysis.proposals.mask(instance.proposal).astype(np.uint8), size, cv2.INTER_NEAREST) > 0
+    mask = _grown(analysis.work_mask(instance).astype(np.uint8), size, cv2.INTER_NEAREST) > 0
     binary = _grown(cut.astype(np.uint8) * 255, size, cv2.INTER_NEAREST)
     spread = analysis.settings.enhancer == "spread"
     return [

@@ -1,4 +1,4 @@
-"""What can be asked of the networks: eleven acts, each an answer for the page. No maths here."""
+"""What can be asked of the networks: twelve acts, each an answer for the page. No maths here."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from wsis import edits
 from wsis.analysis import Analysis, Settings
 from wsis.errors import WsisError
 from wsis.explorer import messages, payload
 from wsis.explorer.examples import Examples
 from wsis.explorer.messages import Message
 from wsis.explorer.models import Models, unknown
-from wsis.explorer.networks import BUILT_IN
+from wsis.explorer.networks import BUILT_IN, Networks
 from wsis.explorer.origin import Origin
 from wsis.explorer.payload import Packed
 from wsis.explorer.scene import BEST, Scene
@@ -25,7 +26,9 @@ from wsis.explorer.store import Entry, GoneError, Store
 from wsis.explorer.visit import MODEL, Now, Visit, controls_of
 from wsis.image import MAX_PIXELS, read
 from wsis.proposals import readers
+from wsis.replay import likely_classes
 
+OTHER_PEAKS = "What was done by hand belongs to the peaks before this; go back for it."
 EXAMPLE_INSTEAD = "Here is an example; choose your photo again, and the settings of the link stay."
 
 
@@ -56,6 +59,7 @@ class Acts:
             "open": self.open, "example": self.example, "upload": self.upload, "finish": self.finish,
             "class": self.switch, "adjust": self.adjust, "enhancer": self.adjust, "reading": self.adjust,
             "proposals": self.proposals, "compare": self.compare, "model": self.model,
+            "edit": self.edit,
         }  # fmt: skip
 
     def ready(self, visit: Visit) -> bool:
@@ -240,6 +244,24 @@ class Acts:
         photo = fresh.evidence.proposals is not old.evidence.proposals
         return self._analysis(token, fresh, entry.photo, origin, shown, photo=photo)
 
+    def edit(self, visit: Visit) -> Message:
+        """Something was done by hand, undone or done again: `edits` is all of it, `place` a click that adds a peak."""
+        wanted = edits.checked(visit.data.get("edits"))
+        entry = self._store.get(visit.now.token, visit.owner)
+        base, origin = entry.analysis.base or entry.analysis, self._origin(entry)
+        if visit.data.get("place") is not None:
+            wanted = (*wanted, _placed(base, visit.data["place"]))
+        fresh = entry.analysis
+        token = self._store.edited(base, wanted, visit.owner)
+        if token is None:
+            fresh = self._models.get(origin.model).replay(*_nearest(entry.analysis, base, wanted)) if wanted else base
+            token = self._put(fresh, entry.photo, origin, visit)
+        else:
+            fresh = self._store.get(token, visit.owner).analysis
+            if token != visit.now.token:
+                self._store.leave(visit.now.token, visit.owner)
+        return self._analysis(token, fresh, entry.photo, origin, visit.at(peak=_picked(fresh, visit)))
+
     # --- what all of them need ---------------------------------------------------------------------------------------
 
     def scene(self, entry: Entry, now: Now) -> Scene:
@@ -258,6 +280,21 @@ class Acts:
         named = {name: others for origin in origins if origin for name, others in origin.synonyms.items()}
         k = None if other is None else payload.counterpart(scene.analysis, scene.peak, other, named)
         return None if other is None or k is None else payload.peak(other, k, runners=False)
+
+    def around(self, entry: Entry, now: Now, data: dict[str, Any]) -> Message:
+        """What a peak may be, or masks around it from part to group; neither needs the networks."""
+        analysis, k = entry.analysis, int(data["peak"])
+        if not 0 <= k < len(analysis.peaks):
+            raise WsisError("This peak is no longer there.")
+        if data["act"] == "likely":
+            y, x = analysis.peaks.places[k]
+            found = likely_classes(analysis.evidence.class_maps, float(x), float(y))
+            told = [{"name": analysis.classes[c], "score": round(share, 4)} for c, share in found]
+            return messages.Likely(token=now.token, peak=k, classes=told)
+        proposal = int(data["proposal"])
+        if not 0 <= proposal < len(analysis.proposals):
+            raise WsisError("This proposal is not of this photo.")
+        return messages.Levels(token=now.token, **payload.levels(analysis, k, proposal))
 
     def synonyms(self, entry: Entry) -> messages.Synonyms:
         """Other names of the classes that the model behind an analysis knows."""
@@ -310,7 +347,7 @@ class Acts:
             before = self._origin(entry)
             networks = self._models.get(before.model)
             evidence = networks.seen(entry.analysis.evidence, before)
-            fresh = networks.analyse(evidence, settings)
+            fresh = _carried(entry.analysis, networks.analyse(evidence, settings), networks)
             return self._put(fresh, entry.photo, networks.origin, visit), fresh
         if token != visit.now.token:
             self._store.leave(visit.now.token, visit.owner)
@@ -380,6 +417,46 @@ def chosen(models: Models, name: str | None = None) -> messages.Models:
     """The menu; `name` is the model that was just chosen without a photo to look at."""
     rows = [asdict(row) for row in models.rows()]
     return messages.Models(rows=rows, loaded=models.loaded, megabytes=round(models.held / 2**20), chosen=name)
+
+
+def _placed(base: Analysis, place: Any) -> edits.AddPeak:
+    """A peak under a click, of the class that is the likeliest there."""
+    try:
+        x, y = (float(share) for share in place)
+        category = likely_classes(base.evidence.class_maps, x, y, 1)[0][0]
+        return edits.AddPeak(name=base.classes[category], x=x, y=y)
+    except (TypeError, ValueError, OverflowError, IndexError) as error:
+        raise WsisError("There is no such place in the photo.") from error
+
+
+def _nearest(now: Analysis, base: Analysis, wanted: tuple[edits.Edit, ...]) -> tuple[Analysis, tuple[edits.Edit, ...]]:
+    """Where to begin, and what is left to do: undoing begins with the analysis as it was found."""
+    done = now.hands.edits if now.hands else ()
+    return (now, wanted[len(done) :]) if wanted[: len(done)] == done else (base, wanted)
+
+
+def _carried(before: Analysis, fresh: Analysis, networks: Networks) -> Analysis:
+    """The same edits on a fresh analysis, where its peaks are the ones that they speak of."""
+    if before.hands is None or before.base is None or not before.hands.edits:
+        return fresh
+    old, new = before.base.peaks, fresh.peaks
+    if old.grid == new.grid and all(
+        np.array_equal(getattr(old, name), getattr(new, name)) for name in ("classes", "rows", "columns")
+    ):
+        return networks.replay(fresh, before.hands.edits)
+    return replace(fresh, notes=(*fresh.notes, OTHER_PEAKS))
+
+
+def _picked(analysis: Analysis, visit: Visit) -> int:
+    """The row of the peak that was edited: the newest where a place was clicked."""
+    number, rows = visit.data.get("number"), analysis.hands.rows if analysis.hands else ()
+    if visit.data.get("place") is not None:
+        return len(rows) - 1
+    if number is None:
+        return BEST
+    if not rows:
+        return int(number) if int(number) < len(analysis.peaks) else BEST
+    return next((row for row, hand in enumerate(rows) if hand.number == number), BEST)
 
 
 def _with_text(message: Message, text: str) -> Message:

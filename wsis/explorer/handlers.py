@@ -173,6 +173,8 @@ class Handlers:
                 return messages.Shared()
             if data["act"] == "synonyms":
                 return self._acts.synonyms(entry)
+            if data["act"] in ("levels", "likely"):
+                return self._acts.around(entry, now, data)
             scene = self._acts.scene(entry, replace(now, peak=int(data["peak"])))
             return messages.Peak(token=now.token, **self._acts.part(scene, self._other(now), now))
 

@@ -68,6 +68,7 @@ class Analysis(Message):
         settings: the controls as they stand for it.
         part: maps of the picked peak.
         other, other_token: the analysis on the other side of the swipe.
+        hands, edits: what was done by hand, of each peak and in order; see `wsis.edits`.
         photo: the photo, where it is another one.
         expired: token of a link that led to nothing.
     """
@@ -91,6 +92,8 @@ class Analysis(Message):
     seconds: dict[str, float]
     match: Packed | None
     empty: Packed | None
+    hands: list[Packed] | None
+    edits: list[Packed]
     settings: Packed
     part: Packed | None
     other: Packed | None
@@ -111,9 +114,32 @@ class Peak(Message):
     grid: list[int]
     maps: list[str]
     binary: list[str]
+    bands: list[str]
     thresholds: list[float]
     runners: Packed | None
     other: Packed | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels(Message):
+    """Masks around a peak, from its part to its group, see `payload.levels`."""
+
+    kind: ClassVar[str] = "levels"
+    token: str | None
+    peak: int
+    proposal: int
+    ids: list[int]
+    bits: Packed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likely(Message):
+    """What the picked peak may be by the class maps where it lies, the likeliest first."""
+
+    kind: ClassVar[str] = "likely"
+    token: str | None
+    peak: int
+    classes: list[Packed]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from wsis import class_names
 from wsis.analysis import Analysis, Evidence, Glance, Settings
+from wsis.edits import Edit
 from wsis.errors import WsisError
 from wsis.explorer.origin import Mark, Origin
 from wsis.explorer.server.accelerator import lane
 from wsis.explorer.server.watch import watched
 from wsis.pipeline import Pipeline
+from wsis.replay import replay
 
 BUILT_IN = "built-in"
 """What `wsis.proposals` calls its own."""
@@ -29,6 +33,7 @@ class Networks:
         glance: its first look at a photo, see `Pipeline.glance`.
         observe: what it sees before any setting is chosen, see `Pipeline.observe`.
         analyse: from evidence to instances, see `Pipeline.analyse`.
+        replay: an analysis after edits, see `wsis.replay.replay`.
     """
 
     def __init__(self, pipeline: Pipeline, model: str | None = None, mark: Mark = ()) -> None:
@@ -43,6 +48,7 @@ class Networks:
         self.glance, self.observe, self.analyse = (
             watched(lane(work)) for work in (pipeline.glance, pipeline.observe, pipeline.analyse)
         )
+        self.replay = watched(lane(partial(_replayed, pipeline=pipeline)))
         checkpoint = pipeline.checkpoint
         self.origin = Origin(
             model=model or pipeline.name,
@@ -119,3 +125,7 @@ class Networks:
         rest = tuple(note for note in evidence.notes if note not in evidence.glance.notes)
         seconds = {**evidence.seconds, **glance.seconds}
         return replace(evidence, glance=glance, seconds=seconds, notes=(*glance.notes, *rest))
+
+
+def _replayed(analysis: Analysis, edits: Sequence[Edit], *, pipeline: Pipeline) -> Analysis:
+    return replay(pipeline, analysis, edits)

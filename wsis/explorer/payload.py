@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from wsis import matching
+from wsis import edits, hands, matching, replay
 from wsis.analysis import Analysis, Evidence, Glance, Settings
 from wsis.class_names import NONE, Synonyms
 from wsis.explorer import pictures
 from wsis.explorer.scene import TOP
 from wsis.explorer.words import unit
+from wsis.hands import Hand
 from wsis.image import resized
 from wsis.maps import ClassMaps, normalised
 from wsis.peaks import Peaks
@@ -60,6 +61,7 @@ def photo(evidence: Evidence, name: str, example: str = "") -> Packed:
         "labels": pictures.png_16(labels),
         "areas": pack(evidence.proposals.region_areas, "i4"),
         "total": len(evidence.proposals),
+        "key": hands.key(labels, evidence.proposals.membership),
         "source": evidence.proposals.source,
     }
 
@@ -101,6 +103,8 @@ def analysis(made: Analysis) -> Packed:
         "seconds": {stage: round(seconds, 3) for stage, seconds in made.seconds.items()},
         "match": field(made, _cells(made), 1),
         "empty": empty(made),
+        "hands": _hands(made),
+        "edits": edits.plain(made.hands.edits) if made.hands else [],
     }
 
 
@@ -164,6 +168,7 @@ def peak(made: Analysis, k: int, *, runners: bool = True) -> Packed:
         **_class_map(made.evidence.class_maps, made.peaks, k),
         "maps": [pictures.grey(step[k]) for step in maps],
         "binary": [pictures.png(step[k].astype(np.uint8)) for step in binary],
+        "bands": [pictures.png(matching.contour_bands(step[[k]])[0].astype(np.uint8)) for step in binary],
         "thresholds": [round(float(cut[k]), 3) for cut in cuts],
         "runners": field(made, [(step, k) for step in range(made.steps + 1)], TOP) if runners else None,
     }
@@ -179,17 +184,68 @@ def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Packe
     terms, fits = list(made.terms), list(made.fits)
     if made.objects is not None and made.object_fits is not None:
         terms, fits = [*terms, made.objects.terms], [*fits, made.object_fits]
-    chosen = [matching.skyband(terms[step][k], depth) for step, k in cells]
-    ids = np.unique(np.concatenate(chosen))
+    rows = made.hands.rows if made.hands else (None,) * len(made.peaks)
+    chosen = [_with_chosen(matching.skyband(terms[step][k], depth), rows[k]) for step, k in cells]
+    # A peak with forced regions has proposals of its own: they stand under numbers beyond the photo's.
+    total = len(made.proposals)
+    own = [one + total * (k + 1) if (hand := rows[k]) and hand.forced else one
+           for (_, k), one in zip(cells, chosen, strict=True)]  # fmt: skip
+    ids = np.unique(np.concatenate(own))
     both = [(step, k, one) for (step, k), one in zip(cells, chosen, strict=True)]
     return {
-        "ids": pack(ids, "i4"),
-        "bits": pack(np.packbits(made.proposals.membership[ids], axis=1, bitorder="little"), "u1"),
+        "ids": pack(ids % total, "i4"),
+        "bits": pack(np.packbits(_members(made, ids), axis=1, bitorder="little"), "u1"),
         "offsets": pack(np.cumsum([0, *map(len, chosen)]), "i4"),
-        "slots": pack(np.searchsorted(ids, np.concatenate(chosen)), "u2"),
+        "slots": pack(np.searchsorted(ids, np.concatenate(own)), "u2"),
         "terms": pack(np.concatenate([terms[step][k][one] for step, k, one in both]), "f4"),
         "tints": pack(np.concatenate([pictures.tints(terms[step][k][one], k) for step, k, one in both]), "u1"),
         "fits": pack(np.concatenate([fits[step][k][one] for step, k, one in both]), "f4"),
+    }
+
+
+def _with_chosen(ids: np.ndarray, hand: Hand | None) -> np.ndarray:
+    """With the proposal that a hand has chosen, ascending."""
+    return ids if hand is None or hand.proposal is None else np.union1d(ids, [hand.proposal])
+
+
+def _members(made: Analysis, ids: np.ndarray) -> np.ndarray:
+    """(n, R) bool: regions of proposals, beyond the photo's with a peak's forced ones."""
+    peak, proposal = np.divmod(ids, len(made.proposals))
+    members = made.proposals.membership[proposal]
+    for k in np.unique(peak[peak > 0]).tolist():
+        assert made.hands is not None
+        members[peak == k] = made.hands.rows[k - 1].members(members[peak == k])
+    return members
+
+
+def _hands(made: Analysis) -> list[Packed] | None:
+    """What was done to each peak; `mask` is that of an instance whose pixels were drawn, at the photo's own size."""
+    if made.hands is None:
+        return None
+    drawn = {one.peak: one for one in made.instances() if one.by_hand}
+    return [
+        {
+            "number": hand.number,
+            "touched": hand.touched,
+            "added": hand.added,
+            "of": hand.of,
+            "proposal": hand.proposal,
+            "inside": sorted(hand.inside),
+            "outside": sorted(hand.outside),
+            "mask": pictures.png(made.mask(drawn[k]).astype(np.uint8)) if hand.pixels else None,
+        }
+        for k, hand in enumerate(made.hands.rows)
+    ]
+
+
+def levels(made: Analysis, k: int, proposal: int) -> Packed:
+    """Proposals around a peak, from its part to its group, see `wsis.replay.levels`: `ids` and `bits` as in `field`."""
+    ids = np.array(replay.levels(made, k, proposal), np.int64)
+    return {
+        "peak": k,
+        "proposal": proposal,
+        "ids": ids.tolist(),
+        "bits": pack(np.packbits(made.proposals.membership[ids], axis=1, bitorder="little"), "u1"),
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from wsis.analysis import Analysis, Glance, Settings
+from wsis.edits import Edit
 from wsis.errors import WsisError
 from wsis.explorer.origin import Key, Origin
 
@@ -217,6 +218,16 @@ class Store:
         with self._lock:
             for token, entry in reversed(self._entries.items()):
                 same = entry.analysis.evidence is analysis.evidence and entry.analysis.settings == settings
+                if same and entry.analysis.base is None and self._mine(entry, owner):
+                    return token
+        return None
+
+    def edited(self, base: Analysis, edits: tuple[Edit, ...], owner: str) -> str | None:
+        """The token under which a session has an analysis after edits; without edits that of the analysis itself."""
+        with self._lock:
+            for token, entry in reversed(self._entries.items()):
+                one = entry.analysis
+                same = one.base is base and one.hands is not None and one.hands.edits == edits if edits else one is base
                 if same and self._mine(entry, owner):
                     return token
         return None
@@ -237,7 +248,7 @@ class Store:
                 same = seen.image is photo.image and seen.source.source == photo.source.source
                 made = one.origin is not None and one.origin.key == key and self._mine(one, owner)
                 how = one.analysis.settings if settings else _any_model(one.analysis.settings)
-                if made and same and how == wanted:
+                if made and same and one.analysis.base is None and how == wanted:
                     return token
         return None
 

@@ -124,7 +124,7 @@ class Watch:
 def watched(work: Callable[..., Any]) -> Callable[..., Any]:
     """A stage of the pipeline whose seconds, without those of what it was given, count for the request under way."""
 
-    @wraps(work)
+    @wraps(getattr(work, "func", work))
     def timed(given: Any, *more: Any, **named: Any) -> Any:
         made, stages = work(given, *more, **named), _stages.get()
         if stages is not None:
