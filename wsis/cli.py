@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from click.core import ParameterSource
 
 from wsis import names, stopping, streams
 from wsis.choices import Enhancer, Mode, Naive, PresetName
@@ -102,6 +103,7 @@ def models() -> None:
 
 @app.command()
 def segment(
+    context: typer.Context,
     photos: Annotated[list[Path], typer.Argument(metavar="PHOTOS_OR_FOLDER...", help="Photos, or folders of photos.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go; made if missing.", file_okay=False)],
     model: Model = "voc-lite",
@@ -125,6 +127,15 @@ def segment(
         int | None, typer.Option(min=1, help="Photos at a time; default: as many as there are cores, at most 8.")
     ] = None,
     quiet: Quiet = False,
+    edits: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What was done by hand to the one photo, from the explorer: model, settings and weights are its own.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """Find the instances in photos and write their masks.
 
@@ -141,13 +152,21 @@ def segment(
         if proposals is not None:
             sources.check(proposals)  # before hours of work
         selection = local.collect(photos)
+        edited = None if edits is None else options.edited(edits, len(selection.photos), _given(context))
+        if edited is not None and "model" not in _given(context):
+            model = edited.made.model
         pipeline = Pipeline.load(model, device=device, weights=_text(weights), labels=_text(labels))
-        settings = options.chosen(
-            pipeline, enhancer, preset, classes, quiet, steps=steps, naive=naive, mode=mode, class_threshold=threshold
-        )
+        if edited is None:
+            settings = options.chosen(
+                pipeline, enhancer, preset, classes, quiet,
+                steps=steps, naive=naive, mode=mode, class_threshold=threshold,
+            )  # fmt: skip
+            matching = options.weights(preset, alpha, beta, gamma)
+        else:
+            (settings, matching), fill = options.of_edits(pipeline, edited), 0
         job = Job(
-            pipeline=pipeline, settings=settings, weights=options.weights(preset, alpha, beta, gamma),
-            fill=fill, out=out, proposals=proposals, overlays=overlays,
+            pipeline=pipeline, settings=settings, weights=matching, fill=fill, out=out, proposals=proposals,
+            overlays=overlays, edits=edited,
         )  # fmt: skip
         failed = local.run(job, selection, quiet, workers)
     raise typer.Exit(1 if failed else 0)
@@ -297,6 +316,13 @@ def _exits(stopped: str) -> Iterator[None]:
     except KeyboardInterrupt:
         print(names.printable(f"Stopped: {stopped}"), file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _given(context: typer.Context) -> frozenset[str]:
+    """The options that stand on the command line."""
+    return frozenset(
+        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    )
 
 
 def _text(path: Path | None) -> str | None:

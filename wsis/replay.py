@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import singledispatch
 from typing import Any
 
@@ -11,24 +11,27 @@ import numpy as np
 from scipy.special import expit
 
 from wsis import class_names, matching, peak_rows, sharing
-from wsis.analysis import Analysis
+from wsis.analysis import Analysis, Evidence, Settings
 from wsis.edits import (
     AddPeak,
     AsFound,
     Brush,
     Choose,
     Edit,
+    EditedPhoto,
     Force,
     Keep,
+    Made,
     Merge,
     MovePeak,
+    Photo,
     RemovePeak,
     SetClass,
     Snap,
     Split,
 )
 from wsis.errors import WsisError
-from wsis.hands import Hand, Hands
+from wsis.hands import Hand, Hands, key
 from wsis.maps import ClassMaps
 from wsis.matching import Weights
 from wsis.peaks import Peaks, peak_maps
@@ -125,6 +128,67 @@ def levels(analysis: Analysis, peak: int, proposal: int) -> list[int]:
             if larger >= LEVEL * smaller:
                 chain.insert(len(chain) if upwards else 0, at)
     return chain
+
+
+def record(analysis: Analysis, *, photo: str, model: str, weights: Weights, step: int) -> EditedPhoto:
+    """A file of everything that was done to an analysis, see `of_file`.
+
+    Args:
+        analysis: after edits, or as found.
+        photo: what the photo's file is called.
+        model: that made it, as `Pipeline.load` takes it.
+        weights: of Eq. 5.
+        step: which map is matched, 0..T.
+    """
+    height, width = analysis.evidence.size
+    return EditedPhoto(
+        photo=Photo(name=photo, width=width, height=height),
+        partition=key(analysis.proposals.labels, analysis.proposals.membership),
+        made=Made(
+            model=model,
+            settings=asdict(analysis.settings),
+            weights=(weights.alpha, weights.beta, weights.gamma),
+            step=step,
+        ),
+        edits=analysis.hands.edits if analysis.hands else (),
+    )
+
+
+def settings_of(file: EditedPhoto) -> Settings:
+    """How the analysis was made that a file's edits are of.
+
+    Raises:
+        WsisError: the file says something else than settings.
+    """
+    try:
+        return Settings(**file.made.settings)
+    except TypeError as error:
+        raise WsisError(f"The file of edits has settings that nobody knows: {error}.") from error
+
+
+def of_file(pipeline: Pipeline, evidence: Evidence, file: EditedPhoto) -> Analysis:
+    """The analysis that a file of edits ends with.
+
+    Args:
+        pipeline: the model that made it.
+        evidence: of the same photo.
+        file: see `record`.
+
+    Raises:
+        WsisError: the photo, the model or its version gives other regions and proposals, on which the edits would land
+            elsewhere; or an edit cannot be.
+    """
+    height, width = evidence.size
+    if (width, height) != (file.photo.width, file.photo.height):
+        raise WsisError(
+            f"The edits are of a photo of {file.photo.width}x{file.photo.height} pixels, this one has {width}x{height}."
+        )
+    if key(evidence.proposals.labels, evidence.proposals.membership) != file.partition:
+        raise WsisError(
+            f"The edits of {file.photo.name} were made on other regions and proposals than these: another photo, model, "
+            "file of proposals, or version."
+        )
+    return replay(pipeline, pipeline.analyse(evidence, settings_of(file)), file.edits)
 
 
 @singledispatch

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from wsis import coco_dataset, export, files
+from wsis import coco_dataset, edits, export, files, replay
 from wsis.errors import WsisError
 from wsis.explorer import downloads, report
 from wsis.explorer.scene import Scene
@@ -40,7 +40,17 @@ def _bundle(scene: Scene, stem: str, model: str | Described, device: str) -> byt
         model=model,
         weights=scene.weights,
         step=scene.step,
-        more={"report.html": _report(scene, model, device)},
+        more={
+            "report.html": _report(scene, model, device),
+            **({"edits.json": _edits(scene, model)} if scene.analysis.hands else {}),
+        },
+    )
+
+
+def _edits(scene: Scene, model: str | Described) -> bytes:
+    name = scene.origin.model if scene.origin else model if isinstance(model, str) else model.name
+    return edits.written(
+        replay.record(scene.analysis, photo=scene.photo, model=name, weights=scene.weights, step=scene.step)
     )
 
 
@@ -57,6 +67,7 @@ WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes
     "VOC PNG": ("voc.zip", lambda scene, stem, *_: downloads.voc_zip(scene.analysis, scene.found, stem)),
     "Overlay": ("overlay.png", lambda scene, *_: downloads.overlay_png(scene.analysis, scene.found)),
     "Strip": ("strip.png", lambda scene, *_: downloads.strip_png(scene.analysis, scene.found, scene.step)),
+    "Edits": ("edits.json", lambda scene, _stem, model, _device: _edits(scene, model)),
     "Maps": ("maps.npz", lambda scene, *_: export.maps_npz(scene.analysis)),
     "Report": ("report.html", lambda scene, _stem, model, device: _report(scene, model, device)),
     "Bundle": ("wsis.zip", _bundle),

@@ -33,9 +33,27 @@ HERE = Path(__file__).parent
 SCRIPTS = (
     *("stage/markup", "stage/dom", "stage/match", "stage/words", "stage/unpack"),
     *("stage/page", "stage/presets", "stage/link", "stage/arrival", "stage/wire", "stage/receive"),
-    *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
+    *(
+        "stage/models",
+        "stage/acts",
+        "stage/measure",
+        "stage/touch",
+        "stage/paint",
+        "stage/search",
+        "stage/classes",
+        "stage/peaks",
+    ),
     *("stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
-    *("stage/panels", "stage/camera", "stage/gestures", "stage/player", "stage/controls", "stage/swipe"),
+    *(
+        "stage/panels",
+        "stage/history",
+        "stage/camera",
+        "stage/gestures",
+        "stage/tools",
+        "stage/player",
+        "stage/controls",
+        "stage/swipe",
+    ),
     *("stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/hover", "stage/notices", "stage/stage"),
     *("stage/shelf", "stage/webcam", "stage/photos"),
     *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach", "stage/api"),
@@ -43,7 +61,7 @@ SCRIPTS = (
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (
     *("stage/looking", "style", "stage/photo", "stage/stage", "stage/panels", "stage/below", "stage/advanced"),
-    *("stage/models", "stage/search", "sizes"),
+    *("stage/models", "stage/search", "stage/touch", "sizes"),
     *("tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach"),
 )
 """What it looks like: of rules that weigh the same the last holds."""
@@ -74,6 +92,7 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
                 _scripted("photo", photo, "wsis.photos(element, upload)")
                 _card("classes", 2, piece("classes_head"))
                 _card("peaks", 2, piece("peaks_head"))
+                _card("hands", 1, piece("hands_head"))
                 with gr.Accordion("Advanced", open=False, elem_id="advanced", elem_classes="card"):
                     controls, file = _advanced(handlers.defaults)
             with gr.Column(elem_id="centre", min_width=0):
@@ -83,7 +102,7 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
                         _html(piece("host", 2), elem_id="table")
                         with gr.Row(elem_id="files"):
                             _html(piece("host", 0), elem_id="status")
-                            kinds = [kind for kind in WRITERS if kind != "Report"]
+                            kinds = [kind for kind in WRITERS if kind not in ("Report", "Edits")]
                             _html(piece("downloads", kinds), elem_id="downloads")
                     with _tab("landscape", "Score landscape"):
                         landscape = _plot("landscape")

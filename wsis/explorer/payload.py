@@ -121,6 +121,7 @@ def other(made: Analysis, compare: str) -> Packed:
         "least": made.least,
         "peaks": _peaks(made.evidence.class_maps, made.peaks),
         "match": field(made, _cells(made), 1),
+        "hands": _hands(made),
     }
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from wsis import coco_dataset, devices, files, image, names, provenance
+from wsis import coco_dataset, devices, edits, files, image, names, provenance
 from wsis.errors import WsisError
 from wsis.jobs import result_folders
 from wsis.jobs.photo import Job, Outcome, outcome
@@ -219,6 +219,7 @@ def _run(job: Job, selection: Selection, quiet: bool, workers: int | None, about
         "settings": asdict(job.settings),
         "weights": asdict(job.weights),
         "fill": job.fill,
+        **({"edits": edits.plain(job.edits.edits)} if job.edits else {}),
         "photos": done,
         "failed": failed,
         "skipped": [file.name for file in selection.skipped],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from wsis import edits, replay
 from wsis.analysis import Settings
+from wsis.errors import WsisError
 from wsis.matching import PRESETS, Weights
 from wsis.pipeline import Pipeline
 
@@ -49,3 +52,43 @@ def chosen(
         **others,
     )
     return pipeline.checked(settings)
+
+
+SHAPING = ("enhancer", "steps", "naive", "mode", "preset", "alpha", "beta", "gamma", "fill", "threshold", "classes")
+"""Options that a file of edits decides."""
+
+
+def edited(file: Path, photos: int, given: Collection[str]) -> edits.EditedPhoto:
+    """What was done by hand to one photo.
+
+    Args:
+        file: see `wsis.edits.EditedPhoto`.
+        photos: how many there are to be segmented.
+        given: names of the options that stand on the command line.
+
+    Raises:
+        WsisError: it is no such file, there is not one photo, or an option would say what the file says.
+    """
+    found = edits.read(_content(file))
+    if photos != 1:
+        raise WsisError(f"A file of edits is of one photo, and here are {photos}. Name the photo {found.photo.name}.")
+    clash = [f"--{'class' if name == 'classes' else name}" for name in SHAPING if name in given]
+    if clash:
+        raise WsisError(f"The file of edits says how its photo was looked at; leave out {', '.join(clash)}.")
+    return found
+
+
+def of_edits(pipeline: Pipeline, file: edits.EditedPhoto) -> tuple[Settings, Weights]:
+    """Settings and weights of a file of edits.
+
+    Raises:
+        WsisError: the model lacks the enhancer or a class, or the file says something else than settings.
+    """
+    return pipeline.checked(replay.settings_of(file)), Weights(*file.made.weights)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise WsisError(f"The file of edits {file} cannot be read: {error.strerror}.") from error

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from wsis import export, image, names, render
+from wsis import export, image, names, render, replay
 from wsis.analysis import Analysis, Settings
+from wsis.edits import EditedPhoto
 from wsis.errors import WsisError
 from wsis.instances import Instance
 from wsis.matching import Weights
@@ -36,6 +37,7 @@ class Job:
         out: folder of the results.
         proposals: folder with STEM.mat, .json or .png, or a COCO file; None generates proposals.
         overlays: whether pictures are written too.
+        edits: what was done by hand to the one photo, whose settings and weights are the job's; None for most jobs.
     """
 
     pipeline: Pipeline
@@ -45,6 +47,7 @@ class Job:
     out: Path
     proposals: Path | None
     overlays: bool
+    edits: EditedPhoto | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,11 @@ def _segment(job: Job, stem: str, path: Path) -> tuple[Analysis, tuple[Instance,
     photo = image.read(path)
     size = (photo.shape[0], photo.shape[1])
     foreign = None if job.proposals is None else sources.read(job.proposals, names.path(stem), path, size)
-    analysis = job.pipeline.analyse(job.pipeline.observe(photo, proposals=foreign), job.settings)
+    evidence = job.pipeline.observe(photo, proposals=foreign)
+    if job.edits is not None:
+        analysis = replay.of_file(job.pipeline, evidence, job.edits)
+        return analysis, analysis.instances(job.weights, job.edits.made.step)
+    analysis = job.pipeline.analyse(evidence, job.settings)
     return analysis, analysis.instances(job.weights, fill=job.fill)
 
 

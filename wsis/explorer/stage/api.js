@@ -16,6 +16,7 @@ Object.assign(wsis, {
   open: link.open,
   pick: acts.pick,
   setWeights: acts.setWeights,
+  touch,
   openTab: acts.openTab,
   saveFile: acts.saveFile,
   /** @param {HTMLElement} element @param {{value: Message}} props @param {Trigger} trigger @param {Watch} watch */

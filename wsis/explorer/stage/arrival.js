@@ -25,6 +25,8 @@ const arrival = (() => {
       empty: data.empty,
       seconds: data.seconds,
       pristine: data.pristine,
+      hands: data.hands,
+      edits: data.edits,
     };
   }
   return {

@@ -34,7 +34,8 @@ class Layers {
   /** Let go of what no part holds any more. */
   forget() {
     const parts = [...page.data.parts.values()].flatMap(part => (part.other ? [part, part.other] : [part]));
-    const used = new Set(parts.flatMap(({classmap, maps, binary}) => [classmap, ...maps, ...binary]));
+    const masks = page.data.hands?.flatMap(hand => hand.mask ?? []) ?? [];
+    const used = new Set([...parts.flatMap(({classmap, maps, binary}) => [classmap, ...maps, ...binary]), ...masks]);
     for (const url of this.#decoded.keys()) if (!used.has(url)) this.#decoded.delete(url);
   }
 
@@ -84,13 +85,29 @@ class Layers {
     const full = Math.min(1, opacity / 0.75);
     if (what === 'instances') {
       if (!side.found.length) return [];
-      return [[paint.instances(side.found, field, one => Layers.#colour(side, one.peak)), full, true]];
+      return this.#instances(side, field, full, one => Layers.#colour(side, one.peak));
     }
-    if (what === 'semantic')
-      return [[paint.instances(side.found, field, one => Layers.#classColour(side, one)), full, true]];
+    if (what === 'semantic') return this.#instances(side, field, full, one => Layers.#classColour(side, one));
     const map = what === 'match' ? this.#map(part?.binary[t], paint.white, 0.38 * opacity) : response;
     const proposal = this.#proposal(what, side, t, preview);
     return proposal ? [...map, [proposal, 1, true]] : map;
+  }
+
+  /**
+   * Instances in colours; those whose pixels were drawn lie on top.
+   * @param {Side} side @param {Field} field @param {number} alpha @param {(instance: Instance) => string} colour
+   * @returns {[OffscreenCanvas, number, boolean][]}
+   */
+  #instances(side, field, alpha, colour) {
+    const hands = side.data.hands;
+    /** @param {Instance} one */
+    const mask = one => (one.byHand && hands ? hands[one.peak].mask : null);
+    const plain = side.found.filter(one => !mask(one));
+    const drawn = side.found.flatMap(one => {
+      const url = mask(one);
+      return url ? this.#map(url, grey => paint.drawn(grey, colour(one), url.slice(-40)), alpha) : [];
+    });
+    return [[paint.instances(plain, field, colour), alpha, true], ...drawn];
   }
 
   /**

@@ -95,18 +95,30 @@ const match = (() => {
   }
 
   /**
-   * Each peak's best proposal of a row of cells, then class by class those that are no double of a better one
-   * (Algorithm 1); by falling score.
-   * @param {Field} field @param {Peak[]} peaks @param {number} row @param {Weights} w @param {ArrayLike<number>} areas
+   * The proposal of a peak in a row of cells: the one that a hand has chosen, else the best.
+   * @param {Field} field @param {Peak[]} peaks @param {number} row @param {number} k @param {Weights} w
+   * @param {number | null} chosen
+   * @returns {Winner}
    */
-  function picked(field, peaks, row, w, areas) {
+  function winner(field, peaks, row, k, w, chosen = null) {
+    const cell = row * peaks.length + k;
+    let entry = -1;
+    if (chosen !== null)
+      for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++)
+        if (field.ids[field.slots[i]] === chosen) entry = i;
+    if (entry < 0) entry = best(field, cell, w);
+    const slot = field.slots[entry];
+    return {peak: k, cell, entry, slot, id: field.ids[slot], score: peaks[k].probability * field.fits[entry]};
+  }
+  /**
+   * Each peak's best proposal of a row of cells, but of those that hands have touched, then class by class those that
+   * are no double of a better one (Algorithm 1); by falling score.
+   * @param {Field} field @param {Peak[]} peaks @param {number} row @param {Weights} w @param {ArrayLike<number>} areas
+   * @param {Hand[] | null} hands
+   */
+  function picked(field, peaks, row, w, areas, hands) {
     const winners = peaks
-      .map((peak, k) => {
-        const cell = row * peaks.length + k;
-        const entry = best(field, cell, w);
-        const slot = field.slots[entry];
-        return {peak: k, cell, entry, slot, id: field.ids[slot], score: peak.probability * field.fits[entry]};
-      })
+      .flatMap((_, k) => (hands?.[k].touched ? [] : [winner(field, peaks, row, k, w)]))
       .sort((a, b) => b.score - a.score);
     /** @type {Winner[]} */
     const kept = [];
@@ -134,31 +146,44 @@ const match = (() => {
    * @param {Field} field @param {Peak[]} peaks @param {number} step @param {Weights} w @param {ArrayLike<number>} areas
    * @param {number | null} objects the row of their maps, null for none; the naive maps go without
    * @param {number} least score from which pictures show a region
+   * @param {Hand[] | null} hands what was done to each peak: one instance of each that was touched, which gives way to
+   *   none
    * @returns {Instance[]}
    */
-  function instances(field, peaks, step, w, areas, objects = null, least = 0) {
+  function instances(field, peaks, step, w, areas, objects = null, least = 0, hands = null) {
+    const made = byHand(field, peaks, step, w, objects, hands);
+    /** @param {Winner} one */
+    const free = one => !overlaps(field, peaks, one, made, areas, rules.nms);
     /** @type {Instance[]} */
-    const regions = picked(field, peaks, step, w, areas).map(one => ({
-      ...one,
-      hypothesis: 'region',
-      painted: one.score >= least,
-    }));
-    if (objects === null || !step) return regions;
+    const regions = picked(field, peaks, step, w, areas, hands)
+      .filter(free)
+      .map(one => ({...one, hypothesis: 'region', painted: one.score >= least, byHand: false}));
+    if (objects === null || !step) return [...regions, ...made].sort((a, b) => b.score - a.score);
     const shown = new Set(regions.filter(one => one.painted).map(one => one.peak));
     /** @type {Instance[]} */
-    const singles = picked(field, peaks, objects, w, areas).map(one => ({
-      ...one,
-      score: one.score * rules.object,
-      hypothesis: 'object',
-      painted: true,
-    }));
+    const singles = picked(field, peaks, objects, w, areas, hands)
+      .filter(free)
+      .map(one => ({...one, score: one.score * rules.object, hypothesis: 'object', painted: true, byHand: false}));
     const more = singles.filter(
       one =>
         one.score >= Math.max(rules.leastObject, least / 2) &&
         !shown.has(one.peak) &&
         !overlaps(field, peaks, one, regions, areas, rules.again),
     );
-    return [...regions, ...more].sort((a, b) => b.score - a.score);
+    return [...regions, ...more, ...made].sort((a, b) => b.score - a.score);
+  }
+  /**
+   * @param {Field} field @param {Peak[]} peaks @param {number} step @param {Weights} w @param {number | null} objects
+   * @param {Hand[] | null} hands
+   * @returns {Instance[]}
+   */
+  function byHand(field, peaks, step, w, objects, hands) {
+    return (hands ?? []).flatMap((hand, k) => {
+      if (!hand.touched) return [];
+      const single = hand.of === 'object' && objects !== null && step > 0;
+      const one = winner(field, peaks, single ? objects : step, k, w, hand.proposal);
+      return [{...one, hypothesis: single ? 'object' : 'region', painted: true, byHand: true}];
+    });
   }
   /**
    * For each region 1 + the place among `found` of the instance on top, 0 for none.
@@ -169,7 +194,9 @@ const match = (() => {
     /** @param {number} i */
     const single = i => Number(found[i].hypothesis === 'object');
     const order = found.map((_, i) => i);
-    order.sort((a, b) => single(a) - single(b) || found[a].score - found[b].score || b - a);
+    /** @param {number} i */
+    const made = i => Number(found[i].byHand);
+    order.sort((a, b) => made(a) - made(b) || single(a) - single(b) || found[a].score - found[b].score || b - a);
     for (const i of order) for (let r = 0; r < areas.length; r++) if (inside(field, found[i].slot, r)) top[r] = i + 1;
     return top;
   }
@@ -234,5 +261,5 @@ const match = (() => {
     return {term: leads.indexOf(Math.max(...leads)), lead: score(field, first, w) - score(field, second, w)};
   }
 
-  return {score, rank, best, candidates, inside, extent, iou, instances, regions, plane, handover, decided};
+  return {score, rank, best, winner, candidates, inside, extent, iou, instances, regions, plane, handover, decided};
 })();

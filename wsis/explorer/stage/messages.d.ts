@@ -55,9 +55,23 @@ interface PackedPhoto {
   work?: number[];
   labels?: string;
   areas?: Packed;
+  key?: string;
   total?: number;
   source?: string;
 }
+/** What was done by hand to a peak, see `wsis/hands.py`; `mask`: of an instance whose pixels were drawn. */
+interface Hand {
+  number: number;
+  touched: boolean;
+  added: boolean;
+  of: 'region' | 'object';
+  proposal: number | null;
+  inside: number[];
+  outside: number[];
+  mask: string | null;
+}
+/** One thing that was done by hand: `wsis/edits.py` says what there is. */
+type Edit = {do: string; peak?: number; peaks?: number[]; name?: string} & Record<string, unknown>;
 /** A peak's class map: grey PNG, the logits that 0 and 255 stand for, and [columns, rows]. */
 interface ClassMap {
   classmap: string;
@@ -69,6 +83,7 @@ interface PackedPart extends ClassMap {
   peak: number;
   maps: string[];
   binary: string[];
+  bands: string[];
   thresholds: number[];
   runners: PackedField | null;
   other?: PackedPart | null;
@@ -82,6 +97,7 @@ interface PackedOther {
   steps: number;
   objects: boolean;
   match: PackedField | null;
+  hands: Hand[] | null;
 }
 /** The advanced settings by name, as `visit.Controls` has them. */
 type ControlValues = Record<string, string | number | boolean | null>;
@@ -118,6 +134,8 @@ interface AnalysisMessage {
   peaks: Peak[];
   seconds: Record<string, number>;
   match: PackedField | null;
+  hands: Hand[] | null;
+  edits: Edit[];
   empty: Empty | null;
   settings: ControlValues;
   part: PackedPart | null;
@@ -140,6 +158,22 @@ interface OtherMessage {
   part: PackedPart | null;
   peak: number;
   text?: string;
+}
+/** Masks around a peak, from its part to its group. */
+interface LevelsMessage {
+  kind: 'levels';
+  token: string;
+  peak: number;
+  proposal: number;
+  ids: number[];
+  bits: Packed;
+}
+/** What the picked peak may be. */
+interface LikelyMessage {
+  kind: 'likely';
+  token: string;
+  peak: number;
+  classes: ClassScore[];
 }
 /** A model of the menu: what it knows, and how things stand with it. */
 interface ModelRow {
@@ -203,6 +237,8 @@ type AnyMessage =
   | AnalysisMessage
   | PeakMessage
   | OtherMessage
+  | LevelsMessage
+  | LikelyMessage
   | ModelsMessage
   | SynonymsMessage
   | SettledMessage
@@ -226,6 +262,7 @@ type Act =
   | 'reading'
   | 'proposals'
   | 'compare'
+  | 'edit'
   | 'model';
 /** Where the visitor stands, sent with every event: `visit.Now`. */
 interface Snapshot {

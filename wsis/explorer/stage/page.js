@@ -25,6 +25,8 @@ const page = (() => {
     token: null,
     other: null,
     preview: null,
+    tool: 'look',
+    radius: 16,
     tab: 'instances',
     axes: [0, 2],
   };
@@ -44,6 +46,8 @@ const page = (() => {
     empty: null,
     seconds: null,
     pristine: false,
+    hands: null,
+    edits: [],
   });
   /** @type {Data} */
   const data = {
@@ -76,12 +80,12 @@ const page = (() => {
     const peak = part?.peak ?? state.peak;
     if (!analysed.match)
       return {data: analysed, step: 0, peak, part, found: [], unsure: new Map(), best: [], single: () => -1};
-    const {match: field, steps, objects, peaks, least} = analysed;
+    const {match: field, steps, objects, peaks, least, hands = null} = analysed;
     const step = Math.min(wanted, steps);
     const row = objects ? steps + 1 : null;
     /** @param {number} row @param {number} k */
-    const winner = (row, k) => field.slots[match.best(field, row * peaks.length + k, state.weights)];
-    const kept = match.instances(field, peaks, step, state.weights, dom.known(data.areas), row, least);
+    const winner = (row, k) => match.winner(field, peaks, row, k, state.weights, hands?.[k].proposal).slot;
+    const kept = match.instances(field, peaks, step, state.weights, dom.known(data.areas), row, least, hands);
     return {
       data: analysed,
       step,
@@ -90,7 +94,7 @@ const page = (() => {
       found: kept.filter(one => one.painted),
       unsure: new Map(kept.filter(one => !one.painted).map(one => [one.peak, one.score])),
       get best() {
-        return peaks.map((_, k) => winner(step, k));
+        return peaks.map((_, k) => winner(hands?.[k].of === 'object' && row && step ? row : step, k));
       },
       single: k => winner(steps + 1, k),
     };

@@ -56,22 +56,32 @@ const paint = (() => {
   /**
    * Regions in flat colours with a solid edge.
    * @param {Uint8Array} top for each region 0 or 1 + index of its colour
-   * @param {string[]} colours @param {number} alpha
+   * @param {string[]} colours @param {number} alpha @param {boolean[]} hatched which of them hands have changed
    */
-  function regions(top, colours, alpha) {
+  function regions(top, colours, alpha, hatched = []) {
     const {w, h, labels} = partition();
+    const here = new Uint8Array(w * h);
+    for (let i = 0; i < here.length; i++) here[i] = top[labels[i]];
+    return flat(here, w, h, colours, alpha, hatched);
+  }
+  /**
+   * Pixels in flat colours with a solid edge.
+   * @param {Uint8Array} here for each pixel 0 or 1 + index of its colour @param {number} w @param {number} h
+   * @param {string[]} colours @param {number} alpha @param {boolean[]} hatched
+   */
+  function flat(here, w, h, colours, alpha, hatched) {
     const fill = [0, ...colours.map(c => packed(rgb(c), alpha))];
     const line = [0, ...colours.map(c => packed(rgb(c), 255))];
+    const stripe = [0, ...colours.map((c, i) => packed(rgb(c), hatched[i] ? Math.min(255, 1.7 * alpha) : alpha))];
+    const wide = Math.max(8, Math.round(Math.max(w, h) / 56));
     return canvas(w, h, out => {
-      const here = new Uint8Array(w * h);
-      for (let i = 0; i < here.length; i++) here[i] = top[labels[i]];
       for (let y = 0, i = 0; y < h; y++)
         for (let x = 0; x < w; x++, i++) {
           const n = here[i];
           if (!n) continue;
           const rim = x === 0 || x === w - 1 || y === 0 || y === h - 1;
           const edge = rim || here[i - 1] !== n || here[i + 1] !== n || here[i - w] !== n || here[i + w] !== n;
-          out[i] = edge ? line[n] : fill[n];
+          out[i] = edge ? line[n] : ((x + y) % wide < wide / 4 ? stripe : fill)[n];
         }
     });
   }
@@ -90,12 +100,21 @@ const paint = (() => {
 
   /** @param {Instance[]} found @param {Field} field @param {(instance: Instance) => string} colour */
   function instances(found, field, colour) {
-    const key = `i${found.map(one => `${one.peak}:${one.id}${colour(one)}`).join()}`;
-    return cached(key, () => regions(match.regions(field, found, areas()), found.map(colour), 120));
+    const key = `i${page.state.token}${found.map(one => `${one.peak}:${one.slot}${colour(one)}`).join()}`;
+    const hatched = found.map(one => one.byHand);
+    return cached(key, () => regions(match.regions(field, found, areas()), found.map(colour), 120, hatched));
   }
+  /** A mask that was drawn at the photo's own pixels. @param {Grey} mask @param {string} colour @param {string} key */
+  function drawn(mask, colour, key) {
+    return cached(`d${key}${colour}`, () => flat(mask.v, mask.w, mask.h, [colour], 120, [true]));
+  }
+  /** A mask that is being painted. @param {Uint8Array} members @param {string} colour */
+  const members = (members, colour) => regions(members, [colour], 130, [true]);
   /** @param {Field} field @param {number} slot @param {string} colour @param {number} alpha */
   function proposal(field, slot, colour, alpha) {
-    return cached(`p${field.ids[slot]}${colour}${alpha}`, () => regions(within(field, slot), [colour], alpha));
+    return cached(`p${page.state.token}${slot}:${field.ids[slot]}${colour}${alpha}`, () =>
+      regions(within(field, slot), [colour], alpha),
+    );
   }
   /** [x0, y0, x1, y1] of a proposal, exclusive end. @param {Field} field @param {number} slot */
   function box(field, slot) {
@@ -128,7 +147,14 @@ const paint = (() => {
    * @param {HTMLCanvasElement} target @param {Field} field @param {number} slot @param {string} colour
    */
   function thumbnail(target, field, slot, colour) {
-    const key = [data.photo?.serial, field.ids[slot], colour, target.width].join();
+    const key = [
+      data.photo?.serial,
+      data.hands && page.state.token,
+      slot,
+      field.ids[slot],
+      colour,
+      target.width,
+    ].join();
     if (!dom.changed(target, key)) return;
     const known = thumbnails.get(key);
     const drawn = known ?? sampled(target.width, field, slot, rgb(colour));
@@ -160,5 +186,5 @@ const paint = (() => {
     }
     return drawn;
   }
-  return {heat, white, instances, proposal, square, thumbnail, clear, rgb, packed, canvas, context};
+  return {heat, white, instances, drawn, members, proposal, square, thumbnail, clear, rgb, packed, canvas, context};
 })();

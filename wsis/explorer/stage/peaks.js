@@ -9,10 +9,11 @@ const peaks = (() => {
     const doubt = page.now.right.unsure.get(k);
     const gone = doubt === undefined ? 'overlaps a better one' : `unsure: ${words.unit(doubt)}, not painted`;
     const note = instance ? `mask score ${words.unit(instance.score)}` : gone;
+    const by = instance?.byHand && markup.html`<span class="by">✎ by hand</span> · `;
     return markup.html`
       <button type="button" class="peak${instance ? '' : ' gone'}" aria-pressed="${String(k === state.peak)}"
         data-peak="${k}"><canvas width="76" height="76"></canvas>
-        <span><b>${panels.dot(peak.colour)}${peak.name}</b> peak ${peak.value.toFixed(1)}<br>${note}</span>
+        <span><b>${panels.dot(peak.colour)}${peak.name}</b> peak ${peak.value.toFixed(1)}<br>${by}${note}</span>
       </button>`;
   }
   /** @param {Why} why */

@@ -27,7 +27,7 @@ const receive = (() => {
     /** @type {Map<number, Part>} */
     const parts = new Map();
     if (picked !== undefined && classmap && range && grid) {
-      const nothing = {maps: [], binary: [], thresholds: [], runners: null, other: null};
+      const nothing = {maps: [], binary: [], bands: [], thresholds: [], runners: null, other: null};
       parts.set(picked, {peak: picked, classmap, range, grid, ...nothing});
     }
     arrival.begin(await unpackedPhoto(message), {peaks, parts}, picked ?? 0);
@@ -53,7 +53,8 @@ const receive = (() => {
     const text = [message.text || asked?.told?.text, falsified].filter(Boolean).join(' ');
     const expired = message.expired || asked?.told?.expired;
     const {classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty} = message;
-    const {pristine, least, model, enhancers} = message;
+    const {pristine, least, model, enhancers, hands, edits} = message;
+    page.setData({hands, edits});
     page.setData({classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty});
     page.setData({model, enhancers});
     page.setData({pristine, least, match: field, other, busy: '', looking: false, notice: text, gone: null});
@@ -164,6 +165,10 @@ const receive = (() => {
         return menu(message);
       case 'synonyms':
         return Search.take(message);
+      case 'levels':
+        return touch.levels(message);
+      case 'likely':
+        return touch.likely(message);
       case 'settled':
         return settled(message);
       case 'notice':

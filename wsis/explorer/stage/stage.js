@@ -24,12 +24,13 @@ class Stage {
       },
     );
     this.controls = new Controls(element, this.player, repaint);
-    this.gestures = new Gestures(box, this.camera);
     this.swipe = new Swipe(box, this.camera, this.player, repaint);
     this.hover = new Hover(box, this.camera, this.player, this.layers, this.swipe);
     this.captions = new Captions(box, this.camera);
     this.marks = new Marks(box, this.camera, this.captions);
     this.film = new Film(dom.one(element, '.film', HTMLElement), this.layers, this.player);
+    this.gestures = new Gestures(box, this.camera);
+    this.tools = new Tools(element, box, this.camera, repaint);
     this.notices = new Notices(element);
     new ResizeObserver(() => this.camera.resize()).observe(box);
     page.listenFirst(why => this.draw(why === 'back' ? 'photo' : why));
@@ -44,6 +45,7 @@ class Stage {
     if (anew || ['empty', 'gone', 'notice', 'busy', 'place'].includes(why)) this.notices.draw();
     if (why === 'place') return;
     if (why === 'models') return this.controls.draw();
+    if (why === 'touch') return this.repaint();
     if (anew || why === 'part') {
       paint.clear();
       this.layers.forget();
@@ -94,6 +96,7 @@ class Stage {
     const view = page.data.match ? page.state.view : 'classmap';
     const {left} = this.swipe;
     this.#sides(g, view, step, left);
+    this.tools.draw(g);
     this.swipe.draw();
     this.captions.draw(view, step, left);
     this.marks.draw(left && models.compared(page.state.compare) ? this.swipe.at() : null);

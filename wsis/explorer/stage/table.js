@@ -20,11 +20,12 @@ const table = (() => {
     const decided = match.decided(field, instance.cell, state.weights);
     const why = words.decidedBy(decided ? panels.termNames()[decided.term] : '', decided?.lead ?? null);
     const single = instance.hypothesis === 'object' && markup.html` <small title="${OBJECT}">object</small>`;
+    const by = instance.byHand && markup.html` <small title="Placed or corrected by hand">✎ by hand</small>`;
     const cells = terms().map(([t]) => markup.html`<td>${words.short(field.terms[3 * instance.entry + t], 2)}</td>`);
     const now = instance.peak === state.peak ? markup.html`class="now"` : '';
     return markup.html`
       <tr data-peak="${instance.peak}" ${now}>
-        <td><button type="button" data-peak="${instance.peak}">${panels.dot(colour)}${name}</button>${single}</td>
+        <td><button type="button" data-peak="${instance.peak}">${panels.dot(colour)}${name}</button>${single}${by}</td>
         <td>${words.short(instance.score)}</td>
         ${cells}
         <td>${((100 * pixels) / (width * height)).toFixed(1)}%</td>

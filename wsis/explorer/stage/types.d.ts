@@ -28,6 +28,8 @@ interface Instance extends Winner {
   hypothesis: 'region' | 'object';
   /** Whether pictures show it. */
   painted: boolean;
+  /** Whether somebody placed its peak or corrected it. */
+  byHand: boolean;
 }
 /** Where another entry takes over as one weight moves; `below`: from there down. */
 interface Handover {
@@ -78,6 +80,7 @@ interface Analysed {
   least: number;
   peaks: Peak[];
   match: Field | null;
+  hands: Hand[] | null;
 }
 /** An analysis for the left of the swipe; `compare` is what it was asked for as. */
 interface Compared extends Analysed {
@@ -99,6 +102,8 @@ interface Side {
   single(peak: number): number;
 }
 
+/** What a press on the stage does. */
+type Tool = 'look' | 'peak' | 'in' | 'out' | 'paint' | 'brush' | 'eraser' | 'merge';
 type View = 'classmap' | 'response' | 'match' | 'instances' | 'semantic';
 /** What a picture can show: a view, or a stop of the filmstrip. */
 type Layer = View | 'binary' | 'proposal';
@@ -122,6 +127,9 @@ interface State {
   split: number;
   opacity: number;
   preview: number | null;
+  tool: Tool;
+  /** Of the brush, in pixels of the photo. */
+  radius: number;
   tab: string;
   axes: number[];
   linked?: boolean;
@@ -142,6 +150,8 @@ interface OnScreen {
   empty: Empty | null;
   seconds: Record<string, number> | null;
   pristine: boolean;
+  hands: Hand[] | null;
+  edits: Edit[];
 }
 /**
  * What Python sent. `busy`: what is being waited for; `drawn`: token and tab that Python drew last; `model` made the
@@ -202,6 +212,7 @@ type Why =
   | 'view'
   | 'preview'
   | 'models'
+  | 'touch'
   | 'tab';
 type Draw = (why: Why) => void;
 

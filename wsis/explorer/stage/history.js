@@ -1,0 +1,82 @@
+// @ts-check
+// The panel of what was done by hand: the picked peak's class, every step, and the way back.
+const handsPanel = (() => {
+  const {state, data} = page;
+  /** @type {Record<string, string>} */
+  const SAID = {
+    'add peak': 'Placed',
+    'move peak': 'Moved',
+    'remove peak': 'Removed',
+    'set class': 'Named',
+    force: 'Regions of',
+    choose: 'Mask of',
+    brush: 'Painted',
+    snap: 'Edge of',
+    split: 'Split',
+    merge: 'Merged',
+    keep: 'Kept together',
+    'as found': 'As found',
+  };
+
+  /** @param {Edit} edit */
+  function said(edit) {
+    const numbers = edit.peaks ?? (edit.peak === undefined ? [] : [edit.peak]);
+    const more = edit.do === 'snap' ? ` (${edit.method})` : '';
+    return (
+      [SAID[edit.do], numbers.map(n => `peak ${n + 1}`).join(' and '), edit.name ?? ''].filter(Boolean).join(' ') + more
+    );
+  }
+  /** @param {Edit} edit @param {number} i @param {boolean} undone */
+  function step(edit, i, undone) {
+    const now = i + 1 === data.edits.length ? markup.html`aria-current="step"` : '';
+    return markup.html`
+      <li><button type="button" data-step="${i + 1}" class="${undone ? 'undone' : ''}" ${now}>${i + 1}. ${said(edit)}</button></li>`;
+  }
+  /** What the picked peak may be: the likeliest first, then all others. */
+  function classes() {
+    const {name} = data.peaks[state.peak];
+    const likely = touch.guesses().map(one => one.name);
+    const names = [...new Set([name, ...likely, ...data.classes.map(one => one.name)])];
+    const options = names.map(
+      one => markup.html`<option value="${one}" ${one === name ? markup.html`selected` : ''}>${one}</option>`,
+    );
+    return markup.html`<label>This peak is a <select class="rename" aria-label="Class of the picked peak">${options}</select></label>`;
+  }
+  function draw() {
+    const home = dom.host('hands');
+    if (!home) return;
+    if (!data.match && !data.edits.length) return dom.fill(home, panels.waiting('Nothing to correct yet.', 1));
+    const all = [...data.edits, ...[...touch.undone].reverse()];
+    const steps = all.map((edit, i) => step(edit, i, i >= data.edits.length));
+    const first = data.edits.length ? '' : markup.html`aria-current="step"`;
+    const hand = touch.hand(state.peak);
+    dom.fill(
+      home,
+      markup.html`
+        ${data.peaks.length > 0 && classes()}
+        ${
+          all.length > 0 &&
+          markup.html`<ol class="done" aria-label="What was done by hand">
+            <li><button type="button" data-step="0" ${first}>As the method found it</button></li>${steps}</ol>`
+        }
+        <div class="row">
+          ${hand?.touched && !hand.added && markup.html`<button type="button" class="plain" data-asfound>This peak as found</button>`}
+          ${data.edits.length > 0 && markup.html`<button type="button" class="plain" data-get="Edits">Edits as a file</button>`}
+        </div>
+        ${!all.length && markup.html`<p class="hint">Drag a peak, or take a tool below the photo. Whatever you change is marked as made by hand.</p>`}`,
+    );
+  }
+  document.addEventListener('click', event => {
+    const step = dom.hit(event, '#hands [data-step]');
+    if (step) touch.goTo(Number(step.dataset.step));
+    if (dom.hit(event, '#hands [data-asfound]')) touch.asFound(state.peak);
+  });
+  document.addEventListener('change', event => {
+    const list = dom.hit(event, '#hands .rename');
+    if (list instanceof HTMLSelectElement) touch.rename(state.peak, list.value);
+  });
+  page.listen(why => {
+    if (['photo', 'back', 'analysis', 'peak', 'touch', 'part', 'busy'].includes(why)) draw();
+  });
+  return {draw};
+})();
