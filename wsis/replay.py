@@ -185,7 +185,7 @@ def of_file(pipeline: Pipeline, evidence: Evidence, file: EditedPhoto) -> Analys
         )
     if key(evidence.proposals.labels, evidence.proposals.membership) != file.partition:
         raise WsisError(
-            f"The edits of {file.photo.name} were made on other regions and proposals than these: another photo, model, "
+            f"The edits of {file.photo.name} were made on other regions and proposals: another photo, model, "
             "file of proposals, or version."
         )
     return replay(pipeline, pipeline.analyse(evidence, settings_of(file)), file.edits)

@@ -26,9 +26,9 @@ class Part:
 
     def members(self, membership: np.ndarray) -> np.ndarray:
         """(R,) bool."""
-        members: np.ndarray = np.array(membership[self.proposal])
-        members[sorted(self.inside)], members[sorted(self.outside)] = True, False
-        return members
+        regions = np.arange(membership.shape[1])
+        more, less = (np.isin(regions, sorted(own)) for own in (self.inside, self.outside))
+        return (membership[self.proposal] | more) & ~less
 
 
 def shared_out(analysis: Analysis, rows: Sequence[int], here: Sequence[int], weights: Weights) -> list[Part]:
@@ -85,8 +85,7 @@ def merged(analysis: Analysis, rows: Sequence[int], here: Sequence[int], weights
         together = terms[list(rows)][:, indices].mean(0)
         return Part(int(indices[rank(together, weights, 1)[0]]))
     best = [int(rank(terms[row], weights, 1)[0]) for row in rows]
-    union = proposals.membership[best].any(0)
-    union[list(here)] = True
+    union = proposals.membership[best].any(0) | np.isin(np.arange(proposals.membership.shape[1]), here)
     return Part(best[0], frozenset(np.flatnonzero(union & ~proposals.membership[best[0]]).tolist()))
 
 
@@ -99,9 +98,9 @@ def _measures(analysis: Analysis) -> tuple[np.ndarray, np.ndarray]:
 def _common(analysis: Analysis, rows: Sequence[int], here: Sequence[int], weights: Weights) -> np.ndarray:
     """(R,) bool: the best masks of all peaks together."""
     best = [int(rank(analysis.terms[-1][row], weights, 1)[0]) for row in rows]
-    union: np.ndarray = np.asarray(analysis.proposals.membership[best].any(0))
-    union[list(here)] = True
-    return union
+    return np.asarray(analysis.proposals.membership[best].any(0)) | np.isin(
+        np.arange(len(analysis.proposals.region_areas)), here
+    )
 
 
 def _share(analysis: Analysis, common: np.ndarray, means: np.ndarray, place: int, here: Sequence[int]) -> Part:

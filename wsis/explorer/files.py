@@ -48,7 +48,7 @@ def _bundle(scene: Scene, stem: str, model: str | Described, device: str) -> byt
 
 
 def _edits(scene: Scene, model: str | Described) -> bytes:
-    name = scene.origin.model if scene.origin else model if isinstance(model, str) else model.name
+    name = scene.origin.name if scene.origin else model if isinstance(model, str) else model.name
     return edits.written(
         replay.record(scene.analysis, photo=scene.photo, model=name, weights=scene.weights, step=scene.step)
     )

@@ -18,6 +18,17 @@ const handsPanel = (() => {
     'as found': 'As found',
   };
 
+  /** @type {[string, string, string][]} */
+  const DO = [
+    ['part', 'Part', 'A smaller mask of the hierarchy at the peak ([, or the wheel with a tool in hand)'],
+    ['group', 'Group', 'A larger one (])'],
+    ['split', 'Split', 'These are several objects: the peaks in this mask share out the proposals (S)'],
+    ['merge', 'Merge', 'Then click the peak that lies on the same object (M)'],
+    ['snap', 'GrabCut', "Draw the edge to the photo's edges, by GrabCut (G)"],
+    ['guided', 'Guided filter', "Draw the edge to the photo's edges, by a guided filter"],
+    ['remove', 'Remove', 'Remove the picked peak (Delete)'],
+  ];
+
   /** @param {Edit} edit */
   function said(edit) {
     const numbers = edit.peaks ?? (edit.peak === undefined ? [] : [edit.peak]);
@@ -42,7 +53,24 @@ const handsPanel = (() => {
     );
     return markup.html`<label>This peak is a <select class="rename" aria-label="Class of the picked peak">${options}</select></label>`;
   }
+  /** What can be done to the picked peak. */
+  function buttons() {
+    const off = touch.ready() ? '' : markup.html`disabled`;
+    /** @param {[string, string, string]} kind */
+    const one = ([what, text, title]) => markup.html`
+      <button type="button" class="plain" data-do="${what}" title="${title}" ${off}
+        aria-pressed="${String(what === 'merge' && state.tool === 'merge')}">${text}</button>`;
+    return markup.html`<div class="row">${DO.map(one)}</div>`;
+  }
+  /** Back and forth, in the panel's head. */
+  function ways() {
+    const can = {undo: data.edits.length > 0, redo: touch.undone.length > 0};
+    for (const b of dom.all(document, '#hands header button'))
+      if (b instanceof HTMLButtonElement)
+        b.disabled = !touch.ready() || !can[b.dataset.do === 'undo' ? 'undo' : 'redo'];
+  }
   function draw() {
+    ways();
     const home = dom.host('hands');
     if (!home) return;
     if (!data.match && !data.edits.length) return dom.fill(home, panels.waiting('Nothing to correct yet.', 1));
@@ -59,6 +87,7 @@ const handsPanel = (() => {
           markup.html`<ol class="done" aria-label="What was done by hand">
             <li><button type="button" data-step="0" ${first}>As the method found it</button></li>${steps}</ol>`
         }
+        ${data.peaks.length > 0 && buttons()}
         <div class="row">
           ${hand?.touched && !hand.added && markup.html`<button type="button" class="plain" data-asfound>This peak as found</button>`}
           ${data.edits.length > 0 && markup.html`<button type="button" class="plain" data-get="Edits">Edits as a file</button>`}

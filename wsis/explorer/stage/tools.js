@@ -27,7 +27,10 @@ class Tools {
     this.terms = dom.one(box, '.tag.terms', HTMLElement);
     for (const b of dom.all(this.rail, '[data-tool]'))
       b.addEventListener('click', () => this.#pick(/** @type {Tool} */ (b.dataset.tool)));
-    for (const b of dom.all(this.rail, '[data-do]')) b.addEventListener('click', () => this.#act(b.dataset.do ?? ''));
+    document.addEventListener('click', event => {
+      const what = dom.hit(event, '#hands [data-do]')?.dataset.do;
+      if (what) this.#act(what);
+    });
     this.offer.addEventListener('click', event => {
       const what = dom.hit(event, 'button')?.dataset.offer;
       const peaks = touch.offer();
@@ -103,7 +106,7 @@ class Tools {
       return;
     }
     const at = this.#share(event);
-    if (dom.hit(event, 'button, .offer, .message') || !Tools.#within(at)) return;
+    if (dom.hit(event, 'button, .offer, .rail, .message') || !Tools.#within(at)) return;
     const {tool} = page.state;
     if (tool === 'paint') this.#beginRegions(event, at);
     else if (tool === 'brush' || tool === 'eraser') this.#beginStroke(event, at);
@@ -212,7 +215,7 @@ class Tools {
       return;
     }
     const at = this.#share(event);
-    if (dom.hit(event, 'button, .offer, .message') || !Tools.#within(at) || !touch.ready()) return;
+    if (dom.hit(event, 'button, .offer, .rail, .message') || !Tools.#within(at) || !touch.ready()) return;
     if (tool === 'peak') touch.place(...at);
     else if (tool === 'in' || tool === 'out') touch.force(touch.regionAt(...at), tool === 'in');
     else if (tool === 'look' || tool === 'merge') return;
@@ -391,12 +394,6 @@ class Tools {
     this.box.dataset.tool = state.tool;
     for (const b of dom.all(this.rail, '[data-tool]'))
       b.setAttribute('aria-pressed', String(b.dataset.tool === state.tool));
-    const merging = dom.one(this.rail, '[data-do=merge]', HTMLElement);
-    merging.setAttribute('aria-pressed', String(state.tool === 'merge'));
-    /** @type {Record<string, boolean>} */
-    const possible = {undo: data.edits.length > 0, redo: touch.undone.length > 0};
-    for (const b of dom.all(this.rail, '[data-do]'))
-      if (b instanceof HTMLButtonElement) b.disabled = !can || possible[b.dataset.do ?? ''] === false;
     const peaks = can && !data.busy ? touch.offer() : null;
     this.offer.hidden = !peaks || state.view === 'classmap';
     if (!peaks) return;
