@@ -22,8 +22,7 @@ BAND = 0.04
 def stroked(size: tuple[int, int], stroke: Stroke) -> tuple[tuple[slice, slice], np.ndarray]:
     """What a stroke covers.
 
-    A pixel's centre is at half pixels. Distances are compared squared, in double precision and in this order of
-    operations, as `stage/brush.js` does: both paint the same pixels.
+    A pixel's centre is at half pixels.
 
     Args:
         size: (H, W) of the photo.

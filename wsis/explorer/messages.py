@@ -259,7 +259,7 @@ class Shared(Message):
 
 
 KINDS: tuple[type[Message], ...] = (
-    Glance, Analysis, Peak, Other, Models, Synonyms, Settled, Notice, Gone, Busy, Idle, Stale, Shared
+    Glance, Analysis, Peak, Other, Levels, Likely, Models, Synonyms, Settled, Notice, Gone, Busy, Idle, Stale, Shared
 )  # fmt: skip
 
 

@@ -223,7 +223,8 @@ def _hands(made: Analysis) -> list[Packed] | None:
     """What was done to each peak; `mask` is that of an instance whose pixels were drawn, at the photo's own size."""
     if made.hands is None:
         return None
-    drawn = {one.peak: one for one in made.instances() if one.by_hand}
+    pixels = any(hand.pixels for hand in made.hands.rows)
+    drawn = {one.peak: one for one in made.instances() if one.by_hand} if pixels else {}
     return [
         {
             "number": hand.number,

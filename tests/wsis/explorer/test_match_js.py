@@ -13,6 +13,7 @@ from tests.helpers.small_analysis import small_analysis
 from wsis import image, matching
 from wsis.analysis import Settings
 from wsis.explorer import firmness, layout, payload, words
+from wsis.hands import Hand, Hands
 from wsis.instances import Fit, assemble, shown
 from wsis.matching import PRESETS, Weights
 from wsis.peaks import Peaks
@@ -46,11 +47,11 @@ def weights(seed: int) -> list[list[float]]:
     return [*own, *triples.tolist()][:COUNT]
 
 
-PICKS = """async ([field, runners, peaks, areas, step, k, objects, weights, least]) => {
+PICKS = """async ([field, runners, peaks, areas, step, k, objects, weights, least, hands]) => {
   const M = match, all = await unpack.field(field), few = await unpack.field(runners), cells = all.offsets.length - 1;
   return weights.map(w => [
-    M.instances(all, peaks, step, w, areas, objects, least).filter(one => one.painted)
-      .map(one => [one.peak, one.id, one.score, one.hypothesis]),
+    M.instances(all, peaks, step, w, areas, objects, least, hands).filter(one => one.painted)
+      .map(one => [one.peak, one.id, one.score, one.hypothesis, one.byHand]),
     M.rank(few, step, w, 5).map(i => few.ids[few.slots[i]]),
     M.score(all, M.best(all, step * peaks.length + k, w), w),
   ]);
@@ -68,17 +69,20 @@ def compare(page, analysis, step: int, k: int, seed: int) -> None:
     runners = payload.field(analysis, [(s, k) for s in range(analysis.steps + 1)], 5)
     areas = analysis.proposals.region_areas.tolist()
     chosen = weights(seed)
-    answers = page.evaluate(PICKS, [match, runners, peaks, areas, step, k, objects, chosen, analysis.least])
+    hands = payload._hands(analysis)
+    answers = page.evaluate(PICKS, [match, runners, peaks, areas, step, k, objects, chosen, analysis.least, hands])
     for triple, (found, top, score) in zip(chosen, answers, strict=True):
         own = Weights(*triple)
         found_here = shown(analysis.instances(own, step))
-        expected = [[one.peak, one.proposal, one.score, one.hypothesis] for one in found_here]
+        expected = [[one.peak, one.proposal, one.score, one.hypothesis, one.by_hand] for one in found_here]
         assert found == expected, triple
         assert top == analysis.top(k, own, step, 5).tolist(), triple
         assert score == matching.total(analysis.terms[step, k], own).max(), triple
 
 
-def generated(seed: int, ties: bool, objects: bool = False, least: float = 0.0) -> SimpleNamespace:
+def generated(
+    seed: int, ties: bool, objects: bool = False, least: float = 0.0, hands: Hands | None = None
+) -> SimpleNamespace:
     """An analysis of nothing real: random regions, proposals and terms; with ties, terms of a few values only."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 37, (24, 30)).astype(np.int32)
@@ -94,11 +98,14 @@ def generated(seed: int, ties: bool, objects: bool = False, least: float = 0.0) 
     place = np.arange(6)
     peaks = Peaks(classes, place, place, np.ones(6, np.float32), rng.random(6).astype(np.float32), (6, 8))
     made = SimpleNamespace(proposals=proposals, terms=terms[:3], fits=fits[:3], peaks=peaks, steps=2, least=least)
+    made.hands = hands
     made.objects, made.object_fits = (SimpleNamespace(terms=terms[3]), fits[3]) if objects else (None, None)
 
     def instances(own, step):
         single = Fit(terms[3], fits[3]) if objects and step else None
-        return assemble(peaks, Fit(terms[step], fits[step]), proposals, "abc", own, objects=single, least=least)
+        return assemble(
+            peaks, Fit(terms[step], fits[step]), proposals, "abc", own, objects=single, least=least, hands=hands
+        )
 
     made.instances = instances
     made.top = lambda k, own, step, count: matching.rank(terms[step, k], own, count)
@@ -115,6 +122,26 @@ def test_same_picks_on_generated_analyses(page, seed, ties, objects):
 @pytest.mark.parametrize("least", [0.05, 0.3])
 def test_the_same_are_left_out_of_pictures(page, least):
     compare(page, generated(3, ties=False, objects=True, least=least), step=2, k=3, seed=3)
+
+
+HANDS = {
+    "a chosen proposal": {1: Hand(1, proposal=250)},
+    "forced regions": {0: Hand(0, inside=frozenset({3, 4}), outside=frozenset({7, 8, 9}))},
+    "a placed peak, by its object": {3: Hand(3, added=True, of="object"), 4: Hand(4, moved=True)},
+    "all at once": {
+        0: Hand(0, proposal=11, inside=frozenset(range(30))),
+        1: Hand(1, proposal=11),
+        3: Hand(3, named=True, outside=frozenset(range(5, 20)), of="object"),
+    },
+}
+
+
+@pytest.mark.parametrize("objects", [False, True])
+@pytest.mark.parametrize("made", HANDS)
+def test_same_picks_with_hands(page, made, objects):
+    hands = Hands(tuple(HANDS[made].get(k, Hand(k)) for k in range(6)))
+    for step in (0, 2):
+        compare(page, generated(4, ties=False, objects=objects, least=0.05, hands=hands), step=step, k=5, seed=4)
 
 
 def test_naive_maps_go_without_objects(page):

@@ -85,7 +85,7 @@ def test_a_peak_brings_its_maps_and_the_second_side_brings_less():
     assert sent["grid"] == [8, 6]
     assert len(unpacked(sent["runners"]["ids"])) == 3
     assert payload.peak(made, 1, runners=False)["runners"] is None
-    said = {"compare", "enhancer", "steps", "objects", "least", "peaks", "match"}
+    said = {"compare", "enhancer", "steps", "objects", "least", "peaks", "match", "hands"}
     assert set(payload.other(made, "spread")) == said
 
 

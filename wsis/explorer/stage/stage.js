@@ -96,7 +96,7 @@ class Stage {
     const view = page.data.match ? page.state.view : 'classmap';
     const {left} = this.swipe;
     this.#sides(g, view, step, left);
-    this.tools.draw(g);
+    this.tools.pointer.draw(g);
     this.swipe.draw();
     this.captions.draw(view, step, left);
     this.marks.draw(left && models.compared(page.state.compare) ? this.swipe.at() : null);

@@ -70,7 +70,10 @@ const touch = (() => {
   const asFound = k => edit(() => ({do: 'as found', peak: number(k)}), 'Taking it back');
 
   // --- masks --------------------------------------------------------------------------------------------------------
-  /** A region belongs to the object, or does not: proposals are ranked with that. @param {number} r @param {boolean} inside */
+  /**
+   * A region belongs to the object, or does not: proposals are ranked with that.
+   * @param {number} r @param {boolean} inside
+   */
   function force(r, inside) {
     edit(() => {
       const {of} = mask(state.peak);

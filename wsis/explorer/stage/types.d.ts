@@ -102,6 +102,12 @@ interface Side {
   single(peak: number): number;
 }
 
+/** A mask that is being painted: 1 for each of its regions, and those that were forced. */
+interface Draft {
+  members: Uint8Array;
+  inside: Set<number>;
+  outside: Set<number>;
+}
 /** What a press on the stage does. */
 type Tool = 'look' | 'peak' | 'in' | 'out' | 'paint' | 'brush' | 'eraser' | 'merge';
 type View = 'classmap' | 'response' | 'match' | 'instances' | 'semantic';

@@ -1,6 +1,6 @@
 // @ts-check
 // The panel of what was done by hand: the picked peak's class, every step, and the way back.
-const handsPanel = (() => {
+const correction = (() => {
   const {state, data} = page;
   /** @type {Record<string, string>} */
   const SAID = {
@@ -18,6 +18,10 @@ const handsPanel = (() => {
     'as found': 'As found',
   };
 
+  const BACK = markup.html`<button type="button" class="plain" data-asfound>This peak as found</button>`;
+  const FILE = markup.html`<button type="button" class="plain" data-get="Edits">Edits as a file</button>`;
+  const HINT = markup.html`
+    <p class="hint">Drag a peak, or take a tool beside the photo. Whatever you change is marked as made by hand.</p>`;
   /** @type {[string, string, string][]} */
   const DO = [
     ['part', 'Part', 'A smaller mask of the hierarchy at the peak ([, or the wheel with a tool in hand)'],
@@ -41,7 +45,8 @@ const handsPanel = (() => {
   function step(edit, i, undone) {
     const now = i + 1 === data.edits.length ? markup.html`aria-current="step"` : '';
     return markup.html`
-      <li><button type="button" data-step="${i + 1}" class="${undone ? 'undone' : ''}" ${now}>${i + 1}. ${said(edit)}</button></li>`;
+      <li><button type="button" data-step="${i + 1}" class="${undone ? 'undone' : ''}" ${now}>
+        ${i + 1}. ${said(edit)}</button></li>`;
   }
   /** What the picked peak may be: the likeliest first, then all others. */
   function classes() {
@@ -51,7 +56,9 @@ const handsPanel = (() => {
     const options = names.map(
       one => markup.html`<option value="${one}" ${one === name ? markup.html`selected` : ''}>${one}</option>`,
     );
-    return markup.html`<label>This peak is a <select class="rename" aria-label="Class of the picked peak">${options}</select></label>`;
+    return markup.html`
+      <label>This peak is a
+        <select class="rename" aria-label="Class of the picked peak">${options}</select></label>`;
   }
   /** What can be done to the picked peak. */
   function buttons() {
@@ -89,10 +96,10 @@ const handsPanel = (() => {
         }
         ${data.peaks.length > 0 && buttons()}
         <div class="row">
-          ${hand?.touched && !hand.added && markup.html`<button type="button" class="plain" data-asfound>This peak as found</button>`}
-          ${data.edits.length > 0 && markup.html`<button type="button" class="plain" data-get="Edits">Edits as a file</button>`}
+          ${hand?.touched && !hand.added && BACK}
+          ${data.edits.length > 0 && FILE}
         </div>
-        ${!all.length && markup.html`<p class="hint">Drag a peak, or take a tool below the photo. Whatever you change is marked as made by hand.</p>`}`,
+        ${!all.length && HINT}`,
     );
   }
   document.addEventListener('click', event => {
