@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pytest
 
 from app import examples
 from wsis.analysis import Evidence, Glance
@@ -227,3 +228,15 @@ def until(condition: Callable[[], Any], seconds: float = 45) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.02)
+
+
+def violations(page: Any, where: str, context: Any = None, rules: list[str] | tuple[str, ...] | None = None) -> list:
+    """What axe finds serious or worse, by these rules or by all."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
+    result = axe.run(page, context=context, options={"resultTypes": ["violations"], **only})
+    return [
+        (where, one["id"], len(one["nodes"]), one["nodes"][0]["html"][:160], one["nodes"][0]["failureSummary"][:300])
+        for one in result.response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]

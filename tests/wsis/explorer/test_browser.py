@@ -35,6 +35,7 @@ from tests.helpers.browser_tools import (
     tab,
     until,
     upload,
+    violations,
 )  # fmt: skip
 from tests.helpers.small_analysis import crowd, with_class_maps
 from wsis import instances
@@ -1119,18 +1120,6 @@ TABS = {
 
 COLOURS = ("color-contrast", "link-in-text-block")
 """Axe's rules whose outcome depends on colours."""
-
-
-def violations(page, where, context=None, rules=None):
-    """What axe finds serious or worse, by these rules or by all."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    only = {"runOnly": {"type": "rule", "values": rules}} if rules else {}
-    result = axe.run(page, context=context, options={"resultTypes": ["violations"], **only})
-    return [
-        (where, one["id"], len(one["nodes"]), one["nodes"][0]["html"][:160], one["nodes"][0]["failureSummary"][:300])
-        for one in result.response["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("width", [1440, 400])

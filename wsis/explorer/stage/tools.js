@@ -72,9 +72,9 @@ class Tools {
       else return;
       return event.preventDefault();
     }
-    const stage = dom.hit(event, '.stage') || document.activeElement === document.body;
+    const elsewhere = page.state.tab === 'teach' && !dom.hit(event, '.stage'); // it has keys of its own
     const {tool} = page.state;
-    if (!stage) return;
+    if (elsewhere) return;
     if (event.key === 'Escape' && tool !== 'look') this.#pick('look');
     else if (Tools.KEYS[key] && (tool !== 'look' || !['+', '-'].includes(key))) this.#pick(Tools.KEYS[key]);
     else if (key === 's') this.#act('split');

@@ -118,10 +118,29 @@ const touch = (() => {
       const same = match.iou(field, best[k], instance.slot, dom.known(data.areas)) > wsis.config.rules.nms;
       return same ? [k] : [];
     });
-    const peaks = others.length ? [instance.peak, ...others] : [];
+    const peaks = apart([instance.peak, ...others], field);
     const numbers = peaks.map(number);
     const kept = data.edits.some(one => one.do === 'keep' && numbers.every(n => one.peaks?.includes(n)));
     return kept ? [] : peaks;
+  }
+  /**
+   * Of peaks in one mask those that lie on objects of their own, by the maps of the objects under them; none where that
+   * is one alone: a lone cat has several peaks too.
+   * @param {number[]} peaks @param {Field} field
+   */
+  function apart(peaks, field) {
+    if (!data.objects) return peaks.length > 1 ? peaks : [];
+    const {right} = page.now;
+    /** @type {number[]} */
+    const kept = [];
+    for (const k of peaks) {
+      const slot = right.single(k);
+      const double = kept.some(
+        one => match.iou(field, right.single(one), slot, dom.known(data.areas)) > wsis.config.rules.nms,
+      );
+      if (!double) kept.push(k);
+    }
+    return kept.length > 1 ? kept : [];
   }
   /** What may be split, the picked peak's first. */
   function offer() {
