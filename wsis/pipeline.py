@@ -248,6 +248,7 @@ class Pipeline:
             terms=regions.terms.reshape(*by_step, *regions.terms.shape[1:]),
             overlaps=regions.overlaps.reshape(*by_step, *regions.overlaps.shape[1:]),
             objects=objects,
+            responses=responses,
             seconds={**evidence.seconds, **clock.seconds},
             notes=(*evidence.notes, *clock.notes),
         )
@@ -269,15 +270,18 @@ class Pipeline:
         )
 
     def _responses(self, evidence: Evidence, peaks: Peaks, settings: Settings, clock: _Clock) -> np.ndarray | None:
-        """(K, h', w') float32 response of each peak (Eq. 2); None where neither naive map nor enhancer needs them."""
-        net = self.checkpoint.icns.get(settings.enhancer)
-        told = net is not None and ("response" in net.hints or settings.enhancer in REGIONS) and settings.steps > 0
-        if settings.naive == "class map" and not told:
-            return None
+        """(K, h', w') float32 response of each peak (Eq. 2); None where the network has none and nothing needs them."""
         classifier = self.checkpoint.classifier
         prepared = classifier.prepare(evidence.work, SIZES[0])
         respond = partial(response.respond, classifier, prepared, peaks, mode=settings.mode)
-        return self._chunks.run(respond, len(peaks), response.CHUNK, "responses of peaks were computed", clock.note)
+        try:
+            return self._chunks.run(respond, len(peaks), response.CHUNK, "responses of peaks were computed", clock.note)
+        except WsisError:  # activations that cannot be passed back: only a picture is missing
+            net = self.checkpoint.icns.get(settings.enhancer)
+            told = net is not None and ("response" in net.hints or settings.enhancer in REGIONS) and settings.steps > 0
+            if settings.naive != "class map" or told:
+                raise
+            return None
 
     def _grow(self, seeds: Seeds, clock: _Clock, name: str, start: np.ndarray, steps: int) -> np.ndarray:
         """(T, K, h, w) float32 in [0, 1]: an ICN's maps of steps 1 to T, of at least one peak (Algorithm 1, line 8)."""

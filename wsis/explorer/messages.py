@@ -110,10 +110,28 @@ class Peak(Message):
     range: list[float]
     grid: list[int]
     maps: list[str]
+    response: str | None
     binary: list[str]
     thresholds: list[float]
     runners: Packed | None
     other: Packed | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(Message):
+    """Maps of several peaks, or of one peak by several enhancers, side by side; see `payload.grid`.
+
+    Attributes:
+        what: `peaks` of the picked peak's class, or `enhancers` of the picked peak.
+        peak: the picked peak.
+        columns: from left to right.
+    """
+
+    kind: ClassVar[str] = "grid"
+    token: str | None
+    what: str
+    peak: int
+    columns: list[Packed]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +251,7 @@ class Shared(Message):
 
 
 KINDS: tuple[type[Message], ...] = (
-    Glance, Analysis, Peak, Other, Models, Synonyms, Settled, Notice, Gone, Busy, Idle, Stale, Shared
+    Glance, Analysis, Peak, Grid, Other, Models, Synonyms, Settled, Notice, Gone, Busy, Idle, Stale, Shared
 )  # fmt: skip
 
 
