@@ -25,6 +25,7 @@ const arrival = (() => {
       empty: data.empty,
       seconds: data.seconds,
       pristine: data.pristine,
+      grid: null,
     };
   }
   return {

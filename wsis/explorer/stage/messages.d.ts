@@ -64,9 +64,13 @@ interface ClassMap {
   range: number[];
   grid: number[];
 }
-/** One peak's pictures, a PNG for each step (then the object's), and all that can be among its best few. */
+/**
+ * One peak's pictures: its response (Eq. 2), null where the network has none, a PNG for each step (then the object's),
+ * and all that can be among its best few.
+ */
 interface PackedPart extends ClassMap {
   peak: number;
+  response: string | null;
   maps: string[];
   binary: string[];
   thresholds: number[];
@@ -130,6 +134,22 @@ interface AnalysisMessage {
 interface PeakMessage extends PackedPart {
   kind: 'peak';
   token: string;
+}
+/** A column of the grid: a peak's response (Eq. 2) and its last map, of step `step` by `enhancer`. */
+interface GridColumn {
+  peak: number;
+  enhancer: string;
+  step: number;
+  response: string | null;
+  map: string;
+}
+/** Maps of all peaks of the picked one's class, or of the picked one by every enhancer. */
+interface GridMessage {
+  kind: 'grid';
+  token: string;
+  what: 'peaks' | 'enhancers';
+  peak: number;
+  columns: GridColumn[];
 }
 /** Another enhancer or model on the left of the swipe. */
 interface OtherMessage {
@@ -202,6 +222,7 @@ type AnyMessage =
   | GlanceMessage
   | AnalysisMessage
   | PeakMessage
+  | GridMessage
   | OtherMessage
   | ModelsMessage
   | SynonymsMessage
@@ -226,6 +247,7 @@ type Act =
   | 'reading'
   | 'proposals'
   | 'compare'
+  | 'enhancers'
   | 'model';
 /** Where the visitor stands, sent with every event: `visit.Now`. */
 interface Snapshot {
@@ -260,12 +282,13 @@ interface Preset {
   meaning: [string, string][];
   ranges: number[][];
 }
-/** What is the same here as in Python: the constants of `wsis/instances.py`, which says what each of them is. */
+/** What is the same here as in Python: constants of `wsis/instances.py` and `wsis/changes.py`, explained there. */
 interface Rules {
   nms: number;
   object: number;
   leastObject: number;
   again: number;
+  settled: number;
 }
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the

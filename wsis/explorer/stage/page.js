@@ -14,7 +14,7 @@ const page = (() => {
     /** @type {View} */
     view: 'response',
     compare: 'naive',
-    swipe: true,
+    swipe: false,
     split: 0.5,
     opacity: 0.75,
   };
@@ -44,6 +44,7 @@ const page = (() => {
     empty: null,
     seconds: null,
     pristine: false,
+    grid: null,
   });
   /** @type {Data} */
   const data = {

@@ -99,7 +99,13 @@ interface Side {
   single(peak: number): number;
 }
 
-type View = 'classmap' | 'response' | 'match' | 'instances' | 'semantic';
+/** How much of the photo a step gained and lost, as shares. */
+interface Change {
+  gained: number;
+  lost: number;
+}
+
+type View = 'photo' | 'classmap' | 'response' | 'enhanced' | 'match' | 'instances' | 'semantic';
 /** What a picture can show: a view, or a stop of the filmstrip. */
 type Layer = View | 'binary' | 'proposal';
 
@@ -142,6 +148,8 @@ interface OnScreen {
   empty: Empty | null;
   seconds: Record<string, number> | null;
   pristine: boolean;
+  /** Maps side by side over the stage. */
+  grid: GridMessage | null;
 }
 /**
  * What Python sent. `busy`: what is being waited for; `drawn`: token and tab that Python drew last; `model` made the
@@ -202,6 +210,7 @@ type Why =
   | 'view'
   | 'preview'
   | 'models'
+  | 'grid'
   | 'tab';
 type Draw = (why: Why) => void;
 
