@@ -220,14 +220,13 @@ class Acts:
         )
 
     def enhancers(self, visit: Visit) -> Message:
-        """The picked peak's map by every enhancer that the model has; they stay at hand, for one is often chosen next."""
+        """The picked peak's map by every enhancer of the model; they stay at hand, for one is often chosen next."""
         now = visit.now
         entry = self._store.get(now.token, visit.owner)
         scene, origin = self.scene(entry, now), self._origin(entry)
-        columns = []
-        for enhancer in () if scene.empty else origin.enhancers:
-            if enhancer == "none":
-                continue
+        names: list[Any] = [] if scene.empty else [name for name in origin.enhancers if name != "none"]
+        columns: list[Packed] = []
+        for enhancer in names:
             made, settings = entry.analysis, replace(entry.analysis.settings, enhancer=enhancer)
             if settings != made.settings:
                 made = self._aside(entry, settings, origin, visit)

@@ -36,13 +36,32 @@ SCRIPTS = (
     *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
     *("stage/changes", "stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
     *("stage/panels", "stage/camera", "stage/gestures", "stage/player", "stage/controls", "stage/swipe"),
-    *("stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/grid", "stage/hover", "stage/notices", "stage/stage"),
+    *(
+        "stage/layers",
+        "stage/captions",
+        "stage/marks",
+        "stage/film",
+        "stage/grid",
+        "stage/hover",
+        "stage/notices",
+        "stage/stage",
+    ),
     *("stage/shelf", "stage/webcam", "stage/photos"),
     *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach", "stage/api"),
 )
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (
-    *("stage/looking", "style", "stage/photo", "stage/stage", "stage/film", "stage/grid", "stage/panels", "stage/below", "stage/advanced"),
+    *(
+        "stage/looking",
+        "style",
+        "stage/photo",
+        "stage/stage",
+        "stage/film",
+        "stage/grid",
+        "stage/panels",
+        "stage/below",
+        "stage/advanced",
+    ),
     *("stage/models", "stage/search", "sizes"),
     *("tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach"),
 )

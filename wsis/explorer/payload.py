@@ -153,7 +153,7 @@ def counterpart(made: Analysis, k: int, second: Analysis, other_names: Synonyms 
 
 
 def peak(made: Analysis, k: int, *, runners: bool = True) -> Packed:
-    """One peak's response (Eq. 2) and maps, one PNG a step, and with `runners` everything that can be among its best few.
+    """One peak's response (Eq. 2) and maps, one PNG a step, and with `runners` all that can be among its best few.
 
     After the last step comes the map of the object under the peak, where there is one.
     """

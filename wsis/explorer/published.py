@@ -24,7 +24,8 @@ def published(settings: Settings, enhancers: Collection[str]) -> Settings:
         enhancers: that the model can run; of one without an ICN it is the response itself that is shown.
     """
     own = REGIONS.get(settings.enhancer, settings.enhancer)
-    chosen: Enhancer = own if own in ICNS else next((one for one in ICNS if one in enhancers), "none")
+    there = [one for one in ICNS if one in enhancers]
+    chosen: Enhancer = own if own in there else next(iter(there), "none")
     return replace(
         settings,
         enhancer=chosen,

@@ -43,13 +43,15 @@ const acts = (() => {
    * @param {string} name
    */
   function setCompare(name) {
+    const model = models.compared(name);
+    // Enhancing changes neither class map nor response: what differs is shown instead.
+    const view = name !== 'off' && !model && Player.STILL.includes(state.view) ? 'enhanced' : state.view;
     if (name === 'off' || name === 'naive' || data.other?.compare === name) {
-      page.change({compare: name === 'off' ? state.compare : name, swipe: name !== 'off'}, 'view');
+      page.change({compare: name === 'off' ? state.compare : name, swipe: name !== 'off', view}, 'view');
       link.write();
       return;
     }
-    page.change({swipe: true});
-    const model = models.compared(name);
+    page.change({swipe: true, view}, 'view');
     wire.look('compare', {name}, model ? `Looking with ${model} too` : 'Growing the maps of the other side');
   }
   /** Maps side by side, or the stage again. @param {GridMessage['what']} what */

@@ -1,0 +1,46 @@
+/**
+ * What the page knows from the start: `wsis/explorer/layout.py` writes it.
+ * Only for the type checker: nothing of this file reaches a browser.
+ */
+
+/** A preset of weights; `meaning`: name and explanation of each term, `ranges`: maximum and step of each slider. */
+interface Preset {
+  reading: string;
+  weights: Weights;
+  title: string;
+  short?: string;
+  formula: string;
+  note: string;
+  meaning: [string, string][];
+  ranges: number[][];
+}
+/** What is the same here as in Python: constants of `wsis/instances.py` and `wsis/changes.py`, explained there. */
+interface Rules {
+  nms: number;
+  object: number;
+  leastObject: number;
+  again: number;
+  settled: number;
+}
+/**
+ * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the
+ * stylesheet calls them, `symbols` of their weights, and `unused`, the name of a term that a reading does not have.
+ */
+interface Config {
+  presets: Record<string, Preset>;
+  main: string[];
+  enhancers: Record<string, {title: string; short: string}>;
+  enhancer: string;
+  model: {name: string; enhancers: string[]; classes: number};
+  step: number;
+  steps: number;
+  top: number;
+  tints: string[];
+  faded: number;
+  settings: ControlValues;
+  inferno: string;
+  terms: string[];
+  symbols: string[];
+  unused: string;
+  rules: Rules;
+}
