@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from tests.helpers.page_data import decoded, unpacked
-from wsis import instances
+from wsis import changes, instances
 from wsis.analysis import Settings
 from wsis.explorer import words
 from wsis.explorer.handlers import Handlers
@@ -585,7 +585,7 @@ def test_the_page_matches_by_the_rules_of_the_core(handlers):
     told = config(handlers)
     assert told["rules"] == {
         "nms": instances.NMS, "object": instances.OBJECT, "leastObject": instances.LEAST_OBJECT,
-        "again": instances.AGAIN,
+        "again": instances.AGAIN, "settled": changes.SETTLED,
     }  # fmt: skip
     assert (told["terms"], told["symbols"], told["unused"]) == (words.TERMS, words.SYMBOLS, words.UNUSED)
 

@@ -32,8 +32,17 @@ class Film {
     const stops = this.#stops(part, data.match, t);
     while (this.home.children.length > stops.length) this.home.lastChild?.remove();
     while (this.home.children.length < stops.length) this.home.append(this.#button());
-    const crop = paint.square(data.match, right.best[state.peak], 0.25);
+    const crop = Film.#around(data.peaks[state.peak], paint.square(data.match, right.best[state.peak], 0.25));
     for (const [i, b] of dom.all(this.home, 'button').entries()) this.#drawStop(b, stops[i], crop);
+  }
+
+  /** A square, moved where the peak is not well inside. @param {Peak} peak @param {number[]} square */
+  static #around({x, y}, [left, top, side]) {
+    const [w, h] = Layers.frame();
+    /** @param {number} at @param {number} from @param {number} room */
+    const moved = (at, from, room) =>
+      Math.min(Math.max(0, Math.min(Math.max(from, at - 0.8 * side), at - 0.2 * side)), room - side);
+    return [moved(x * w, left, w), moved(y * h, top, h), side];
   }
 
   /** @param {Part} part @param {Field} field @param {number} t @returns {Stop[]} */
@@ -51,7 +60,7 @@ class Film {
       Film.#stop('classmap', 'classmap', 0, {title: 'class map', note: cells, url: part.classmap}),
       Film.#stop('response', 'response', 0, {
         title: 'response',
-        note: `Eq. 2, peak ${state.peak + 1}`,
+        note: `Eq. 2, peak\u00a0${state.peak + 1}`,
         url: part.response,
       }),
     ];

@@ -83,7 +83,7 @@ class Grid {
     const width = across => {
       const most = (clientWidth - 24 - 8 * (across - 1)) / across;
       const rows = Math.ceil(columns.length / across);
-      const high = (clientHeight - 64 - 8 * (rows - 1)) / rows - 28 - 6 * maps;
+      const high = (clientHeight - 64 - 8 * (rows - 1)) / rows - 52 - 6 * maps;
       return Math.min(most, (high * w) / (h * maps) + 16);
     };
     const best = Math.max(Grid.LEAST, ...columns.map((_, i) => width(i + 1)));

@@ -11,8 +11,8 @@ const paint = (() => {
   const HEAT = Uint32Array.from({length: 256}, (_, i) =>
     packed(INFERNO.subarray(3 * i, 3 * i + 3), Math.round(255 * Math.min(1, i / 96))),
   );
-  /** Opacity of the strongest response where a map has one colour. */
-  const TINTED = 0.8;
+  /** Opacities where a map has one colour. */
+  const ROOT = Uint8Array.from({length: 256}, (_, i) => Math.round(0.8 * 255 * Math.sqrt(i / 255)));
   const WHITE = Uint32Array.of(0, packed([255, 255, 255], 255));
   /** How much of a peak's colour its thumbnail takes on, and how bright everything else stays. */
   const TINT = 0.28;
@@ -76,11 +76,11 @@ const paint = (() => {
     changed.set(after, made);
     return made;
   }
-  /** A map in one colour, clear where it is 0. @param {Grey} map @param {string} colour */
+  /** A map in one colour, as opaque as the root of its values: responses are low but for a few cells. @param {Grey} map @param {string} colour */
   function tinted(map, colour) {
     const ink = rgb(colour);
     return canvas(map.w, map.h, out => {
-      for (let i = 0; i < out.length; i++) out[i] = packed(ink, Math.round(TINTED * map.v[i]));
+      for (let i = 0; i < out.length; i++) out[i] = packed(ink, ROOT[map.v[i]]);
     });
   }
 
