@@ -865,6 +865,7 @@ def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
     page.locator(".peak").nth(0).click()
     page.get_by_label("recall, number").fill("0.7")
     page.get_by_label("Opacity of the overlay").fill("40")
+    page.get_by_role("button", name="Compare", exact=True).click()
     page.locator(".divider button").press("ArrowRight")
     page.wait_for_function("() => location.hash.includes('0.7') && location.hash.includes('split=0.52')")
     before, link = screen(page), page.url
