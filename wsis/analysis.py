@@ -223,6 +223,8 @@ class Analysis:
         terms: (T+1, K, N, 3) float32, the three terms of Eq. 5 for every proposal.
         overlaps: (T+1, K, N) float32, IoU of V and proposal.
         objects: of the enhancer `icn-instances`, the maps of the object under each peak; None of all others.
+        responses: (K, h', w') float32, at least 0, the response of each peak (Eq. 2) as `wsis.response.respond` gives
+            it; None where the classifier has activations that the mode cannot pass back.
         seconds: how long each stage took, the evidence's included.
         notes: what people should know of how it went, a sentence each, the evidence's included.
         hands: what was done by hand, see `wsis.replay`: terms and overlaps of a peak with forced regions are those of
@@ -239,6 +241,7 @@ class Analysis:
     terms: np.ndarray
     overlaps: np.ndarray
     objects: ObjectMaps | None = None
+    responses: np.ndarray | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     hands: Hands | None = None
@@ -256,6 +259,8 @@ class Analysis:
             )
         if self.hands is not None and len(self.hands.rows) != count:
             raise ValueError(f"hands: expected {count} peaks, got {len(self.hands.rows)}")
+        if self.responses is not None and len(self.responses) != count:
+            raise ValueError(f"responses: expected {count}, got {len(self.responses)}")
 
     @property
     def proposals(self) -> ProposalSet:

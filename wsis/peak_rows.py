@@ -32,7 +32,10 @@ def put(analysis: Analysis, fresh: Analysis, row: int, hands: Hands, at: int = 0
         objects = ObjectMaps(
             **{name: _set(getattr(objects, name), getattr(fresh.objects, name), row, at, 0) for name in BY_PEAK}
         )
-    return replace(analysis, peaks=peaks, objects=objects, hands=hands, **arrays)
+    responses = analysis.responses
+    if responses is not None and fresh.responses is not None:
+        responses = _set(responses, fresh.responses, row, at, 0)
+    return replace(analysis, peaks=peaks, objects=objects, responses=responses, hands=hands, **arrays)
 
 
 def _set(old: np.ndarray, new: np.ndarray, row: int, at: int, axis: int) -> np.ndarray:
@@ -50,4 +53,5 @@ def without(analysis: Analysis, rows: Sequence[int]) -> Analysis:
     hands = analysis.hands
     assert hands is not None
     left = replace(hands, rows=tuple(hands.rows[row] for row in stays))
-    return replace(analysis, peaks=analysis.peaks[stays], objects=objects, hands=left, **arrays)
+    responses = None if analysis.responses is None else analysis.responses[stays]
+    return replace(analysis, peaks=analysis.peaks[stays], objects=objects, responses=responses, hands=left, **arrays)

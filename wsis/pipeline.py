@@ -274,6 +274,7 @@ class Pipeline:
             terms=regions.terms.reshape(*by_step, *regions.terms.shape[1:]),
             overlaps=regions.overlaps.reshape(*by_step, *regions.overlaps.shape[1:]),
             objects=objects,
+            responses=responses if rows is None or responses is None else responses[rows],
             seconds={**evidence.seconds, **clock.seconds},
             notes=(*evidence.notes, *clock.notes),
         )
@@ -297,20 +298,25 @@ class Pipeline:
     def _responses(
         self, evidence: Evidence, peaks: Peaks, settings: Settings, rows: np.ndarray | None, clock: _Clock
     ) -> np.ndarray | None:
-        """(K, h', w') float32 response of each peak (Eq. 2); None where neither naive map nor enhancer needs them.
+        """(K, h', w') float32 response of each peak (Eq. 2); None where the network has none and nothing needs them.
 
         Of some rows the others stay 0, unless the naive map needs those of a whole class.
         """
-        net = self.checkpoint.icns.get(settings.enhancer)
-        told = net is not None and ("response" in net.hints or settings.enhancer in REGIONS) and settings.steps > 0
-        if settings.naive == "class map" and not told:
-            return None
         classifier = self.checkpoint.classifier
         prepared = classifier.prepare(evidence.work, SIZES[0])
         alone = rows is not None and settings.naive in ("class map", "response")
         asked = peaks[rows] if rows is not None and alone else peaks
         respond = partial(response.respond, classifier, prepared, asked, mode=settings.mode)
-        found = self._chunks.run(respond, len(asked), response.CHUNK, "responses of peaks were computed", clock.note)
+        try:
+            found = self._chunks.run(
+                respond, len(asked), response.CHUNK, "responses of peaks were computed", clock.note
+            )
+        except WsisError:  # activations that cannot be passed back: only a picture is missing
+            net = self.checkpoint.icns.get(settings.enhancer)
+            told = net is not None and ("response" in net.hints or settings.enhancer in REGIONS) and settings.steps > 0
+            if settings.naive != "class map" or told:
+                raise
+            return None
         if not alone:
             return found
         responses = np.zeros((len(peaks), *found.shape[1:]), np.float32)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_analysis import small_analysis, with_class_maps
-from wsis import matching
+from wsis import matching, response
 from wsis.analysis import WORK_SIZE, Analysis, Settings
+from wsis.classifier import SIZES
 from wsis.errors import WsisError
 from wsis.maps import normalised
 from wsis.matching import Weights
@@ -78,6 +79,26 @@ def test_responses_differ_between_peaks_and_class_maps_do_not(pipeline, evidence
     np.testing.assert_array_equal(by_map.maps[0, same[0]], by_map.maps[0, same[1]])
     assert not np.array_equal(by_peak.maps[0, same[0]], by_peak.maps[0, same[1]])
     assert not np.array_equal(mixed.maps, by_map.maps)
+
+
+def test_every_analysis_has_the_responses_of_its_peaks(pipeline, evidence):
+    classifier, chosen = pipeline.checkpoint.classifier, settings(enhancer="none")
+    made = pipeline.analyse(evidence, chosen)
+    expected = response.respond(classifier, classifier.prepare(evidence.work, SIZES[0]), made.peaks)
+    np.testing.assert_array_equal(made.responses, expected)
+    assert made.responses.dtype == np.float32
+    with pytest.raises(ValueError, match="responses"):
+        replace(made, responses=expected[:-1])
+
+
+def test_a_network_without_responses_lacks_a_picture_and_nothing_else(pipeline, evidence, monkeypatch):
+    def refused(*_, **__):
+        raise WsisError("this model uses silu")
+
+    monkeypatch.setattr(response, "respond", refused)
+    assert pipeline.analyse(evidence, settings(enhancer="none")).responses is None
+    with pytest.raises(WsisError, match="silu"):
+        pipeline.analyse(evidence, settings(enhancer="none", naive="response"))
 
 
 def test_the_same_photo_gives_the_same_result(pipeline, photo):

@@ -20,10 +20,11 @@ from wsis.explorer.models import Models, unknown
 from wsis.explorer.networks import BUILT_IN, Networks
 from wsis.explorer.origin import Origin
 from wsis.explorer.payload import Packed
+from wsis.explorer.published import published
 from wsis.explorer.scene import BEST, Scene
 from wsis.explorer.server import uploads
 from wsis.explorer.store import Entry, GoneError, Store
-from wsis.explorer.visit import MODEL, Now, Visit, controls_of
+from wsis.explorer.visit import AS_PUBLISHED, MODEL, Now, Visit, controls_of
 from wsis.image import MAX_PIXELS, read
 from wsis.proposals import readers
 from wsis.replay import likely_classes
@@ -60,6 +61,7 @@ class Acts:
             "class": self.switch, "adjust": self.adjust, "enhancer": self.adjust, "reading": self.adjust,
             "proposals": self.proposals, "compare": self.compare, "model": self.model,
             "edit": self.edit,
+            "enhancers": self.enhancers,
         }  # fmt: skip
 
     def ready(self, visit: Visit) -> bool:
@@ -221,6 +223,20 @@ class Acts:
             text=" ".join(note for note in second.notes if note not in entry.analysis.notes) if second else None,
         )
 
+    def enhancers(self, visit: Visit) -> Message:
+        """The picked peak's map by every enhancer of the model; they stay at hand, for one is often chosen next."""
+        now = visit.now
+        entry = self._store.get(now.token, visit.owner)
+        scene, origin = self.scene(entry, now), self._origin(entry)
+        names: list[Any] = [] if scene.empty else [name for name in origin.enhancers if name != "none"]
+        columns: list[Packed] = []
+        for enhancer in names:
+            made, settings = entry.analysis, replace(entry.analysis.settings, enhancer=enhancer)
+            if settings != made.settings:
+                made = self._aside(entry, settings, origin, visit)
+            columns += payload.grid(made, [scene.peak], response=False)
+        return messages.Grid(token=now.token, what="enhancers", peak=scene.peak, columns=columns)
+
     def model(self, visit: Visit) -> Message:
         """Another model was chosen: the photo on the screen, where there is one, as it sees it."""
         name = str(visit.data["name"])
@@ -320,6 +336,16 @@ class Acts:
         entry, key = self._store.get(visit.now.token, visit.owner), self._models.key(name)
         return key and self._store.by_model(entry.analysis, key, visit.owner)
 
+    def _aside(self, entry: Entry, settings: Settings, origin: Origin, visit: Visit) -> Analysis:
+        """The same photo with other settings, kept as if its visitor had left it again."""
+        token = self._store.same(entry.analysis, settings, visit.owner)
+        if token is not None:
+            return self._store.get(token, visit.owner).analysis
+        made = self._models.get(origin.model).analyse(entry.analysis.evidence, settings)
+        token = self._store.put(made, photo=entry.photo, origin=origin, owner=visit.owner)
+        self._store.leave(token, visit.owner)
+        return made
+
     def _put(self, analysis: Analysis, name: str, origin: Origin, visit: Visit) -> str:
         """Keep an analysis in the place of the one on the screen."""
         return self._store.put(analysis, photo=name, origin=origin, owner=visit.owner, replacing=visit.now.token)
@@ -383,10 +409,14 @@ class Acts:
         if visit.compared is not None:
             return self._by_model(analysis, name, origin, visit, visit.compared)
         enhancer: Any = visit.now.compare
-        if enhancer not in origin.enhancers or enhancer in ("none", analysis.settings.enhancer):
+        if enhancer == AS_PUBLISHED:
+            settings = published(analysis.settings, origin.enhancers)
+        elif enhancer not in origin.enhancers or enhancer in ("none", analysis.settings.enhancer):
             return None, None
+        else:
+            settings = replace(analysis.settings, enhancer=enhancer)
         networks = self._models.get(origin.model)
-        other = networks.analyse(analysis.evidence, replace(analysis.settings, enhancer=enhancer))
+        other = networks.analyse(analysis.evidence, settings)
         return self._beside(other, name, visit), other
 
     def _by_model(

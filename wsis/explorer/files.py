@@ -10,11 +10,13 @@ import time
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wsis import coco_dataset, edits, export, files, replay
 from wsis.errors import WsisError
-from wsis.explorer import downloads, report
+from wsis.explorer import downloads, growth, report
 from wsis.explorer.scene import Scene
 from wsis.instances import Instance
 from wsis.provenance import Described
@@ -54,6 +56,10 @@ def _edits(scene: Scene, model: str | Described) -> bytes:
     )
 
 
+def _film(film: Callable[[Scene], bytes], scene: Scene, *_: Any) -> bytes:
+    return film(scene)
+
+
 def _data_set(scene: Scene, stem: str) -> bytes:
     height, width = scene.analysis.evidence.size
     photo = {"image_id": stem, "file_name": Path(scene.photo).name, "width": width, "height": height}
@@ -61,6 +67,11 @@ def _data_set(scene: Scene, stem: str) -> bytes:
     return coco_dataset.dataset(scene.analysis.classes, [photo], entries)
 
 
+GROWTH: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
+    "GIF": ("growth.gif", growth.gif),
+    "MP4": ("growth.mp4", growth.mp4),
+}
+"""Films of the picked peak's map, which have their buttons beside the steps: how the name ends, and the content."""
 WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes]]] = {
     "COCO JSON": ("instances.json", lambda scene, stem, *_: downloads.coco_json(scene.analysis, scene.found, stem)),
     "COCO data set": ("coco.json", lambda scene, stem, *_: _data_set(scene, stem)),
@@ -71,6 +82,7 @@ WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes
     "Maps": ("maps.npz", lambda scene, *_: export.maps_npz(scene.analysis)),
     "Report": ("report.html", lambda scene, _stem, model, device: _report(scene, model, device)),
     "Bundle": ("wsis.zip", _bundle),
+    **{kind: (ending, partial(_film, film)) for kind, (ending, film) in GROWTH.items()},
 }
 """Title of each download's button, how the file's name ends, and its content from scene, stem, model and device."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from wsis.analysis import Analysis, Settings
 from wsis.choices import Enhancer
 from wsis.errors import WsisError
-from wsis.explorer import messages
+from wsis.explorer import messages, payload
 from wsis.explorer.acts import Acts, chosen
 from wsis.explorer.examples import Examples
 from wsis.explorer.files import Folder
@@ -175,7 +175,9 @@ class Handlers:
                 return self._acts.synonyms(entry)
             if data["act"] in ("levels", "likely"):
                 return self._acts.around(entry, now, data)
-            scene = self._acts.scene(entry, replace(now, peak=int(data["peak"])))
+            scene = self._acts.scene(entry, replace(now, peak=int(data.get("peak", now.peak))))
+            if data["act"] == "grid":
+                return messages.Grid(token=now.token, what="peaks", peak=scene.peak, columns=columns(scene))
             return messages.Peak(token=now.token, **self._acts.part(scene, self._other(now), now))
 
         return self._answered(answer)
@@ -241,6 +243,13 @@ class Handlers:
 def owner(request: gr.Request | None) -> str:
     """The session, one a tab."""
     return getattr(request, "session_hash", None) or ""
+
+
+def columns(scene: Scene) -> list[Packed]:
+    """All peaks of the picked peak's class, for the grid."""
+    classes = scene.analysis.peaks.classes
+    chosen = [] if scene.empty else np.flatnonzero(classes == classes[scene.peak]).tolist()
+    return payload.grid(scene.analysis, chosen)
 
 
 def _told(error: WsisError) -> Message:

@@ -12,12 +12,12 @@ from typing import Any, get_args
 import cv2
 import gradio as gr
 
-from wsis import instances
+from wsis import changes, instances
 from wsis.analysis import Settings
 from wsis.choices import Mode, Naive
 from wsis.errors import WsisError
 from wsis.explorer import api, markup, pictures, theme, words
-from wsis.explorer.files import WRITERS
+from wsis.explorer.files import GROWTH, WRITERS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.scene import TOP
 from wsis.explorer.server.uploads import Shelf, fetch_nothing
@@ -34,17 +34,17 @@ SCRIPTS = (
     *("stage/markup", "stage/dom", "stage/match", "stage/words", "stage/unpack"),
     *("stage/page", "stage/presets", "stage/link", "stage/arrival", "stage/wire", "stage/receive"),
     *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
-    *("stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
+    *("stage/changes", "stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
     *("stage/measure", "stage/touch", "stage/draft", "stage/panels", "stage/correction"),
     *("stage/camera", "stage/gestures", "stage/pointer", "stage/tools", "stage/player", "stage/controls"),
-    *("stage/swipe", "stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/hover"),
+    *("stage/swipe", "stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/grid", "stage/hover"),
     *("stage/notices", "stage/stage", "stage/shelf", "stage/webcam", "stage/photos"),
     *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach", "stage/api"),
 )
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (
-    *("stage/looking", "style", "stage/photo", "stage/stage", "stage/panels", "stage/below", "stage/advanced"),
-    *("stage/models", "stage/search", "stage/touch", "sizes"),
+    *("stage/looking", "style", "stage/photo", "stage/stage", "stage/film", "stage/grid", "stage/panels"),
+    *("stage/below", "stage/advanced", "stage/models", "stage/search", "stage/touch", "sizes"),
     *("tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach"),
 )
 """What it looks like: of rules that weigh the same the last holds."""
@@ -85,7 +85,7 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
                         _html(piece("host", 2), elem_id="table")
                         with gr.Row(elem_id="files"):
                             _html(piece("host", 0), elem_id="status")
-                            kinds = [kind for kind in WRITERS if kind not in ("Report", "Edits")]
+                            kinds = [kind for kind in WRITERS if kind not in ("Report", "Edits", *GROWTH)]
                             _html(piece("downloads", kinds), elem_id="downloads")
                     with _tab("landscape", "Score landscape"):
                         landscape = _plot("landscape")
@@ -171,6 +171,7 @@ def method_config() -> dict[str, Any]:
             "object": instances.OBJECT,
             "leastObject": instances.LEAST_OBJECT,
             "again": instances.AGAIN,
+            "settled": changes.SETTLED,
         },
     }
 

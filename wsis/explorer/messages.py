@@ -113,6 +113,7 @@ class Peak(Message):
     range: list[float]
     grid: list[int]
     maps: list[str]
+    response: str | None
     binary: list[str]
     bands: list[str]
     thresholds: list[float]
@@ -140,6 +141,23 @@ class Likely(Message):
     token: str | None
     peak: int
     classes: list[Packed]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid(Message):
+    """Maps of several peaks, or of one peak by several enhancers, side by side; see `payload.grid`.
+
+    Attributes:
+        what: `peaks` of the picked peak's class, or `enhancers` of the picked peak.
+        peak: the picked peak.
+        columns: from left to right.
+    """
+
+    kind: ClassVar[str] = "grid"
+    token: str | None
+    what: str
+    peak: int
+    columns: list[Packed]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +277,8 @@ class Shared(Message):
 
 
 KINDS: tuple[type[Message], ...] = (
-    Glance, Analysis, Peak, Other, Levels, Likely, Models, Synonyms, Settled, Notice, Gone, Busy, Idle, Stale, Shared
+    Glance, Analysis, Peak, Grid, Other, Levels, Likely, Models, Synonyms, Settled, Notice, Gone, Busy, Idle, Stale,
+    Shared,
 )  # fmt: skip
 
 

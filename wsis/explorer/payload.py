@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 
 from wsis import edits, hands, matching, replay
@@ -25,6 +26,8 @@ from wsis.maps import ClassMaps, normalised
 from wsis.peaks import Peaks
 
 PHOTO_SIZE = 1400
+GRID_SIZE = 192
+"""Pixels of the longer side of a map in the grid."""
 LIKELIEST = 5
 """So many classes are offered where nothing passes the threshold."""
 Packed = dict[str, Any]
@@ -155,7 +158,7 @@ def counterpart(made: Analysis, k: int, second: Analysis, other_names: Synonyms 
 
 
 def peak(made: Analysis, k: int, *, runners: bool = True) -> Packed:
-    """One peak's maps, one PNG a step, and with `runners` everything that can be among its best few.
+    """One peak's response (Eq. 2) and maps, one PNG a step, and with `runners` all that can be among its best few.
 
     After the last step comes the map of the object under the peak, where there is one.
     """
@@ -167,12 +170,36 @@ def peak(made: Analysis, k: int, *, runners: bool = True) -> Packed:
     return {
         "peak": k,
         **_class_map(made.evidence.class_maps, made.peaks, k),
+        "response": None if made.responses is None else pictures.grey(normalised(made.responses[[k]])[0]),
         "maps": [pictures.grey(step[k]) for step in maps],
         "binary": [pictures.png(step[k].astype(np.uint8)) for step in binary],
         "bands": [pictures.png(matching.contour_bands(step[[k]])[0].astype(np.uint8)) for step in binary],
         "thresholds": [round(float(cut[k]), 3) for cut in cuts],
         "runners": field(made, [(step, k) for step in range(made.steps + 1)], TOP) if runners else None,
     }
+
+
+def grid(made: Analysis, chosen: Sequence[int], *, response: bool = True) -> list[Packed]:
+    """Columns for the grid on the stage: of each chosen peak its last map, and with `response` its response (Eq. 2)."""
+    return [
+        {
+            "peak": k,
+            "enhancer": made.settings.enhancer,
+            "step": made.steps,
+            "response": pictures.grey(_small(normalised(made.responses[[k]])[0]))
+            if response and made.responses is not None
+            else None,
+            "map": pictures.grey(_small(made.maps[-1, k])),
+        }
+        for k in chosen
+    ]
+
+
+def _small(values: np.ndarray) -> np.ndarray:
+    """(H, W) float32, at most `GRID_SIZE` on the long side."""
+    scale = min(1.0, GRID_SIZE / max(values.shape))
+    size = max(1, round(values.shape[1] * scale)), max(1, round(values.shape[0] * scale))
+    return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
 
 
 def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Packed | None:

@@ -16,6 +16,8 @@ START = Settings(steps=4)
 """How a photo is looked at unless a control says otherwise."""
 MODEL = "model:"
 """Before a model's name where an enhancer's might stand: what the left of the swipe shows."""
+AS_PUBLISHED = "published"
+"""Where an enhancer's name might stand: the maps as `published.published` has them."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Now:
         reading: of Eq. 5.
         weights: alpha, beta, gamma.
         enhancer: what grows the maps.
-        compare: what the left of the swipe shows: `naive`, an enhancer, or a model as `MODEL` has it.
+        compare: what the left of the swipe shows: `naive`, an enhancer, `AS_PUBLISHED`, or a model as `MODEL` has it.
         model: that new photos are looked at by; None stands for the server's first.
         tab: the open tab below the stage.
         axes: the two weights of the sensitivity plot.

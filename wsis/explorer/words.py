@@ -154,6 +154,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
+def change(share: float) -> str:
+    """A share in [0, 1] that was gained or lost, in few characters: 41%, .3%, 0%."""
+    value = 100 * share
+    return "0%" if value < 0.05 else f"{_fixed(value, 0)}%" if value >= 9.95 else f"{_bare(_fixed(value, 1))}%"
+
+
 def about(share: float) -> str:
     """A share in [0, 1] as a whole percentage: 87%, less than 1%."""
     return f"{share:.0%}" if share >= 0.005 else "less than 1%"

@@ -371,20 +371,20 @@ def test_a_peak_by_click_by_arrow_and_from_the_list(visit):
 
 def test_views_and_film(visit):
     page = visit()
-    for name in ("classmap", "match", "instances", "response", "semantic"):
+    for name in ("classmap", "match", "instances", "response", "enhanced", "semantic"):
         changed(page, lambda name=name: page.locator(f".views [data-view={name}]").click())
         assert state(page)["view"] == name
     assert page.locator(".film b").all_inner_texts() == [
-        "class map", "naive", "t = 1", "t = 2", "t = 3", "t = 4", "object", "V", "proposal", "mask"
+        "photo", "class map", "response", "t = 1", "t = 2", "t = 3", "t = 4", "object", "V", "proposal", "mask"
     ]  # fmt: skip
     changed(page, lambda: page.locator(".film button", has_text="t = 1").click())
-    assert (state(page)["view"], state(page)["t"]) == ("response", 1)
+    assert (state(page)["view"], state(page)["t"]) == ("enhanced", 1)
     changed(page, lambda: page.locator(".film button", has_text="mask").click())
     assert state(page)["view"] == "instances"
 
 
 def test_pictures_leave_out_the_unsure_and_the_peaks_say_so(visit, site):
-    page = visit("#view=instances&swipe=0&w=1,0,0")  # precision alone picks small proposals, of low scores
+    page = visit("#view=instances&w=1,0,0")  # precision alone picks small proposals, of low scores
     analysis, now = site.analysis(page), state(page)
     found = analysis.instances(Weights(*now["weights"]), now["t"])
     shown_peaks = {one.peak for one in instances.shown(found)}
@@ -446,8 +446,12 @@ def test_opacity(visit):
 
 
 def test_swipe_against_naive_and_against_another_enhancer(visit):
-    page = visit()
-    assert page.locator(".tag.left").inner_text() == "naive, t = 0"
+    page = visit("#view=instances")
+    assert not page.locator(".divider").is_visible()
+    assert page.locator(".tag.right").inner_text() == "final masks · enhanced, t = 3 · regions and objects"
+    changed(page, page.get_by_role("button", name="Compare", exact=True).click)
+    assert page.locator(".tag.left").inner_text() == "without enhancing · naive, t = 0 · class map"
+    assert page.locator(".tag.right").inner_text() == "final · enhanced, t = 3 · regions and objects"
     handle = page.locator(".divider button")
     at = handle.bounding_box()
     page.mouse.move(at["x"] + 16, at["y"] + 16)
@@ -460,8 +464,9 @@ def test_swipe_against_naive_and_against_another_enhancer(visit):
     assert state(page)["split"] == pytest.approx(split - 0.02)
     page.locator(".compare select").select_option("spread")
     shown(page, "!D.busy && D.other?.enhancer === 'spread'")
-    page.wait_for_function("() => document.querySelector('.tag.left').textContent === 'spread'")
-    page.locator(".compare select").select_option("off")
+    page.wait_for_function("() => document.querySelector('.tag.left').textContent === 'spread over superpixels'")
+    assert "compare=spread" in page.url
+    page.get_by_role("button", name="Compare", exact=True).click()
     shown(page, "!S.swipe")
     page.locator(".divider").wait_for(state="hidden")  # with the next frame
 
@@ -579,8 +584,9 @@ def test_another_enhancer(visit):
     page = visit()
     page.get_by_label("Enhancer: what grows the naive map").select_option("spread")
     shown(page, "!D.busy && D.enhancer === 'spread' && now.part?.maps.length === 2")
-    assert "spread" in page.locator(".tag.right").inner_text()
-    assert page.locator(".film b").all_inner_texts()[2] == "spread"
+    page.locator(".views [data-view=enhanced]").click()
+    page.wait_for_function("document.querySelector('.tag.right').textContent === 'spread over superpixels'")
+    assert page.locator(".film b").all_inner_texts()[3] == "spread"
 
 
 def test_a_proposal_is_previewed(visit):
@@ -860,6 +866,7 @@ def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
     page.locator(".peak").nth(0).click()
     page.get_by_label("recall, number").fill("0.7")
     page.get_by_label("Opacity of the overlay").fill("40")
+    page.get_by_role("button", name="Compare", exact=True).click()
     page.locator(".divider button").press("ArrowRight")
     page.wait_for_function("() => location.hash.includes('0.7') && location.hash.includes('split=0.52')")
     before, link = screen(page), page.url
@@ -920,6 +927,7 @@ def test_a_reload_finds_everything_again(visit, cat):
     page.get_by_role("button", name="Step 2").click()
     page.locator(".views [data-view=match]").click()
     page.locator(".marks button").nth(1).click()
+    page.get_by_role("button", name="Compare", exact=True).click()
     page.locator(".compare select").select_option("spread")
     shown(page, "!D.busy && D.other?.enhancer === 'spread'")
     shown(page, "S.peak === 1 && location.hash.includes('compare=spread')")

@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from tests.helpers.page_data import decoded, unpacked
-from wsis import instances
+from wsis import changes, instances
 from wsis.analysis import Settings
 from wsis.explorer import words
 from wsis.explorer.handlers import Handlers
@@ -319,6 +319,34 @@ def test_two_enhancers_side_by_side(handlers):
     np.testing.assert_array_equal(unpacked(fresh["match"]["offsets"])[0], 0)
 
 
+def test_the_grid_has_every_peak_of_the_class_and_no_other(handlers, analysis):
+    message = opened(handlers)
+    for k, category in enumerate(analysis.peaks.classes):
+        grid = ask(handlers, "grid", {**at(message), "peak": k})
+        of_class = np.flatnonzero(analysis.peaks.classes == category).tolist()
+        assert (grid["kind"], grid["what"], grid["peak"]) == ("grid", "peaks", k)
+        assert [column["peak"] for column in grid["columns"]] == of_class
+        assert all(column["response"] for column in grid["columns"])
+
+
+def test_every_enhancer_of_a_peak_is_grown_once_and_kept(handlers, monkeypatch):
+    message = opened(handlers)
+    (grid,) = look(handlers, "enhancers", {**at(message), "peak": 1})
+    known = [name for name in handlers.pipeline.enhancers if name != "none"]
+    assert [(column["enhancer"], column["peak"]) for column in grid["columns"]] == [(name, 1) for name in known]
+    monkeypatch.setattr(handlers.networks, "analyse", lambda *_, **__: pytest.fail("it was grown again"))
+    assert look(handlers, "enhancers", {**at(message), "peak": 1})[0]["columns"] == grid["columns"]
+
+
+def test_as_published_is_compared_like_another_enhancer(handlers):
+    message = opened(handlers)
+    (other,) = look(handlers, "compare", at(message), name="published")
+    assert other["other"]["compare"] == "published"
+    second = handlers.store.get(other["otherToken"]).analysis.settings
+    assert (second.naive, second.agreement, second.objectness) == ("response", False, False)
+    assert second.enhancer == "icn-saliency"
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_another_reading_is_measured_anew(handlers, name):
     message = opened(handlers)
@@ -555,7 +583,7 @@ def test_the_page_matches_by_the_rules_of_the_core(handlers):
     told = config(handlers)
     assert told["rules"] == {
         "nms": instances.NMS, "object": instances.OBJECT, "leastObject": instances.LEAST_OBJECT,
-        "again": instances.AGAIN,
+        "again": instances.AGAIN, "settled": changes.SETTLED,
     }  # fmt: skip
     assert (told["terms"], told["symbols"], told["unused"]) == (words.TERMS, words.SYMBOLS, words.UNUSED)
 

@@ -97,7 +97,7 @@ def _compare(page):
     assert left.inner_text().startswith("tiny: ")
     assert right.inner_text().startswith("many: ")
     page.locator(".views [data-view=instances]").click()
-    page.wait_for_function("document.querySelector('.tag.right').textContent.startsWith('many: instances')")
+    page.wait_for_function("document.querySelector('.tag.right').textContent.startsWith('many: final masks')")
 
 
 def _carried(visit, page):

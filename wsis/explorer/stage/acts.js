@@ -2,6 +2,8 @@
 // What a visitor does.
 const acts = (() => {
   const {state, data} = page;
+  /** What an enhancer's name may be instead, as `visit.AS_PUBLISHED`. */
+  const PUBLISHED = 'published';
 
   /** @param {number} k */
   function pick(k) {
@@ -36,16 +38,32 @@ const acts = (() => {
     const there = data.menu?.rows.find(row => row.name === name)?.state === 'loaded';
     wire.look('model', {name}, there ? `Looking with ${name}` : `Loading ${name}`, undo);
   }
-  /** What the left of the swipe shows: `off`, `naive`, an enhancer, or a model as `model:NAME`. @param {string} name */
+  /**
+   * What the left of the swipe shows: `off`, `naive`, `published`, an enhancer, or a model as `model:NAME`.
+   * @param {string} name
+   */
   function setCompare(name) {
+    const model = models.compared(name);
+    // Enhancing changes neither class map nor response: what differs is shown instead.
+    const view = name !== 'off' && !model && Player.STILL.includes(state.view) ? 'enhanced' : state.view;
     if (name === 'off' || name === 'naive' || data.other?.compare === name) {
-      page.change({compare: name === 'off' ? state.compare : name, swipe: name !== 'off'}, 'view');
+      page.change({compare: name === 'off' ? state.compare : name, swipe: name !== 'off', view}, 'view');
       link.write();
       return;
     }
-    page.change({swipe: true});
-    const model = models.compared(name);
+    page.change({swipe: true, view}, 'view');
     wire.look('compare', {name}, model ? `Looking with ${model} too` : 'Growing the maps of the other side');
+  }
+  /** Maps side by side, or the stage again. @param {GridMessage['what']} what */
+  function openGrid(what) {
+    if (data.grid?.what === what) return closeGrid();
+    if (!state.token || !data.peaks.length) return;
+    if (what === 'peaks') wire.ask('grid');
+    else wire.look('enhancers', {}, 'Growing the maps of every enhancer');
+  }
+  function closeGrid() {
+    data.grid = null;
+    page.change({}, 'grid');
   }
   /** @param {string} name @param {Weights | null} weights others than its own */
   function setPreset(name, weights = null) {
@@ -93,6 +111,9 @@ const acts = (() => {
     }, 60);
   }
   return {
+    PUBLISHED,
+    openGrid,
+    closeGrid,
     saveFile,
     pick,
     walk,

@@ -27,6 +27,7 @@ const arrival = (() => {
       pristine: data.pristine,
       hands: data.hands,
       edits: data.edits,
+      grid: null,
     };
   }
   return {

@@ -3,11 +3,13 @@
 class Captions {
   /** @type {Record<View, string>} */
   static NAMES = {
+    photo: 'photo',
     classmap: 'class map',
-    response: 'response',
+    response: 'peak response, Eq. 2',
+    enhanced: '',
     match: 'V and its best proposal',
-    instances: 'instances',
-    semantic: 'semantic map',
+    instances: 'final masks',
+    semantic: 'final classes',
   };
   /** A photo narrower than this has its captions beside it. */
   static NARROW = 440;
@@ -24,19 +26,32 @@ class Captions {
     this.ends = dom.all(this.scale, 'span');
   }
 
+  /** What naive maps are, by the setting. @type {Record<string, string>} */
+  static NAIVE = {'class map': 'class map', response: 'peak response, Eq. 2', mixed: 'response and class map, mixed'};
+  /** What the left of the swipe is called, where it is no enhancer. @type {Record<string, string>} */
+  static TITLES = {naive: 'without enhancing', published: 'as published'};
+
   /** A map in words. @param {Analysed} data @param {number} t step */
-  static #told(data, t) {
-    if (t === 0) return 'naive, t = 0';
+  static told(data, t) {
+    const {compare} = /** @type {Partial<Compared>} */ (data);
+    const naive = compare === acts.PUBLISHED ? 'response' : String(page.data.settings.naive);
+    if (t === 0) return `naive, t = 0 · ${Captions.NAIVE[naive] ?? ''}`;
     if (t > data.steps) return 'the object under the peak';
-    if (data.enhancer === 'spread') return 'spread';
-    return `${wsis.config.enhancers[data.enhancer]?.short || ''}, t = ${t}`;
+    if (data.enhancer === 'spread') return 'spread over superpixels';
+    return `enhanced, t = ${t} · ${wsis.config.enhancers[data.enhancer]?.short || ''}`;
   }
 
   /** What a picture shows. @param {Analysed} data @param {View} what @param {number} t step */
   static #shown(data, what, t) {
-    const map = Captions.#told(data, t);
     if (!data.match || what === 'classmap') return Captions.NAMES.classmap;
-    return what === 'response' ? map : `${Captions.NAMES[what]}: ${map}`;
+    if (what === 'photo' || what === 'response') return Captions.NAMES[what];
+    return [Captions.NAMES[what], Captions.told(data, t)].filter(Boolean).join(' · ');
+  }
+
+  /** The left of the swipe. @param {Side} left */
+  static #compared({data, step}) {
+    const title = Captions.TITLES[page.state.compare];
+    return title ? `${title} · ${Captions.told(data, step)}` : Captions.told(data, step);
   }
 
   /** The same where two models are compared: whose it is, and which class. @param {string} model @param {Side} side */
@@ -58,8 +73,9 @@ class Captions {
     const right = Captions.#shown(data, what, t);
     const preview = state.preview === null ? '' : `proposal ${state.preview + 1}`;
     const model = left && models.compared(state.compare);
-    const other = model ? Captions.#by(model, left, what) : left ? Captions.#told(left.data, left.step) : '';
-    const own = model ? Captions.#by(data.model, page.now.right, what, t) : right;
+    const other = model ? Captions.#by(model, left, what) : left ? Captions.#compared(left) : '';
+    const alone = left ? `final · ${Captions.told(data, t)}` : right;
+    const own = model ? Captions.#by(data.model, page.now.right, what, t) : alone;
     const changed = [
       this.#label(this.left, other, {left: edge}, most),
       this.#label(this.right, data.peaks.length ? preview || own : '', {right: edge}, most),
@@ -89,7 +105,7 @@ class Captions {
   /** @param {View} what */
   #drawScale(what) {
     const {x, y, w, h} = this.camera.place();
-    this.scale.hidden = !['classmap', 'response'].includes(what) || !page.data.peaks.length;
+    this.scale.hidden = !['classmap', ...Layers.MAPS].includes(what) || !page.data.peaks.length;
     if (this.scale.hidden) return;
     const range = (page.now.part?.range || [0, 1]).map(n => n.toFixed(1));
     for (const [i, end] of this.ends.entries()) end.textContent = what === 'classmap' ? range[i] : String(i);

@@ -1,5 +1,5 @@
 /**
- * What the page knows from the start: `layout.config` writes it.
+ * What the page knows from the start: `wsis/explorer/layout.py` writes it.
  * Only for the type checker: nothing of this file reaches a browser.
  */
 
@@ -14,12 +14,13 @@ interface Preset {
   meaning: [string, string][];
   ranges: number[][];
 }
-/** What is the same here as in Python: the constants of `wsis/instances.py`, which says what each of them is. */
+/** What is the same here as in Python: constants of `wsis/instances.py` and `wsis/changes.py`, explained there. */
 interface Rules {
   nms: number;
   object: number;
   leastObject: number;
   again: number;
+  settled: number;
 }
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the

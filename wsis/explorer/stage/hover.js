@@ -44,13 +44,22 @@ class Hover {
     const {left} = this.swipe;
     const side = left && u < state.split ? left : now.right;
     const raw = state.view === 'classmap';
-    const url = raw ? side.part?.classmap : side.part?.maps[this.player.of(side)];
+    const url = Hover.#source(side, this.player.of(side));
     const map = this.layers.numbers(url);
     if (!map || !now.part) return '';
     if (state.view === 'instances' || state.view === 'semantic') return Hover.#instance(side, u, v);
     const value = map.v[Math.floor(v * map.h) * map.w + Math.floor(u * map.w)] / 255;
     const [low, high] = (side.part ?? now.part).range;
-    return raw ? `logit ${(low + value * (high - low)).toFixed(1)}` : `response ${words.unit(value)}`;
+    if (raw) return `logit ${(low + value * (high - low)).toFixed(1)}`;
+    return `${state.view === 'response' ? 'response' : 'map'} ${words.unit(value)}`;
+  }
+
+  /** The map that the stage shows. @param {Side} side @param {number} t step */
+  static #source({part}, t) {
+    const {view} = page.state;
+    if (view === 'photo') return null;
+    if (view === 'classmap') return part?.classmap;
+    return view === 'response' ? part?.response : part?.maps[t];
   }
 
   /** @param {Side} side @param {number} u @param {number} v */

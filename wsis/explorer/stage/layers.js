@@ -1,6 +1,8 @@
 // @ts-check
 // A photo with what lies over it: maps, masks, proposals. The same for the stage and for each stop of the filmstrip.
 class Layers {
+  /** What shows a map of the picked peak. @type {Layer[]} */
+  static MAPS = ['response', 'enhanced'];
   /** Pictures, decoded when first looked at; null while they are. @type {Map<string, Grey | null>} */
   #decoded = new Map();
   /** The photo alone at the box's size. @type {{key: string, canvas: OffscreenCanvas} | null} */
@@ -35,7 +37,12 @@ class Layers {
   forget() {
     const parts = [...page.data.parts.values()].flatMap(part => (part.other ? [part, part.other] : [part]));
     const masks = page.data.hands?.flatMap(hand => hand.mask ?? []) ?? [];
-    const used = new Set([...parts.flatMap(({classmap, maps, binary}) => [classmap, ...maps, ...binary]), ...masks]);
+    const grid = (page.data.grid?.columns ?? []).flatMap(({response, map}) => [response, map]);
+    const used = new Set([
+      ...grid,
+      ...masks,
+      ...parts.flatMap(({classmap, response, maps, binary}) => [classmap, response, ...maps, ...binary]),
+    ]);
     for (const url of this.#decoded.keys()) if (!used.has(url)) this.#decoded.delete(url);
   }
 
@@ -61,7 +68,7 @@ class Layers {
 
   /**
    * A map as a layer; none while it is being decoded.
-   * @param {string | undefined} url @param {(map: Grey) => OffscreenCanvas} ink @param {number} alpha
+   * @param {string | null | undefined} url @param {(map: Grey) => OffscreenCanvas} ink @param {number} alpha
    * @returns {[OffscreenCanvas, number, boolean][]}
    */
   #map(url, ink, alpha, smooth = true) {
@@ -79,7 +86,10 @@ class Layers {
     const {part} = side;
     if (what === 'classmap') return this.#map(part?.classmap, paint.heat, opacity, false);
     if (what === 'binary') return this.#map(part?.binary[t], paint.white, 1, false);
-    const response = what === 'response' ? this.#map(part?.maps[t], paint.heat, opacity) : [];
+    if (what === 'photo') return [];
+    const response = Layers.MAPS.includes(what)
+      ? this.#map(what === 'response' ? part?.response : part?.maps[t], paint.heat, opacity)
+      : [];
     const field = side.data.match;
     if (!field || !page.data.photo?.partition) return response;
     const full = Math.min(1, opacity / 0.75);
@@ -111,20 +121,21 @@ class Layers {
   }
 
   /**
-   * The proposal over a map: the one that is looked at, or the winner, over a response only its outline.
+   * The proposal over a map: the one that is looked at, or the winner; only its outline over what grew, and none over
+   * the response.
    * @param {Layer} what @param {Side} side @param {number} t @param {number | null} preview
    */
   #proposal(what, side, t, preview) {
     const {now} = page;
     const right = side === now.right;
-    const outlined = what === 'response';
+    const outlined = Layers.MAPS.includes(what);
     const colour = Layers.#colour(side, side.peak);
     const entry = right && preview !== null ? now.top[preview] : undefined;
     const runners = now.part?.runners;
     if (entry !== undefined && runners)
       return paint.proposal(runners, runners.slots[entry], colour, outlined ? 60 : 110);
     const best = side.best[side.peak];
-    if (best === undefined || !side.data.match || (outlined && !right)) return null;
+    if (best === undefined || !side.data.match || (outlined && !right) || what === 'response') return null;
     const slot = t > side.data.steps ? side.single(side.peak) : best;
     return paint.proposal(side.data.match, slot, colour, outlined ? 0 : 100);
   }
@@ -158,6 +169,17 @@ class Layers {
       piece(layer, smooth);
       g.globalAlpha = 1;
     }
+  }
+
+  /**
+   * What a step of the picked peak gained and lost, as outlines.
+   * @param {CanvasRenderingContext2D} g @param {number} t step @param {number[]} to as in `draw`
+   */
+  drawChange(g, t, [left, top, width, height]) {
+    const [before, after] = [t - 1, t].map(i => this.numbers(page.now.part?.binary[i]));
+    if (!before || !after) return;
+    g.imageSmoothingEnabled = false;
+    g.drawImage(paint.change(before, after), left, top, width, height);
   }
 
   /** The photo alone at the box's size: scaled well once, then copied. @param {number[]} to */

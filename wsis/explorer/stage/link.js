@@ -4,7 +4,7 @@ const link = (() => {
   const {config} = wsis;
   const {state, data, START} = page;
   /** @type {View[]} */
-  const VIEWS = ['classmap', 'response', 'match', 'instances', 'semantic'];
+  const VIEWS = ['photo', 'classmap', 'response', 'enhanced', 'match', 'instances', 'semantic'];
   /** @type {['split', 'opacity']} */
   const SHARES = ['split', 'opacity'];
   /** The analysis of the entry in the browser's history where the visitor stands. @type {string | null} */
@@ -23,11 +23,14 @@ const link = (() => {
     if (view) said.view = view;
     if (config.enhancers[get('enhancer')]) said.enhancer = get('enhancer');
     const compare = get('compare');
-    if (compare === 'naive' || config.enhancers[compare] || models.compared(compare)) said.compare = compare;
+    const others = ['naive', acts.PUBLISHED];
+    if (others.includes(compare) || config.enhancers[compare] || models.compared(compare)) {
+      said.compare = compare;
+      said.swipe = get('swipe') !== '0';
+    }
     if (get('model')) said.model = get('model');
     if (/^[0-8]$/.test(get('t'))) said.step = Number(get('t'));
     if (/^\d{1,2}$/.test(get('peak'))) said.peak = Number(get('peak'));
-    if (get('swipe') === '0') said.swipe = false;
     for (const name of SHARES) if (q.has(name) && +get(name) >= 0 && +get(name) <= 1) said[name] = +get(name);
     return said;
   }
@@ -59,8 +62,7 @@ const link = (() => {
     if (preset !== 'paper') q.set('preset', String(preset));
     q.set('enhancer', state.enhancer);
     if (data.model !== config.model.name) q.set('model', data.model);
-    if (state.compare !== 'naive') q.set('compare', state.compare);
-    if (!state.swipe) q.set('swipe', '0');
+    if (state.swipe) q.set('compare', state.compare);
     for (const name of SHARES) if (state[name] !== START[name]) q.set(name, String(Number(state[name].toFixed(3))));
     // The analysis itself knows how it was made; this is for when it is no longer kept.
     for (const [name, usual] of Object.entries(settings)) {

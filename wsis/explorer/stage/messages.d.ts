@@ -59,28 +59,19 @@ interface PackedPhoto {
   total?: number;
   source?: string;
 }
-/** What was done by hand to a peak, see `wsis/hands.py`; `mask`: of an instance whose pixels were drawn. */
-interface Hand {
-  number: number;
-  touched: boolean;
-  added: boolean;
-  of: 'region' | 'object';
-  proposal: number | null;
-  inside: number[];
-  outside: number[];
-  mask: string | null;
-}
-/** One thing that was done by hand: `wsis/edits.py` says what there is. */
-type Edit = {do: string; peak?: number; peaks?: number[]; name?: string} & Record<string, unknown>;
 /** A peak's class map: grey PNG, the logits that 0 and 255 stand for, and [columns, rows]. */
 interface ClassMap {
   classmap: string;
   range: number[];
   grid: number[];
 }
-/** One peak's pictures, a PNG for each step (then the object's), and all that can be among its best few. */
+/**
+ * One peak's pictures: its response (Eq. 2), null where the network has none, a PNG for each step (then the object's),
+ * and all that can be among its best few.
+ */
 interface PackedPart extends ClassMap {
   peak: number;
+  response: string | null;
   maps: string[];
   binary: string[];
   bands: string[];
@@ -148,6 +139,22 @@ interface AnalysisMessage {
 interface PeakMessage extends PackedPart {
   kind: 'peak';
   token: string;
+}
+/** A column of the grid: a peak's response (Eq. 2) and its last map, of step `step` by `enhancer`. */
+interface GridColumn {
+  peak: number;
+  enhancer: string;
+  step: number;
+  response: string | null;
+  map: string;
+}
+/** Maps of all peaks of the picked one's class, or of the picked one by every enhancer. */
+interface GridMessage {
+  kind: 'grid';
+  token: string;
+  what: 'peaks' | 'enhancers';
+  peak: number;
+  columns: GridColumn[];
 }
 /** Another enhancer or model on the left of the swipe. */
 interface OtherMessage {
@@ -236,6 +243,7 @@ type AnyMessage =
   | GlanceMessage
   | AnalysisMessage
   | PeakMessage
+  | GridMessage
   | OtherMessage
   | LevelsMessage
   | LikelyMessage
@@ -263,6 +271,7 @@ type Act =
   | 'proposals'
   | 'compare'
   | 'edit'
+  | 'enhancers'
   | 'model';
 /** Where the visitor stands, sent with every event: `visit.Now`. */
 interface Snapshot {

@@ -14,7 +14,7 @@ const page = (() => {
     /** @type {View} */
     view: 'response',
     compare: 'naive',
-    swipe: true,
+    swipe: false,
     split: 0.5,
     opacity: 0.75,
   };
@@ -48,6 +48,7 @@ const page = (() => {
     pristine: false,
     hands: null,
     edits: [],
+    grid: null,
   });
   /** @type {Data} */
   const data = {

@@ -11,6 +11,8 @@ const paint = (() => {
   const HEAT = Uint32Array.from({length: 256}, (_, i) =>
     packed(INFERNO.subarray(3 * i, 3 * i + 3), Math.round(255 * Math.min(1, i / 96))),
   );
+  /** Opacities where a map has one colour. */
+  const ROOT = Uint8Array.from({length: 256}, (_, i) => Math.round(0.8 * 255 * Math.sqrt(i / 255)));
   const WHITE = Uint32Array.of(0, packed([255, 255, 255], 255));
   /** How much of a peak's colour its thumbnail takes on, and how bright everything else stays. */
   const TINT = 0.28;
@@ -47,6 +49,43 @@ const paint = (() => {
   }
   const heat = ofMaps(value => HEAT[value]);
   const white = ofMaps(value => WHITE[value ? 1 : 0]);
+
+  const GAINED = '#34c795';
+  const LOST = '#ff5d5d';
+  /** @type {WeakMap<Grey, OffscreenCanvas>} */
+  const changed = new WeakMap();
+  /**
+   * What a binary map gained (green) and lost (red) to the one before it: outlines, faintly filled.
+   * @param {Grey} before @param {Grey} after the same size
+   */
+  function change(before, after) {
+    const known = changed.get(after);
+    if (known) return known;
+    const {w, h} = after;
+    const of = Uint8Array.from(after.v, (now, i) => (now && !before.v[i] ? 1 : !now && before.v[i] ? 2 : 0));
+    const inks = [GAINED, LOST].map(ink => [packed(rgb(ink), 46), packed(rgb(ink), 255)]);
+    const made = canvas(w, h, out => {
+      for (let i = 0; i < of.length; i++) {
+        if (!of[i]) continue;
+        const x = i % w;
+        const inner = x > 0 && x < w - 1 && of[i - 1] === of[i] && of[i + 1] === of[i];
+        const edge = !inner || of[i - w] !== of[i] || of[i + w] !== of[i];
+        out[i] = inks[of[i] - 1][Number(edge)];
+      }
+    });
+    changed.set(after, made);
+    return made;
+  }
+  /**
+   * A map in one colour, as opaque as the root of its values: responses are low but for a few cells.
+   * @param {Grey} map @param {string} colour
+   */
+  function tinted(map, colour) {
+    const ink = rgb(colour);
+    return canvas(map.w, map.h, out => {
+      for (let i = 0; i < out.length; i++) out[i] = packed(ink, ROOT[map.v[i]]);
+    });
+  }
 
   const partition = () => dom.known(data.photo?.partition);
   const areas = () => dom.known(data.areas);
@@ -186,5 +225,8 @@ const paint = (() => {
     }
     return drawn;
   }
-  return {heat, white, instances, drawn, members, proposal, square, thumbnail, clear, rgb, packed, canvas, context};
+  return {
+    ...{heat, white, change, tinted, instances, drawn, members, proposal, square},
+    ...{thumbnail, clear, rgb, packed, canvas, context},
+  };
 })();

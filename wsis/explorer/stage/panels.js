@@ -123,7 +123,7 @@ const panels = (() => {
     dom.one(document, '#screen', HTMLElement).dataset.looking = looking ? (state.token ? 'old' : 'new') : '';
     const drawn = data.drawn === `${state.token}${state.tab}`;
     dom.one(document, '#below', HTMLElement).dataset.drawn = String(drawn);
-    for (const b of dom.all(document, '#downloads button, .top > button'))
+    for (const b of dom.all(document, '#downloads button, .stage .take button, .top > button'))
       if (b instanceof HTMLButtonElement) b.disabled = data.looking || !state.token;
   }
   page.listen(why => {
@@ -133,7 +133,7 @@ const panels = (() => {
     if (why === 'place') return;
     if (['tab', 'analysis', 'photo', 'back'].includes(why)) axes();
     models.draw(why);
-    if (['tab', 'settled', 'drawn', 'notice', 'models'].includes(why)) return;
+    if (['tab', 'settled', 'drawn', 'notice', 'models', 'grid'].includes(why)) return;
     if (['photo', 'back', 'analysis', 'empty', 'busy'].includes(why)) classes.draw();
     if (why === 'view' || why === 'preview') return ranking.draw();
     weights.draw();

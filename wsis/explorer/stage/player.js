@@ -2,6 +2,8 @@
 // Which step of the map the stage shows: the one that is matched, unless steps are played or an object's map is shown.
 class Player {
   static EVERY = 700;
+  /** Views that no step changes. @type {View[]} */
+  static STILL = ['photo', 'classmap', 'response'];
   /** The step shown instead; null for the one that is matched. @type {number | null} */
   step = null;
   #timer = 0;
@@ -28,7 +30,7 @@ class Player {
     const {state, data, now} = page;
     this.stop();
     this.fade();
-    if (state.view === 'classmap') state.view = 'response';
+    if (Player.STILL.includes(state.view)) state.view = 'enhanced';
     const last = now.right.step || data.steps;
     this.step = 0;
     this.redraw();
@@ -47,7 +49,7 @@ class Player {
     this.stop();
     this.fade();
     page.state.view = view;
-    if (step !== undefined && view !== 'classmap' && step !== page.now.right.step) return acts.setStep(step);
+    if (step !== undefined && !Player.STILL.includes(view) && step !== page.now.right.step) return acts.setStep(step);
     page.change({preview: null}, 'view');
     wire.settle();
   }
@@ -56,7 +58,7 @@ class Player {
   object() {
     this.stop();
     this.fade();
-    page.state.view = 'response';
+    page.state.view = 'enhanced';
     this.step = page.data.steps + 1;
     page.change({preview: null}, 'view');
   }

@@ -27,7 +27,8 @@ const receive = (() => {
     /** @type {Map<number, Part>} */
     const parts = new Map();
     if (picked !== undefined && classmap && range && grid) {
-      const nothing = {maps: [], binary: [], bands: [], thresholds: [], runners: null, other: null};
+      const pictures = {response: null, maps: [], binary: [], bands: [], thresholds: []};
+      const nothing = {...pictures, runners: null, other: null};
       parts.set(picked, {peak: picked, classmap, range, grid, ...nothing});
     }
     arrival.begin(await unpackedPhoto(message), {peaks, parts}, picked ?? 0);
@@ -58,6 +59,7 @@ const receive = (() => {
     page.setData({classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty});
     page.setData({model, enhancers});
     page.setData({pristine, least, match: field, other, busy: '', looking: false, notice: text, gone: null});
+    data.grid = null;
     if (expired && (await photos.held(expired))) data.gone = expired;
     data.parts = new Map(part ? [[part.peak, part]] : []);
     const usual = (photo || enhancer !== state.enhancer) && !state.linked;
@@ -97,6 +99,13 @@ const receive = (() => {
     if (message.text) data.notice = message.text;
     page.change({other: message.otherToken, compare: data.other?.compare ?? state.compare}, 'analysis');
     link.write();
+  }
+  /** @param {GridMessage} message @param {Asked | null} asked */
+  function grid(message, asked) {
+    if (asked) data.busy = '';
+    if (message.token === state.token) data.grid = message;
+    page.change({}, 'grid');
+    if (asked) page.tell('busy');
   }
   /** @param {ModelsMessage} message */
   function menu(message) {
@@ -159,6 +168,8 @@ const receive = (() => {
         return analysis(message, asked);
       case 'peak':
         return peak(message);
+      case 'grid':
+        return grid(message, asked);
       case 'other':
         return other(message);
       case 'models':

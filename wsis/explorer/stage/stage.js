@@ -24,13 +24,14 @@ class Stage {
       },
     );
     this.controls = new Controls(element, this.player, repaint);
+    this.gestures = new Gestures(box, this.camera);
     this.swipe = new Swipe(box, this.camera, this.player, repaint);
     this.hover = new Hover(box, this.camera, this.player, this.layers, this.swipe);
     this.captions = new Captions(box, this.camera);
     this.marks = new Marks(box, this.camera, this.captions);
     this.film = new Film(dom.one(element, '.film', HTMLElement), this.layers, this.player);
-    this.gestures = new Gestures(box, this.camera);
     this.tools = new Tools(element, box, this.camera, repaint);
+    this.grid = new Grid(box, this.layers);
     this.notices = new Notices(element);
     new ResizeObserver(() => this.camera.resize()).observe(box);
     page.listenFirst(why => this.draw(why === 'back' ? 'photo' : why));
@@ -101,6 +102,7 @@ class Stage {
     this.captions.draw(view, step, left);
     this.marks.draw(left && models.compared(page.state.compare) ? this.swipe.at() : null);
     this.film.draw(step);
+    this.grid.draw();
   }
 
   /** As many pixels as the screen has for the box. @param {CanvasRenderingContext2D} g */
@@ -121,8 +123,11 @@ class Stage {
     const {x, y, w, h} = this.camera.place();
     const whole = [0, 0, ...Layers.frame()];
     const to = [x, y, w, h];
-    const shown = preview !== null && view !== 'match' && view !== 'response' ? 'proposal' : view;
+    const over = view === 'match' || Layers.MAPS.includes(view);
+    const shown = preview !== null && !over ? 'proposal' : view;
     this.layers.draw(g, shown, page.now.right, step, whole, to, preview);
+    const changed = this.film.hovered || (view === 'enhanced' ? step : 0);
+    if (changed && changed <= page.data.steps) this.layers.drawChange(g, changed, to);
     if (!left) return;
     g.save();
     g.beginPath();

@@ -42,7 +42,7 @@ class Swipe {
     const {state, data, now} = page;
     if (!state.swipe || !now.left || !data.peaks.length) return null;
     if (models.compared(state.compare)) return now.left;
-    if (state.view === 'classmap') return null;
+    if (Player.STILL.includes(state.view)) return null;
     return state.compare === 'naive' && this.player.of(now.right) === 0 ? null : now.left;
   }
 

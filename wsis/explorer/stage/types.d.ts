@@ -102,6 +102,19 @@ interface Side {
   single(peak: number): number;
 }
 
+/** What was done by hand to a peak, see `wsis/hands.py`; `mask`: of an instance whose pixels were drawn. */
+interface Hand {
+  number: number;
+  touched: boolean;
+  added: boolean;
+  of: 'region' | 'object';
+  proposal: number | null;
+  inside: number[];
+  outside: number[];
+  mask: string | null;
+}
+/** One thing that was done by hand: `wsis/edits.py` says what there is. */
+type Edit = {do: string; peak?: number; peaks?: number[]; name?: string} & Record<string, unknown>;
 /** A mask that is being painted: 1 for each of its regions, and those that were forced. */
 interface Draft {
   members: Uint8Array;
@@ -110,7 +123,13 @@ interface Draft {
 }
 /** What a press on the stage does. */
 type Tool = 'look' | 'peak' | 'in' | 'out' | 'paint' | 'brush' | 'eraser' | 'merge';
-type View = 'classmap' | 'response' | 'match' | 'instances' | 'semantic';
+/** How much of the photo a step gained and lost, as shares. */
+interface Change {
+  gained: number;
+  lost: number;
+}
+
+type View = 'photo' | 'classmap' | 'response' | 'enhanced' | 'match' | 'instances' | 'semantic';
 /** What a picture can show: a view, or a stop of the filmstrip. */
 type Layer = View | 'binary' | 'proposal';
 
@@ -158,6 +177,8 @@ interface OnScreen {
   pristine: boolean;
   hands: Hand[] | null;
   edits: Edit[];
+  /** Maps side by side over the stage. */
+  grid: GridMessage | null;
 }
 /**
  * What Python sent. `busy`: what is being waited for; `drawn`: token and tab that Python drew last; `model` made the
@@ -219,6 +240,7 @@ type Why =
   | 'preview'
   | 'models'
   | 'touch'
+  | 'grid'
   | 'tab';
 type Draw = (why: Why) => void;
 

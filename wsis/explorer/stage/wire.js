@@ -21,7 +21,7 @@ const wire = (() => {
     preset: config.presets[state.preset] ? state.preset : 'paper',
     weights: state.weights,
     enhancer: state.enhancer,
-    compare: state.compare,
+    compare: state.swipe ? state.compare : 'naive',
     model: state.model,
     tab: state.tab,
     axes: state.axes,
