@@ -25,6 +25,8 @@ STEPS = 20
 """Parts that the photo goes and comes in."""
 SIZE = SIZES[-1]
 """Pixels of the longer side that the network looks at: the smaller of its sizes, for there are 41 photos a map."""
+BLANK = 0.12
+"""Sigma of the blur that insertion begins with, as a share of the longer side: by it alone few classes are seen."""
 BATCH = 8
 """Photos that the network looks at together."""
 CLASS_MAP, RESPONSE, ENHANCED, RANDOM = "class map", "response", "enhanced", "random order"
@@ -73,7 +75,7 @@ def curves(score: Score, photo: np.ndarray, values: np.ndarray, *, steps: int = 
     grey = np.broadcast_to(np.rint(photo.mean((0, 1))).astype(np.uint8), photo.shape)
     whole = _scores(score, iter([photo]))
     gone = _scores(score, _mixed(ranks, steps, photo, grey))
-    come = _scores(score, _mixed(ranks, steps, blurred(photo), photo))
+    come = _scores(score, _mixed(ranks, steps, blurred(photo, BLANK), photo))
     return Curves(np.concatenate([whole, gone]), np.concatenate([come[-1:], come[:-1], whole]))
 
 

@@ -57,7 +57,9 @@ class Alike {
     return [this.own, this.second].flatMap(cells => {
       if (!cells) return [];
       const row = Alike.#row(cells, cell);
-      return [`${words.count(row.filter(value => value >= 255 * Alike.SAME).length)} of ${words.count(row.length)} cells`];
+      return [
+        `${words.count(row.filter(value => value >= 255 * Alike.SAME).length)} of ${words.count(row.length)} cells`,
+      ];
     });
   }
 

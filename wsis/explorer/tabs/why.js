@@ -114,8 +114,10 @@ const why = (() => {
     if (!open() || !own) return;
     const {mode, what} = chosen;
     home().dataset.mode = mode;
-    for (const b of dom.all(home(), '[data-why-mode]')) b.setAttribute('aria-pressed', String(b.dataset.whyMode === mode));
-    for (const b of dom.all(home(), '[data-why-what]')) b.setAttribute('aria-pressed', String(b.dataset.whyWhat === what));
+    for (const b of dom.all(home(), '[data-why-mode]'))
+      b.setAttribute('aria-pressed', String(b.dataset.whyMode === mode));
+    for (const b of dom.all(home(), '[data-why-what]'))
+      b.setAttribute('aria-pressed', String(b.dataset.whyWhat === what));
     for (const b of dom.all(home(), '[data-why-fill]'))
       b.setAttribute('aria-pressed', String(b.dataset.whyFill === chosen.fill));
     for (const one of dom.all(home(), '[data-why-only]')) one.hidden = one.dataset.whyOnly !== mode;
@@ -152,8 +154,11 @@ const why = (() => {
     if (state.token && data.match && shown.token !== state.token) {
       shown.token = state.token;
       alike = null;
-      dom.fill(place('erased'), markup.html`<p class="hint">Take a part away and look again: the picked mask, or what
-        you brush over.</p>`);
+      dom.fill(
+        place('erased'),
+        markup.html`<p class="hint">Take a part away and look again: the picked mask, or what
+        you brush over.</p>`,
+      );
     }
     if (state.token && data.match && shown.peak !== peak()) {
       shown.peak = peak();
@@ -195,7 +200,10 @@ const why = (() => {
       chosen.mode = 'alike';
       ask('alike', other);
     } catch {
-      dom.fill(place('fault'), told('The upload did not arrive. Is the file too large, or the server gone? Try again.'));
+      dom.fill(
+        place('fault'),
+        told('The upload did not arrive. Is the file too large, or the server gone? Try again.'),
+      );
     }
     draw();
   }
