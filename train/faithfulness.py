@@ -2,8 +2,8 @@
 
 `python -m train.faithfulness --voc KIT --photos 100` follows every peak that becomes a mask: deletion and insertion
 curves of its three maps and of a random order, see `wsis.why.faithfulness`. No mask that people drew is looked at. A
-photo that was measured is kept, so an interrupted run goes on; photos come in an order drawn once, so that a run that is
-not finished has a fair sample too.
+photo that was measured is kept, so an interrupted run goes on; photos come in an order drawn once, so that a run that
+is not finished has a fair sample too.
 """
 
 from __future__ import annotations

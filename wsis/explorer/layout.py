@@ -38,7 +38,8 @@ SCRIPTS = (
     *("stage/panels", "stage/camera", "stage/gestures", "stage/player", "stage/controls", "stage/swipe"),
     *("stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/hover", "stage/notices", "stage/stage"),
     *("stage/shelf", "stage/webcam", "stage/photos"),
-    *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach", "tabs/easel", "tabs/brush", "tabs/alike", "tabs/why", "stage/api"),
+    *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach"),
+    *("tabs/easel", "tabs/brush", "tabs/alike", "tabs/why", "stage/api"),
 )
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (

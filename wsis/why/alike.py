@@ -24,17 +24,21 @@ def features(classifier: Classifier, photo: np.ndarray) -> np.ndarray:
 
 
 def similarity(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Cosine of the features of every cell with those of every other.
+    """Cosine of the features of every cell with those of every other, less what the first photo's cells have in common.
+
+    Features are seldom negative, so that by themselves any two cells are somewhat alike; what sets a cell apart from
+    its photo's mean is what is compared.
 
     Args:
         here: (D, h, w) float32.
         there: (D, h', w') float32, of the same backbone.
 
     Returns:
-        (h * w, h' * w') float32 in [-1, 1], row by row; a cell and itself have 1. A cell without any feature is like no
-        other, and like itself.
+        (h * w, h' * w') float32 in [-1, 1], row by row; a cell and itself have 1. A cell that nothing sets apart is
+        like no other, but like itself.
     """
-    one, other = (F.normalize(torch.from_numpy(x).flatten(1), dim=0) for x in (here, there))
+    common = here.mean((1, 2), keepdims=True)
+    one, other = (F.normalize(torch.from_numpy(cells - common).flatten(1), dim=0) for cells in (here, there))
     found = (one.T @ other).clamp(-1, 1).numpy()
     if here is there:
         np.fill_diagonal(found, 1)

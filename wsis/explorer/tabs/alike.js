@@ -2,7 +2,7 @@
 // Which cells of a photo, and of a second one, the backbone takes for the same as the one that is pointed at.
 class Alike {
   /** From this similarity on a cell counts as alike. */
-  static SAME = 0.6;
+  static SAME = 0.5;
 
   /** @param {PackedAlike} packed */
   static async of(packed) {
@@ -24,7 +24,7 @@ class Alike {
     this.own = own;
     this.second = second;
     this.name = name;
-    /** The last pictures. @type {{key: number, low: number, made: (Grey | null)[]} | null} */
+    /** The last pictures. @type {{key: number, made: (Grey | null)[]} | null} */
     this.last = null;
   }
 
@@ -34,22 +34,14 @@ class Alike {
     return Math.floor(v * h) * w + Math.floor(u * w);
   }
 
-  /**
-   * What is like a cell in both photos, from the least similarity in its own photo (0) to 1 (255).
-   * @param {number} cell @returns {{low: number, made: (Grey | null)[]}}
-   */
+  /** What is like a cell in this photo and in the second one, 255 for 1. @param {number} cell */
   maps(cell) {
-    if (this.last?.key === cell) return this.last;
-    const own = Alike.#row(this.own, cell);
-    const low = own.reduce((a, b) => Math.min(a, b), 254);
-    const made = [this.own, this.second].map(cells => {
-      if (!cells) return null;
-      const [w, h] = cells.grid;
-      const v = Alike.#row(cells, cell).map(value => Math.max(0, Math.round((255 * (value - low)) / (255 - low))));
-      return {w, h, v};
-    });
-    this.last = {key: cell, low: low / 255, made};
-    return this.last;
+    if (this.last?.key === cell) return this.last.made;
+    const made = [this.own, this.second].map(
+      cells => cells && {w: cells.grid[0], h: cells.grid[1], v: Alike.#row(cells, cell)},
+    );
+    this.last = {key: cell, made};
+    return made;
   }
 
   /** In words, how much is like a cell. @param {number} cell */

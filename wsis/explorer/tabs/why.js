@@ -86,7 +86,7 @@ const why = (() => {
   /** @param {number} which 0: this photo, 1: the second one @returns {[OffscreenCanvas, number, boolean][]} */
   function heat(which) {
     const at = own?.at ?? held;
-    const map = at && alike?.maps(alike.cell(at)).made[which];
+    const map = at && alike?.maps(alike.cell(at))[which];
     return map ? [[paint.heat(map), 0.75, false]] : [];
   }
 
@@ -106,7 +106,6 @@ const why = (() => {
     const least = words.unit(Alike.SAME);
     const also = there ? `, ${there} of the second photo` : '';
     place('note').textContent = here ? `${here} are alike (${least} or more)${also}` : '';
-    place('low').textContent = alike && cell >= 0 ? words.unit(alike.maps(cell).low) : '0';
   }
 
   /** All that follows from what is chosen. */

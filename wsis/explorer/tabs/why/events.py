@@ -102,7 +102,7 @@ class Events:
         made = erase.see(glance, seen, mask_of(data, scene), fill)
         return {"html": str(view.erased(made, scene))}
 
-    def _curves(self, data: Packed, entry: Entry, scene: Scene) -> Packed:
+    def _curves(self, _: Packed, entry: Entry, scene: Scene) -> Packed:
         """The curves of the next map of the picked peak."""
         if scene.empty:
             raise WsisError("Pick a peak first: it is its maps that are followed.")

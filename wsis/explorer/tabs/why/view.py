@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import cv2
 import numpy as np
 from markupsafe import Markup
 
 from wsis import render
-from wsis.explorer import markup, pictures
+from wsis.explorer import faithful, markup, pictures
 from wsis.explorer.payload import switched_on
 from wsis.explorer.scene import Scene
-from wsis.explorer.words import short, unit
+from wsis.explorer.words import minus, short, unit
 from wsis.maps import upsample
 from wsis.why.erase import Erasure
-from wsis.why.faithfulness import CLASS_MAP, ENHANCED, MAPS, RANDOM, RESPONSE, Curves
+from wsis.why.faithfulness import Curves
 
 piece = partial(markup.part, "why.html")
 HIGH = 168
@@ -28,10 +27,6 @@ HARDLY = 0.05
 """A score that moves less than this is said to stay."""
 LOST, GAINED = (200, 55, 45), (13, 159, 110)
 """As `--bad` and `--recall` of the light theme."""
-WIDE, TALL = 200, 120
-"""Size of a curve's plane, without its axes."""
-CLASS = {CLASS_MAP: "class-map", RESPONSE: "response", ENHANCED: "enhanced", RANDOM: "random"}
-"""What the stylesheets call each map."""
 
 
 def page(examples: Sequence[str]) -> Markup:
@@ -60,7 +55,7 @@ def erased(made: Erasure, scene: Scene) -> Markup:
     with_it, without = (_sized(photo, size) for photo in (work, made.photo))
     shown = [
         (pictures.jpeg(without, 86), "the photo without it", f"{float(made.mask.mean()):.0%} of the photo gone"),
-        (pictures.jpeg(render.over_map(with_it, was), 86), "map before", f"{short(low, 1)} to {short(high, 1)}"),
+        (pictures.jpeg(render.over_map(with_it, was), 86), "map before", minus(f"{short(low, 1)} to {short(high, 1)}")),
         (pictures.jpeg(render.over_map(without, now), 86), "map after", "on the same scale"),
         (pictures.jpeg(_changed(without, now - was), 86), "difference", "red lost, green gained"),
     ]
@@ -84,67 +79,7 @@ def said(name: str, before: float, after: float) -> str:
 
 def curves(found: Mapping[str, Curves], scene: Scene, left: Sequence[str]) -> Markup:
     """The curves of the picked peak so far, or the button that asks for them."""
-    return piece("curves", drawn(found, scene.name(scene.peak), scene.step), list(left) if found else None)
-
-
-def drawn(found: Mapping[str, Curves], name: str, step: int) -> dict[str, Any]:
-    """What the curves' macro shows, in the tab and in the report.
-
-    Args:
-        found: curves by map.
-        name: of the class.
-        step: of the enhanced map.
-    """
-    titles = {ENHANCED: f"enhanced, t = {step}" if step else "naive, t = 0"}
-    both = [
-        ("deletion", "pixels gone", "low is faithful", min),
-        ("insertion", "pixels back", "high is faithful", max),
-    ]
-    planes, best = [], {}
-    for figure, along, rule, pick in both:
-        areas = {each: getattr(found[each], f"{figure}_area") for each in MAPS if each in found}
-        real = {each: area for each, area in areas.items() if each != RANDOM}
-        best[figure] = pick(real, key=lambda each: real[each]) if len(real) > 1 else ""
-        lines = [(CLASS[each], _path(getattr(found[each], figure))) for each in areas]
-        planes.append({"title": figure, "along": along, "rule": rule, "lines": lines, "areas": areas})
-    rows = [
-        {
-            "class": CLASS[each],
-            "title": titles.get(each, each),
-            "areas": [(plane["areas"][each], best[plane["title"]] == each) for plane in planes],
-        }
-        for each in MAPS
-        if each in found
-    ]
-    return {
-        "name": name, "planes": planes, "rows": rows, "size": (WIDE, TALL),
-        "verdict": verdict({figure: titles.get(each, each) for figure, each in best.items()}) if rows else "",
-    }  # fmt: skip
-
-
-def verdict(best: Mapping[str, str]) -> str:
-    """Which map is the most faithful, in a sentence; empty while there is nothing to compare."""
-    deletion, insertion = best["deletion"], best["insertion"]
-    if not deletion:
-        return ""
-    if deletion == insertion:
-        return f"The most faithful map of this peak, by both: {deletion}."
-    return f"By deletion the most faithful map of this peak is {deletion}, by insertion {insertion}."
-
-
-def asked(scene: Scene) -> list[dict[str, Any]]:
-    """What the report shows: the curves of every peak that somebody asked for in the tab."""
-    peaks = range(len(scene.analysis.peaks))
-    return [
-        {**drawn(found, scene.name(peak), step), "colour": pictures.colour(peak), "number": peak + 1}
-        for (peak, step), found in sorted(scene.followed.items())
-        if peak in peaks and found
-    ]
-
-
-def _path(curve: np.ndarray) -> str:
-    points = zip(np.linspace(0, WIDE, len(curve)), TALL * (1 - curve), strict=True)
-    return "M" + " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    return piece("curves", faithful.drawn(found, scene.name(scene.peak), scene.step), list(left) if found else None)
 
 
 def _sized(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
