@@ -153,14 +153,13 @@ const why = (() => {
     if (state.token && data.match && shown.token !== state.token) {
       shown.token = state.token;
       alike = null;
-      dom.fill(
-        place('erased'),
-        markup.html`<p class="hint">Take a part away and look again: the picked mask, or what
-        you brush over.</p>`,
-      );
     }
     if (state.token && data.match && shown.peak !== peak()) {
       shown.peak = peak();
+      dom.fill(
+        place('erased'),
+        markup.html`<p class="hint">Take a part away and look again: the picked mask, or what you brush over.</p>`,
+      );
       known();
     }
     draw();
