@@ -74,9 +74,10 @@ def curves(score: Score, photo: np.ndarray, values: np.ndarray, *, steps: int = 
     ranks = _ranks(values, seed)
     grey = np.broadcast_to(np.rint(photo.mean((0, 1))).astype(np.uint8), photo.shape)
     whole = _scores(score, iter([photo]))
-    gone = _scores(score, _mixed(ranks, steps, photo, grey))
-    come = _scores(score, _mixed(ranks, steps, blurred(photo, BLANK), photo))
-    return Curves(np.concatenate([whole, gone]), np.concatenate([come[-1:], come[:-1], whole]))
+    shares = np.arange(steps + 1) / steps
+    gone = _scores(score, _mixed(ranks, shares[1:], photo, grey))
+    come = _scores(score, _mixed(ranks, shares[:-1], blurred(photo, BLANK), photo))
+    return Curves(np.concatenate([whole, gone]), np.concatenate([come, whole]))
 
 
 def prepared(photo: np.ndarray, size: int = SIZE) -> np.ndarray:
@@ -157,10 +158,10 @@ def _ranks(values: np.ndarray, seed: int) -> np.ndarray:
     return ranks.reshape(values.shape)
 
 
-def _mixed(ranks: np.ndarray, steps: int, below: np.ndarray, above: np.ndarray) -> Iterator[np.ndarray]:
-    """One photo with more and more of another one, `steps` of them, all of it at the end."""
-    for step in range(1, steps + 1):
-        yield np.where((ranks < step / steps)[..., None], above, below)
+def _mixed(ranks: np.ndarray, shares: np.ndarray, below: np.ndarray, above: np.ndarray) -> Iterator[np.ndarray]:
+    """One photo with so large a share of another one, for each of the shares."""
+    for share in shares:
+        yield np.where((ranks < share)[..., None], above, below)
 
 
 def _scores(score: Score, photos: Iterator[np.ndarray]) -> np.ndarray:
