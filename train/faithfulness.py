@@ -86,9 +86,10 @@ def best(photos: Sequence[Sequence[Followed]], figure: str, name: str) -> float:
 
 def table(photos: Sequence[Sequence[Followed]]) -> str:
     """A Markdown row for each map: both areas with their 95% intervals, and how often it is the best of the three."""
-    peaks = sum(map(len, photos))
+    peaks, none = sum(map(len, photos)), sum(not found for found in photos)
+    without = f", of which {none} {'has' if none == 1 else 'have'} none" if none else ""
     lines = [
-        f"{peaks} peaks of {len(photos)} photos.",
+        f"{peaks} peaks of {len(photos)} photos{without}.",
         "",
         "| order | deletion, low is faithful | best | insertion, high is faithful | best |",
         "|---|---|---|---|---|",

@@ -140,7 +140,7 @@ def test_the_maps_are_those_of_the_peak(pipeline, analysis):
 
 def test_what_is_not_there_is_told(pipeline, analysis):
     for name, peak in (("saliency", 0), (CLASS_MAP, len(analysis.peaks)), (CLASS_MAP, -1)):
-        with pytest.raises(WsisError, match="no map|no longer"):
+        with pytest.raises(WsisError, match=r"no map|no longer"):
             faithfulness.map_of(name, analysis, pipeline.checkpoint.classifier, peak)
 
 

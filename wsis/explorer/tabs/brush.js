@@ -36,7 +36,10 @@ class Brush {
     g.putImageData(image, 0, 0);
   }
 
-  /** A disc: every pixel whose middle is within the radius. @param {number} x @param {number} y @param {number} radius */
+  /**
+   * A disc: every pixel whose middle is within the radius.
+   * @param {number} x @param {number} y @param {number} radius
+   */
   #dab(x, y, radius) {
     const {w, h, mask} = this;
     for (let row = Math.max(0, Math.floor(y - radius)); row <= Math.min(h - 1, y + radius); row++) {

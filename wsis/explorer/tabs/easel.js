@@ -2,7 +2,10 @@
 // A photo of the tab Why with what lies over it, and a place on it that mouse, finger or arrow keys move.
 class Easel {
   static STEP = 1 / 32;
-  /** The photo, and the size that pictures over it are measured in. @type {{image: HTMLImageElement, w: number, h: number} | null} */
+  /**
+   * The photo, and the size that pictures over it are measured in.
+   * @type {{image: HTMLImageElement, w: number, h: number} | null}
+   */
   photo = null;
   /** What lies over the photo, bottom first: a picture, its opacity, and whether it is drawn smooth. */
   /** @type {() => [OffscreenCanvas, number, boolean][]} */
