@@ -19,7 +19,10 @@ class Alike {
     );
   }
 
-  /** @param {Cells} own @param {(Cells & {image: HTMLImageElement, size: number[]}) | null} second @param {string} name */
+  /**
+   * @param {Cells} own @param {(Cells & {image: HTMLImageElement, size: number[]}) | null} second
+   * @param {string} name of the second photo
+   */
   constructor(own, second, name) {
     this.own = own;
     this.second = second;

@@ -21,7 +21,10 @@ const why = (() => {
   let other = {};
   /** A place that stays while nothing is pointed at. @type {[number, number] | null} */
   let held = null;
-  /** What is under way, by act: its ticket and what it is about. @type {Map<string, {ticket: string, about: string}>} */
+  /**
+   * What is under way, by act: its ticket and what it is about.
+   * @type {Map<string, {ticket: string, about: string}>}
+   */
   const flying = new Map();
   /** What the places show: of which photo, peak and step. */
   const shown = {photo: '', peak: '', token: ''};
