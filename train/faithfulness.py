@@ -9,7 +9,7 @@ is not finished has a fair sample too.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from wsis.errors import WsisError
 from wsis.instances import shown
 from wsis.pipeline import Pipeline
 from wsis.why import faithfulness
-from wsis.why.faithfulness import MAPS, RANDOM
+from wsis.why.faithfulness import CLASS_MAP, MAPS, RANDOM
 
 SEED = 0
 """Of the order of the photos."""
@@ -70,10 +70,12 @@ def means(photos: Sequence[Sequence[Followed]], figure: str, name: str) -> Inter
         figure: `deletion` or `insertion`.
         name: of the map.
     """
-    sums = np.array([sum(getattr(peak, figure)[name] for peak in peaks) for peaks in photos])
-    numbers = np.array([len(peaks) for peaks in photos], np.float64)
-    counts = draw(len(photos))
-    return interval(sums.sum() / max(numbers.sum(), 1), counts @ sums / np.maximum(counts @ numbers, 1))
+    return _mean(photos, lambda peak: getattr(peak, figure)[name])
+
+
+def apart(photos: Sequence[Sequence[Followed]], figure: str, name: str, other: str = CLASS_MAP) -> Interval:
+    """How far a map's mean area is above another map's, peak by peak, with the interval of other photos."""
+    return _mean(photos, lambda peak: getattr(peak, figure)[name] - getattr(peak, figure)[other])
 
 
 def best(photos: Sequence[Sequence[Followed]], figure: str, name: str) -> float:
@@ -100,15 +102,27 @@ def table(photos: Sequence[Sequence[Followed]]) -> str:
             wins = "" if name == RANDOM else f"{best(photos, figure, name):.0%}"
             cells += [_told(means(photos, figure, name)), wins]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines += ["", f"| less {CLASS_MAP}, peak by peak | deletion | insertion |", "|---|---|---|"]
+    for name in _maps(photos)[1:]:
+        less = [_told(apart(photos, figure, name), sign="+") for figure in FIGURES]
+        lines.append(f"| {name} | {' | '.join(less)} |")
     return "\n".join(lines)
+
+
+def _mean(photos: Sequence[Sequence[Followed]], value: Callable[[Followed], float]) -> Interval:
+    sums = np.array([sum(map(value, peaks)) for peaks in photos])
+    numbers = np.array([len(peaks) for peaks in photos], np.float64)
+    counts = draw(len(photos))
+    return interval(sums.sum() / max(numbers.sum(), 1), counts @ sums / np.maximum(counts @ numbers, 1))
 
 
 def _maps(photos: Sequence[Sequence[Followed]]) -> list[str]:
     return next((list(peak.deletion) for peaks in photos for peak in peaks), [])
 
 
-def _told(found: Interval) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]".replace("0.", ".")
+def _told(found: Interval, sign: str = "") -> str:
+    value, low, high = (f"{one:{sign}.3f}" for one in (found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]".replace("0.", ".")
 
 
 def _load(model: str) -> Pipeline:

@@ -38,6 +38,12 @@ def test_means_are_over_peaks_and_intervals_over_photos():
     assert (steady.low, steady.high) == pytest.approx((0.5, 0.5))
 
 
+def test_maps_are_compared_peak_by_peak():
+    found = faithfulness.apart(PHOTOS, "deletion", ENHANCED)
+    assert found.value == pytest.approx((0.2 + 0.1 + 0.3) / 3)
+    assert faithfulness.apart(PHOTOS, "insertion", CLASS_MAP).value == 0
+
+
 def test_the_best_of_three_and_never_chance():
     assert faithfulness.best(PHOTOS, "deletion", CLASS_MAP) == pytest.approx(2 / 3)
     assert faithfulness.best(PHOTOS, "deletion", RESPONSE) == pytest.approx(1 / 3)
@@ -47,10 +53,12 @@ def test_the_best_of_three_and_never_chance():
 def test_the_table_has_a_row_a_map():
     lines = faithfulness.table(PHOTOS).splitlines()
     assert lines[0] == "3 peaks of 3 photos, of which 1 has none."
-    assert [line.split(" | ")[0] for line in lines[4:]] == [f"| {m}" for m in (CLASS_MAP, RESPONSE, ENHANCED, RANDOM)]
+    assert [line.split(" | ")[0] for line in lines[4:8]] == [f"| {m}" for m in (CLASS_MAP, RESPONSE, ENHANCED, RANDOM)]
     assert lines[4].startswith("| class map | .300 [")
     assert "67%" in lines[4]
     assert lines[7].endswith("|  |")
+    assert [line.split(" | ")[0] for line in lines[11:]] == [f"| {m}" for m in (RESPONSE, ENHANCED, RANDOM)]
+    assert lines[11].startswith("| response | +.100 [")
 
 
 @pytest.fixture
