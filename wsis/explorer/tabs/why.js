@@ -134,7 +134,7 @@ const why = (() => {
     place('second').textContent = alike?.name ?? '';
     const name = data.peaks[state.peak]?.name;
     const erase = name ? `What does ${name} rest on?` : 'Pick a peak at the left.';
-    place('about').textContent = mode === 'erase' ? erase : 'What does the backbone take for the same?';
+    place('about').textContent = mode === 'erase' ? erase : 'Point at a place: what is the same to the backbone?';
     place('note').textContent = '';
     if (mode === 'alike') point();
     own.repaint();
