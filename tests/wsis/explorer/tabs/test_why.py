@@ -128,6 +128,19 @@ def test_the_sentence_says_what_the_scores_say(before, after, words):
 # --- curves ----------------------------------------------------------------------------------------------------------
 
 
+def straight(deletion, insertion):
+    """Curves with these areas."""
+    return Curves(np.full(21, deletion, np.float32), np.full(21, insertion, np.float32))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Curves that need no network."""
+    areas = dict(zip(MAPS, (0.3, 0.4, 0.35, 0.1), strict=True))
+    monkeypatch.setattr(events, "lent", lambda classifier: lambda name, *of: straight(areas[name], 1 - areas[name]))
+
+
+@pytest.mark.usefixtures("quick")
 def test_curves_come_one_map_at_a_time_and_are_known_then(tab):
     first = tab.ask("known", light=True)
     assert first["left"] == []
@@ -150,11 +163,6 @@ def test_the_curves_are_those_of_the_core(tab):
     np.testing.assert_array_equal(found.insertion, expected.insertion)
 
 
-def straight(deletion, insertion):
-    """Curves with these areas."""
-    return Curves(np.full(21, deletion, np.float32), np.full(21, insertion, np.float32))
-
-
 def test_the_best_map_is_named_and_chance_never_is():
     found = {
         CLASS_MAP: straight(0.3, 0.7), RESPONSE: straight(0.4, 0.8), ENHANCED: straight(0.3125, 0.6),
@@ -171,6 +179,7 @@ def test_the_best_map_is_named_and_chance_never_is():
     assert faithful.drawn({CLASS_MAP: found[CLASS_MAP]}, "cat", 2)["verdict"] == ""
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_report_has_the_curves_that_were_asked_for_and_no_others(tab):
     assert "Which map is faithful?" not in report.html(tab.scene(), "tiny")
     tab.ask("curves", peak=1)
