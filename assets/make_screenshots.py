@@ -31,6 +31,7 @@ SCREENS = {
     "narrow-light": ("light", 400, 1500),
 }
 TABS = {
+    "why": ".why-score",
     "landscape": "#landscape-plot .js-plotly-plot .point",
     "sensitivity": "#sensitivity-plot .js-plotly-plot .trace",
     "tune": ".tune-plane",
@@ -67,6 +68,8 @@ def main() -> int:
         screen = _open(browser, page.local_url, "light", 1440, 900)
         for name, complete in TABS.items():
             screen.locator(f"#tab-{name}-button").click()
+            if name == "why":
+                _why(screen)
             if name == "tune":
                 _tune(screen)
             screen.locator(complete).first.wait_for()
@@ -82,6 +85,14 @@ def _open(browser: Any, address: str, theme: str, width: int, height: int) -> An
     screen.goto(f"{address}?__theme={theme}")
     screen.wait_for_function(READY)
     return screen
+
+
+def _why(screen: Any) -> None:
+    """Erase the picked mask, and follow the picked peak."""
+    screen.click("[data-why-act=erase]")
+    screen.click("[data-why=curves] [data-why-act=curves]")
+    screen.locator(".faithful .verdict").wait_for(timeout=120_000)
+    screen.wait_for_function("() => !document.querySelector('[data-why=curves] [role=status]')", timeout=120_000)
 
 
 def _tune(screen: Any) -> None:

@@ -10,6 +10,8 @@ Naive = Literal["class map", "response", "mixed"]
 """The map of a peak that an enhancer starts from."""
 Mode = Literal["excitation", "gradient"]
 """How responses (Eq. 2) are back-propagated."""
+Fill = Literal["blur", "mean", "background"]
+"""What stands in a photo where a part of it was erased."""
 Reading = Literal["cover", "literal", "penalty", "no-rebalance", "prm-2018", "iou"]
 """How the three terms of Eq. 5 are measured."""
 PresetName = Literal["paper", "no-rebalance", "penalty", "literal", "prm-2018", "iou"]

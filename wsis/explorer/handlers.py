@@ -29,7 +29,7 @@ from wsis.explorer.payload import Packed
 from wsis.explorer.scene import Scene
 from wsis.explorer.server.desk import Desk, sent, ticket
 from wsis.explorer.server.turns import RefusedError
-from wsis.explorer.store import GoneError, Store
+from wsis.explorer.store import Entry, GoneError, Store
 from wsis.explorer.visit import START, Controls, Now, Visit, controls_of
 from wsis.image import MAX_PIXELS, read
 from wsis.pipeline import Pipeline
@@ -197,6 +197,16 @@ class Handlers:
             tab=now.tab,
         )
         return now, scene, self._wire(message)
+
+    def shown(self, data: dict[str, Any], request: gr.Request) -> tuple[Entry, Scene]:
+        """What a visitor looks at, for tabs with events of their own; `data` as the page sent it.
+
+        Raises:
+            WsisError: it is no longer kept, or cannot be read.
+        """
+        now = Now.of(data.get("now"))
+        entry = self.store.get(now.token, owner(request))
+        return entry, self._acts.scene(entry, now)
 
     def download(self, event: gr.EventData) -> str:
         """A download button was clicked; see `files.WRITERS`."""

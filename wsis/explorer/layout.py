@@ -22,7 +22,7 @@ from wsis.explorer.handlers import Handlers
 from wsis.explorer.scene import TOP
 from wsis.explorer.server.uploads import Shelf, fetch_nothing
 from wsis.explorer.server.web import app_options
-from wsis.explorer.tabs import method, results, teach, tune
+from wsis.explorer.tabs import method, results, teach, tune, why
 from wsis.explorer.tabs.teach.lesson import Lessons
 from wsis.explorer.visit import FIELDS, Controls
 from wsis.explorer.wiring import PRIVATE, PROPOSALS, Plot, Screen, wire
@@ -39,13 +39,14 @@ SCRIPTS = (
     *("stage/camera", "stage/gestures", "stage/pointer", "stage/tools", "stage/player", "stage/controls"),
     *("stage/swipe", "stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/grid", "stage/hover"),
     *("stage/notices", "stage/stage", "stage/shelf", "stage/webcam", "stage/photos"),
-    *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach", "stage/api"),
+    *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach"),
+    *("tabs/easel", "tabs/brush", "tabs/alike", "tabs/why", "stage/api"),
 )
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (
     *("stage/looking", "style", "stage/photo", "stage/stage", "stage/film", "stage/grid", "stage/panels"),
     *("stage/below", "stage/advanced", "stage/models", "stage/search", "stage/touch", "sizes"),
-    *("tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach"),
+    *("tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach", "tabs/why"),
 )
 """What it looks like: of rules that weigh the same the last holds."""
 BACKSTOP = 1000
@@ -87,6 +88,8 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
                             _html(piece("host", 0), elem_id="status")
                             kinds = [kind for kind in WRITERS if kind not in ("Report", "Edits", *GROWTH)]
                             _html(piece("downloads", kinds), elem_id="downloads")
+                    with _tab("why", "Why"):
+                        why.build(handlers)
                     with _tab("landscape", "Score landscape"):
                         landscape = _plot("landscape")
                     with _tab("sensitivity", "Sensitivity"):

@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from wsis import provenance, render
-from wsis.explorer import again, firmness, markup, pictures, sensitivity, theme, words
+from wsis.explorer import again, faithful, firmness, markup, pictures, sensitivity, theme, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import PAIRS, short, unit, weight
 from wsis.image import resized
@@ -100,6 +100,7 @@ def html(scene: Scene, model: str | Described, options: Options | None = None) -
         **_weights(scene),
         strips=[_strip(scene, instance) for instance in scene.found[:SHOWN]],
         planes=_planes(scene),
+        followed=faithful.asked(scene),
         **_scores(scene),
         limits=limits(model),
         made=_made(scene, model),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from wsis.analysis import Analysis
 from wsis.explorer.origin import Origin
 from wsis.instances import Instance, shown
 from wsis.matching import PUBLISHED, Weights
+from wsis.why.faithfulness import Curves
 
 BEST = -1
 """Instead of a peak's index: the peak of the best instance."""
 TOP = 5
 """How many proposals are listed."""
+Followed = dict[tuple[int, int], dict[str, Curves]]
+"""Deletion and insertion curves by peak and step, then by map, see `wsis.why.faithfulness`."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Scene:
         preset: name in `wsis.matching.PRESETS` that the weights started from.
         weights: alpha, beta, gamma.
         origin: the model that made the analysis; None where nobody asks.
+        followed: curves that somebody asked for.
     """
 
     analysis: Analysis
@@ -37,6 +41,7 @@ class Scene:
     preset: str = "paper"
     weights: Weights = PUBLISHED
     origin: Origin | None = None
+    followed: Followed = field(default_factory=dict)
 
     @cached_property
     def step(self) -> int:

@@ -17,6 +17,7 @@ from wsis.analysis import Analysis, Glance, Settings
 from wsis.edits import Edit
 from wsis.errors import WsisError
 from wsis.explorer.origin import Key, Origin
+from wsis.explorer.scene import Followed
 
 PAST = 4
 """How many analyses that a session has left are kept for its way back."""
@@ -45,6 +46,7 @@ class Entry:
         pinned: never dropped; for examples, which are nobody's photo.
         maker: the session that asked for it; None where there is none.
         left: nobody looks at it, but its maker may come back to it.
+        followed: curves that somebody asked for in the tab *Why*, by peak and step, then by map.
     """
 
     analysis: Analysis
@@ -57,6 +59,7 @@ class Entry:
     pinned: bool = False
     maker: str | None = None
     left: bool = False
+    followed: Followed = field(default_factory=dict)
 
 
 class Store:

@@ -1121,8 +1121,8 @@ def test_with_the_keyboard_alone(visit):
 
 
 TABS = {
-    "Score landscape": "landscape", "Sensitivity": "sensitivity", "Tune on a data set": "tune", "Results": "results",
-    "Method and model": "method",
+    "Why": "why", "Score landscape": "landscape", "Sensitivity": "sensitivity", "Tune on a data set": "tune",
+    "Results": "results", "Method and model": "method",
 }  # fmt: skip
 
 

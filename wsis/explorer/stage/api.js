@@ -30,6 +30,8 @@ Object.assign(wsis, {
   tune: tune.mount,
   teach: teach.mount,
   teachFailed: teach.failed,
+  why: why.mount,
+  whyFailed: why.failed,
   saveTuned: tune.save,
 });
 Object.defineProperty(wsis, 'now', {get: () => page.now});

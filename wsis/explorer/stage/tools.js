@@ -72,7 +72,7 @@ class Tools {
       else return;
       return event.preventDefault();
     }
-    const elsewhere = page.state.tab === 'teach' && !dom.hit(event, '.stage'); // it has keys of its own
+    const elsewhere = ['teach', 'why'].includes(page.state.tab) && !dom.hit(event, '.stage'); // their own keys
     const {tool} = page.state;
     if (elsewhere) return;
     if (event.key === 'Escape' && tool !== 'look') this.#pick('look');

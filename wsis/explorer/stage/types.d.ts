@@ -267,6 +267,30 @@ interface TeachMessage {
   saved?: string;
 }
 
+/** What the tab Why is told, see `tabs/why/events.py`. */
+interface WhyMessage {
+  ticket: string;
+  serial: number;
+  act: string;
+  html?: string;
+  /** Maps of the peak that are not followed yet. */
+  left?: string[];
+  alike?: PackedAlike;
+  /** One sentence. */
+  fault?: string;
+}
+/** How alike every cell of the photo is to every other, and to those of a second one: row by row, 255 for 1. */
+interface PackedAlike {
+  grid: number[];
+  cells: Packed;
+  second: {name: string; src: string; size: number[]; grid: number[]; cells: Packed} | null;
+}
+/** [columns, rows] of a photo, and how alike its cells are to each of the first photo's. */
+interface Cells {
+  grid: number[];
+  cells: Uint8Array;
+}
+
 /** What Gradio gives the script of a component. */
 type Trigger = (event: string, data: Record<string, unknown>) => void;
 type Upload = (file: File) => Promise<{path: string}>;

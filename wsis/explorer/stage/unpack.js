@@ -76,5 +76,5 @@ const unpack = (() => {
     for (const label of labels) counted[label]++;
     return areas.every((area, r) => area === counted[r]);
   }
-  return {field, picture, grey, partition, intact};
+  return {array, field, picture, grey, partition, intact};
 })();

@@ -97,6 +97,7 @@ const wire = (() => {
     }, 120);
   }
   return {
+    snapshot,
     /** @param {Trigger} given */
     mount(given) {
       trigger = given;
