@@ -90,6 +90,7 @@ def annotation_rows(
             "area": entry["area"],
             "iscrowd": 0,
             "score": entry["score"],
+            **({"trust": entry["trust"]} if "trust" in entry else {}),
         }
 
 
