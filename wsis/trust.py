@@ -1,7 +1,7 @@
 """How often masks like this one are right: counted on photos with masks that the model never saw, kept beside it.
 
-A checkpoint's `trust.json` says, for each kind of instance and range of scores, how many masks were counted and how many
-of these were right: they overlapped an instance of their class by an IoU of at least `RIGHT`. `python -m train.trust`
+A checkpoint's `trust.json` says, for each kind of instance and range of scores, how many masks were counted and how
+many of these were right: they overlapped an instance of their class by an IoU of at least `RIGHT`. `python -m train.trust`
 writes it. A count holds for what it was made with: other networks, settings, steps or proposals, or weights too far
 from those that were counted, have no rating, and `Unrated` says why.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from wsis.analysis import Analysis
+from wsis.analysis import Analysis, Settings
 from wsis.errors import WsisError
 from wsis.instances import Hypothesis, Instance
 from wsis.matching import PUBLISHED, Weights
@@ -25,7 +26,7 @@ FREE = ("classes", "class_threshold", "semantic_threshold", "steps")
 """Settings that may differ: what is looked for, what is painted, and T, of which only the matched step counts."""
 BUILT_IN = "built-in"
 """What proposals are called that were counted."""
-Reason = Literal["model", "settings", "proposals", "step", "weights", "class"]
+Reason = Literal["model", "settings", "proposals", "step", "weights", "class", "hand"]
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ class Curve:
         """Check that every score has a range, with masks, and that shares do not fall."""
         if not len(self.starts) == len(self.right) == len(self.counts) > 0 or self.starts[0] != 0:
             raise ValueError(f"expected as many starts, from 0 on, as counts, got {self}")
-        if any(b <= a for a, b in zip(self.starts, self.starts[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(self.starts)):
             raise ValueError(f"starts: expected to ascend, got {self.starts}")
         if any(not 0 <= right <= count or count < 1 for right, count in zip(self.right, self.counts, strict=True)):
             raise ValueError(f"expected 0 <= right <= counts >= 1, got {self.right} of {self.counts}")
         each = list(zip(self.right, self.counts, strict=True))
-        if any(r * n > s * m for (r, m), (s, n) in zip(each, each[1:], strict=False)):
+        if any(r * n > s * m for (r, m), (s, n) in pairwise(each)):
             raise ValueError(f"expected shares that do not fall, got {self.right} of {self.counts}")
 
     def rating(self, score: float) -> Rating:
@@ -126,8 +127,8 @@ class Trust:
 
     def unrated(self, analysis: Analysis) -> Unrated | None:
         """Why no mask of an analysis is rated: `settings` or `proposals` are others; None where masks are."""
-        own = asdict(analysis.settings)
-        others = tuple(name for name, value in own.items() if name not in FREE and self.settings.get(name) != value)
+        own, counted = asdict(analysis.settings), {**asdict(Settings()), **self.settings}
+        others = tuple(name for name, value in own.items() if name not in FREE and counted[name] != value)
         if others:
             return Unrated("settings", others)
         return None if analysis.evidence.source.source == BUILT_IN else Unrated("proposals")
@@ -142,12 +143,15 @@ class Trust:
             step: which map was matched, 0..T; -1 is the last.
 
         Returns:
-            Its rating; or why there is none: `settings` and `proposals` as `unrated`; the map is of another `step`; the
-            `weights` are too far away; or of its `class` no mask was counted at so low a probability.
+            Its rating; or why there is none: `settings` and `proposals` as `unrated`; it was made by `hand`; the map is
+            of another `step`; the `weights` are too far away; or of its `class` no mask was counted at so low a
+            probability.
         """
         whole = self.unrated(analysis)
         if whole is not None:
             return whole
+        if getattr(instance, "by_hand", False):
+            return Unrated("hand")
         if (analysis.steps if step < 0 else step) != self.step:
             return Unrated("step")
         if not distance(weights, self.weights) <= self.reach:

@@ -1,14 +1,13 @@
 """`python -m train.trust measure --voc KIT`, then `python -m train.trust fit --voc KIT`: how often masks are right.
 
-`measure` looks at every photo of a split once and keeps each of its masks with what it overlaps; an interrupted run goes
-on. `fit` counts on the even half (measuring what is missing), chooses there how fine the ranges are and how far weights
+`measure` looks at every photo of a split once and keeps each of its masks with what it overlaps; an interrupted run
+goes on. `fit` counts on the even half (measuring what is missing), chooses there how fine the ranges are and how far weights
 may move, checks on the odd half alone, and writes `trust.json` beside the model's networks and the diagram.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +18,6 @@ from train.trust import figure, fitting, records
 from wsis import checkpoints, cli, files, trust
 from wsis.analysis import Settings
 from wsis.errors import WsisError
-from wsis.trust import FORMAT
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 Kit = Annotated[Path, typer.Option("--voc", help="devkit folder (.../VOC2012)")]
@@ -68,7 +66,9 @@ def fit(
     for half in ("even", "odd"):
         pairs = masked_sets.find(voc_kit, None, None, split, half, limit).pairs
         if not pairs:
-            raise WsisError(f"The {half} half of '{split}' has no photo: one half is counted, the other checks. Add more.")
+            raise WsisError(
+                f"The {half} half of '{split}' has no photo: one half is counted, the other checks. Add more."
+            )
         measured = records.measured(pairs, model, Settings(), cli.FILL, cache, processes, device)
         halves[half], photos[half] = records.joined(measured), len(pairs)
     counted = fitting.count(halves["even"])

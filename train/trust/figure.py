@@ -15,7 +15,7 @@ from wsis import render
 from wsis.trust import RIGHT
 
 DPI = 150
-WIDTH, HEIGHT = 10.0, 4.4
+WIDTH, HEIGHT = 10.0, 3.9
 """Inches."""
 SHOWN = ("all masks", "shown in pictures", "offers")
 LEVEL = 1.96
@@ -43,7 +43,9 @@ def reliability(curves: Curves, masks: Masks) -> bytes:
         axes.errorbar(x, y, np.minimum([spread, spread], [y, 1 - y]), fmt="none", ecolor=tint, alpha=0.6, capsize=3)
         axes.scatter(x, y, s=14 + 160 * np.sqrt(counts / max(counts.max(initial=1), 1)), color=tint, zorder=3)
         for one in points:
-            axes.annotate(f"{one.count:,}", (one.predicted, one.right), (6, -11), textcoords="offset points", fontsize=8)
+            axes.annotate(
+                f"{one.count:,}", (one.predicted, one.right), (6, -11), textcoords="offset points", fontsize=8
+            )
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="rated: share right among masks like it", aspect="equal")
         error = f"{calibrate.error(shares, right):.3f}".removeprefix("0")
         axes.set_title(f"{name}: {len(chosen):,}, calibration error {error}", fontsize=10)

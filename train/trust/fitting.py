@@ -78,10 +78,8 @@ def count(masks: Masks) -> Counted:
     drift: dict[float, tuple[float, float]] = {}
     for place, away in enumerate((0.0, *DISTANCES)):
         here = _at(masks, place)
-        drift[away] = tuple(
-            calibrate.error(shares[here & group(masks)], right[here & group(masks)])
-            for group in (GROUPS["all masks"], GROUPS["shown in pictures"])
-        )
+        every, shown = (here & group(masks) for group in (GROUPS["all masks"], GROUPS["shown in pictures"]))
+        drift[away] = calibrate.error(shares[every], right[every]), calibrate.error(shares[shown], right[shown])
     reach = 0.0
     for away in DISTANCES:
         if max(drift[away]) > MOST_DRIFT:

@@ -65,8 +65,8 @@ class Masks:
 def joined(each: Sequence[Masks]) -> Masks:
     """Those of all photos; the place of a photo is its place among these."""
     numbered = [np.full(len(one), place) for place, one in enumerate(each)]
-    parts = [np.concatenate([getattr(one, field.name) for one in each]) for field in fields(Masks)[:-1]]
-    return Masks(*parts, np.concatenate(numbered))
+    parts = {field.name: np.concatenate([getattr(one, field.name) for one in each]) for field in fields(Masks)}
+    return Masks(**{**parts, "photos": np.concatenate(numbered)})
 
 
 def weights_tried(seed: int = SEED) -> tuple[Weights, ...]:

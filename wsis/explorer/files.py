@@ -14,7 +14,7 @@ from pathlib import Path
 
 from wsis import coco_dataset, export, files
 from wsis.errors import WsisError
-from wsis.explorer import downloads, report
+from wsis.explorer import downloads, rated, report
 from wsis.explorer.scene import Scene
 from wsis.instances import Instance
 from wsis.provenance import Described
@@ -41,18 +41,23 @@ def _bundle(scene: Scene, stem: str, model: str | Described, device: str) -> byt
         weights=scene.weights,
         step=scene.step,
         more={"report.html": _report(scene, model, device)},
+        trust=rated.shares(scene, scene.found),
     )
+
+
+def _results(scene: Scene, found: tuple[Instance, ...], stem: str) -> bytes:
+    return downloads.coco_json(scene.analysis, found, stem, rated.shares(scene, found))
 
 
 def _data_set(scene: Scene, stem: str) -> bytes:
     height, width = scene.analysis.evidence.size
     photo = {"image_id": stem, "file_name": Path(scene.photo).name, "width": width, "height": height}
-    entries = export.coco_results(scene.analysis, scene.found, stem=stem)
+    entries = export.coco_results(scene.analysis, scene.found, stem=stem, trust=rated.shares(scene, scene.found))
     return coco_dataset.dataset(scene.analysis.classes, [photo], entries)
 
 
 WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes]]] = {
-    "COCO JSON": ("instances.json", lambda scene, stem, *_: downloads.coco_json(scene.analysis, scene.found, stem)),
+    "COCO JSON": ("instances.json", lambda scene, stem, *_: _results(scene, scene.found, stem)),
     "COCO data set": ("coco.json", lambda scene, stem, *_: _data_set(scene, stem)),
     "VOC PNG": ("voc.zip", lambda scene, stem, *_: downloads.voc_zip(scene.analysis, scene.found, stem)),
     "Overlay": ("overlay.png", lambda scene, *_: downloads.overlay_png(scene.analysis, scene.found)),
@@ -65,7 +70,7 @@ WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes
 
 INSTANCE_WRITERS: dict[str, tuple[str, Callable[[Scene, Instance, str], bytes]]] = {
     "instance-png": ("png", lambda scene, instance, _stem: export.mask_png(scene.analysis, instance)),
-    "instance-json": ("json", lambda scene, instance, stem: downloads.coco_json(scene.analysis, [instance], stem)),
+    "instance-json": ("json", lambda scene, instance, stem: _results(scene, (instance,), stem)),
 }
 """The same for one instance, from scene, instance and stem."""
 

@@ -16,7 +16,7 @@ from wsis import instances
 from wsis.analysis import Settings
 from wsis.choices import Mode, Naive
 from wsis.errors import WsisError
-from wsis.explorer import api, markup, pictures, theme, words
+from wsis.explorer import api, markup, pictures, rated, theme, words
 from wsis.explorer.files import WRITERS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.scene import TOP
@@ -34,7 +34,7 @@ SCRIPTS = (
     *("stage/markup", "stage/dom", "stage/match", "stage/words", "stage/unpack"),
     *("stage/page", "stage/presets", "stage/link", "stage/arrival", "stage/wire", "stage/receive"),
     *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
-    *("stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
+    *("stage/weights", "stage/ranking", "stage/rating", "stage/trust", "stage/firmness", "stage/table"),
     *("stage/panels", "stage/camera", "stage/gestures", "stage/player", "stage/controls", "stage/swipe"),
     *("stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/hover", "stage/notices", "stage/stage"),
     *("stage/shelf", "stage/webcam", "stage/photos"),
@@ -164,6 +164,7 @@ def method_config() -> dict[str, Any]:
         "terms": words.TERMS,
         "symbols": words.SYMBOLS,
         "unused": words.UNUSED,
+        "trust": rated.WORDS,
         "rules": {
             "nms": instances.NMS,
             "object": instances.OBJECT,

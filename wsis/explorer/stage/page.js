@@ -43,6 +43,7 @@ const page = (() => {
     areas: null,
     empty: null,
     seconds: null,
+    trust: null,
     pristine: false,
   });
   /** @type {Data} */

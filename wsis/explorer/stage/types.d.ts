@@ -24,6 +24,13 @@ interface Winner {
   id: number;
   score: number;
 }
+/** What was counted of masks that score alike, from `low` to `high`. */
+interface Rated {
+  right: number;
+  count: number;
+  low: number;
+  high: number;
+}
 interface Instance extends Winner {
   hypothesis: 'region' | 'object';
   /** Whether pictures show it. */
@@ -141,6 +148,7 @@ interface OnScreen {
   areas: Int32Array | null;
   empty: Empty | null;
   seconds: Record<string, number> | null;
+  trust: PackedTrust | null;
   pristine: boolean;
 }
 /**
