@@ -1,8 +1,8 @@
 """Checkpoints: trained networks in safetensors files with a card, looked up by name.
 
 A checkpoint folder holds `config.json` (which networks, built how, with which SHA-256), one `.safetensors` file a
-network, `README.md` (the card: data, labels used, seeds, commands), `metrics.json` and `results.json` (its numbers), where
-it was counted `trust.json` (how often its masks are right, see `wsis.trust`).
+network, `README.md` (the card: data, labels used, seeds, commands), `metrics.json` and `results.json` (its numbers),
+where it was counted `trust.json` (how often its masks are right, see `wsis.trust`).
 A network may be another checkpoint's: `{"from": "voc-lite", "sha256": "..."}` instead of file and options, see `share`.
 Pickles are refused everywhere: they run code when they are opened.
 """

@@ -1,9 +1,9 @@
 """How often masks like this one are right: counted on photos with masks that the model never saw, kept beside it.
 
 A checkpoint's `trust.json` says, for each kind of instance and range of scores, how many masks were counted and how
-many of these were right: they overlapped an instance of their class by an IoU of at least `RIGHT`. `python -m train.trust`
-writes it. A count holds for what it was made with: other networks, settings, steps or proposals, or weights too far
-from those that were counted, have no rating, and `Unrated` says why.
+many of these were right: they overlapped an instance of their class by an IoU of at least `RIGHT`.
+`python -m train.trust` writes it. A count holds for what it was made with: other networks, settings, steps or
+proposals, or weights too far from those that were counted, have no rating, and `Unrated` says why.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`python -m train.trust measure --voc KIT`, then `python -m train.trust fit --voc KIT`: how often masks are right.
 
 `measure` looks at every photo of a split once and keeps each of its masks with what it overlaps; an interrupted run
-goes on. `fit` counts on the even half (measuring what is missing), chooses there how fine the ranges are and how far weights
-may move, checks on the odd half alone, and writes `trust.json` beside the model's networks and the diagram.
+goes on. `fit` counts on the even half (measuring what is missing), chooses there how fine the ranges are and how far
+weights may move, checks on the odd half alone, and writes `trust.json` beside the model's networks and the diagram.
 """
 
 from __future__ import annotations

@@ -22,8 +22,11 @@ WORDS: dict[str, Any] = {
     "headline": ["Fewer than 1 in 10 masks", "{n} of 10 masks", "More than 9 in 10 masks"],
     "right": "{n} like this are right",
     "cell": ["under 1 of 10", "{n} of 10", "over 9 of 10"],
-    "sample": "{right} of {count} {kind} that score {low} to {high}, on photos it never saw",
-    "kinds": {"region": "masks", "object": "masks of single objects", "offer": "masks without a peak"},
+    "sample": {
+        "region": "{right} of {count} scoring {low} to {high} on photos it never saw",
+        "object": "{right} of {count} single objects scoring {low} to {high} on photos it never saw",
+        "offer": "{right} of {count} masks without a peak scoring {low} to {high} on photos it never saw",
+    },
     "share": "{share} of these masks are right: they overlap an object of their class by at least half. "
     "Counted on {photos} photos of {source}.",
     "none": "not rated",
@@ -65,10 +68,9 @@ def cell(rated: Rating | Unrated) -> str:
 def sample(rating: Rating, kind: Hypothesis) -> str:
     """Which masks were counted, and how many."""
     digits = 2 if rating.low >= 0.1 else 3
-    told: str = WORDS["sample"].format(
+    told: str = WORDS["sample"][kind].format(
         right=f"{rating.right:,}",
         count=f"{rating.count:,}",
-        kind=WORDS["kinds"][kind],
         low=short(rating.low, digits),
         high=short(rating.high, digits),
     )

@@ -36,7 +36,7 @@ const firmness = (() => {
       home,
       markup.html`
         <section class="trust"></section>
-        <header class="lesser"><h2>How firm is this choice?</h2><small>if weights move, α × γ</small></header>
+        <header class="lesser"><h2>How firm is this choice?</h2><small title="How far the weights may move before another shape wins">not whether it is right</small></header>
         <div class="firm">
           <div class="plane" role="img"><canvas></canvas><i></i></div>
           <p></p>
@@ -108,7 +108,7 @@ const firmness = (() => {
     dom.one(home, '.plane', HTMLElement).setAttribute('aria-label', `${text}; ${lines.join('; ')}`);
     const told = lines.length ? lines : ['No other proposal can take over.'];
     dom.fill(
-      home.querySelector('p'),
+      home.querySelector('.firm p'),
       markup.html`
         <b>${text}</b>
         ${told.map(line => markup.html`<span>${line}</span>`)}

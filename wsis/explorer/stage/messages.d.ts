@@ -291,8 +291,7 @@ interface TrustWords {
   headline: string[];
   right: string;
   cell: string[];
-  sample: string;
-  kinds: Record<string, string>;
+  sample: Record<string, string>;
   share: string;
   none: string;
   unrated: Record<string, string>;

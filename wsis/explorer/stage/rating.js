@@ -51,10 +51,9 @@ const rating = (() => {
   function sample({right, count, low, high}, kind) {
     const digits = low >= 0.1 ? 2 : 3;
     const [from, to] = [low, high].map(value => words.short(value, digits));
-    return filled(said.sample, {
+    return filled(said.sample[kind], {
       right: words.count(right),
       count: words.count(count),
-      kind: said.kinds[kind],
       low: from,
       high: to,
     });

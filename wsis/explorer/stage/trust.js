@@ -2,6 +2,7 @@
 // Whether the picked mask can be trusted, above how firm its choice is: ten dots, the count, and the sample behind it.
 const trust = (() => {
   const {state, data} = page;
+  const HEAD = markup.html`<header><h2>Can it be trusted?</h2></header>`;
 
   /** @param {{hypothesis: string, score: number}} one @param {number} peak */
   function rated(one, peak) {
@@ -28,21 +29,18 @@ const trust = (() => {
   /** @param {HTMLElement} home */
   function draw(home) {
     const one = picked();
-    if (!one) return dom.fill(home, markup.html`${head()}<p class="unrated">${rating.ALONE}</p>`);
+    if (!one) return dom.fill(home, markup.html`${HEAD}<p class="unrated">${rating.ALONE}</p>`);
     const found = rated(one, state.peak);
-    if (typeof found === 'string') return dom.fill(home, markup.html`${head()}<p class="unrated">${title(found)}</p>`);
+    if (typeof found === 'string') return dom.fill(home, markup.html`${HEAD}<p class="unrated">${title(found)}</p>`);
     const full = rating.tenths(found);
     const dots = Array.from({length: 10}, (_, i) => markup.html`<i class="${i < full ? 'full' : ''}"></i>`);
     dom.fill(
       home,
       markup.html`
-        ${head()}
-        <p class="dots" aria-hidden="true">${dots}</p>
+        <header><h2>Can it be trusted?</h2><div class="dots" aria-hidden="true">${dots}</div></header>
         <p title="${title(found)}"><b>${rating.headline(found)}</b></p>
         <p class="sample">${rating.sample(found, one.hypothesis)}</p>`,
     );
   }
-  const head = () => markup.html`<header><h2>Can it be trusted?</h2><small>counted, not guessed</small></header>`;
-
   return {draw, row};
 })();
