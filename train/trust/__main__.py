@@ -8,6 +8,7 @@ weights may move, checks on the odd half alone, and writes `trust.json` beside t
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from train.trust import figure, fitting, records
 from wsis import checkpoints, cli, files, trust
 from wsis.analysis import Settings
 from wsis.errors import WsisError
+from wsis.pipeline import Pipeline
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True)
 Kit = Annotated[Path, typer.Option("--voc", help="devkit folder (.../VOC2012)")]
@@ -42,7 +44,8 @@ def measure(
 ) -> None:
     """Look at every photo of a split and keep its masks with what they overlap."""
     pairs = masked_sets.find(voc_kit, None, None, split, "all", limit).pairs
-    found = records.measured(pairs, model, Settings(), cli.FILL, cache, processes, device)
+    pipeline = Pipeline.load(model, device=device)
+    found = records.measured(pairs, pipeline, usual(pipeline), cli.FILL, cache, processes)
     print(f"{len(found)} photos, {sum(int((one.triples == 0).sum()) for one in found)} masks at the published weights")
 
 
@@ -60,7 +63,8 @@ def fit(
     diagram: Annotated[Path | None, typer.Option(help="write the reliability diagram here, a PNG")] = None,
 ) -> None:
     """Count on the even half, check on the odd one, write trust.json and print what it is worth."""
-    folder = checkpoints.find(model)
+    folder, pipeline = checkpoints.find(model), Pipeline.load(model, device=device)
+    settings = usual(pipeline)
     halves: dict[data.Half, records.Masks] = {}
     photos: dict[data.Half, int] = {}
     for half in ("even", "odd"):
@@ -69,13 +73,13 @@ def fit(
             raise WsisError(
                 f"The {half} half of '{split}' has no photo: one half is counted, the other checks. Add more."
             )
-        measured = records.measured(pairs, model, Settings(), cli.FILL, cache, processes, device)
+        measured = records.measured(pairs, pipeline, settings, cli.FILL, cache, processes)
         halves[half], photos[half] = records.joined(measured), len(pairs)
     counted = fitting.count(halves["even"])
     checks = fitting.check(counted, halves["odd"], photos["odd"])
     made = trust.Trust(
         networks=trust.networks(checkpoints.config(folder)),
-        settings=fitting.as_settings(Settings()),
+        settings=asdict(settings),
         weights=records.weights_tried()[0],
         reach=counted.reach,
         source=f"{voc_kit.name} {split}, even half",
@@ -87,6 +91,11 @@ def fit(
     if diagram:
         files.write(diagram, figure.reliability(counted.curves, halves["odd"]))
     print(fitting.markdown(counted, made.checked))
+
+
+def usual(pipeline: Pipeline) -> Settings:
+    """The settings that a model is used with where nobody names others."""
+    return Settings(enhancer=pipeline.default_enhancer)
 
 
 if __name__ == "__main__":

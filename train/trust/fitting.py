@@ -12,7 +12,6 @@ from train.ablate.bootstrap import Interval
 from train.trust import calibrate
 from train.trust.calibrate import Curves
 from train.trust.records import DISTANCES, EACH, HYPOTHESES, Masks
-from wsis.analysis import Settings
 from wsis.instances import Hypothesis
 from wsis.trust import RIGHT
 
@@ -130,11 +129,6 @@ def worth(curves: Curves, masks: Masks, photos: int) -> Worth:
         float(right.mean()) if len(right) else 0.0,
         float(shares.mean()) if len(shares) else 0.0,
     )
-
-
-def as_settings(settings: Settings) -> dict[str, Any]:
-    """Settings as `trust.json` has them."""
-    return asdict(settings)
 
 
 def markdown(counted: Counted, checked: Mapping[str, Any]) -> str:

@@ -87,21 +87,20 @@ def weights_tried(seed: int = SEED) -> tuple[Weights, ...]:
 
 
 def measured(
-    pairs: Sequence[Pair], model: str, settings: Settings, fill: int, cache: Path, processes: int, device: str = "cpu"
+    pairs: Sequence[Pair], pipeline: Pipeline, settings: Settings, fill: int, cache: Path, processes: int
 ) -> tuple[Masks, ...]:
     """The masks of every photo; those that were measured before are read, and what is done is kept at once.
 
     Args:
         pairs: photos with masks.
-        model: a checkpoint.
+        pipeline: of the model; every process loads its own.
         settings: of the analysis.
         fill: up to how many masks a photo gets offers.
         cache: folder of the files.
         processes: how many, one thread each.
-        device: where the networks run.
     """
-    load = partial(Pipeline.load, model, device=device)
-    how = _how(load(), settings, fill)
+    load = partial(Pipeline.load, pipeline.name, device=pipeline.device)
+    how = _how(pipeline, settings, fill)
     places = [cache / f"{_key(how, pair)}.npz" for pair in pairs]
     jobs = [(pair, file) for pair, file in zip(pairs, places, strict=True) if _load(file) is None]
     if jobs:
