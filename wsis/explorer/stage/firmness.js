@@ -36,7 +36,9 @@ const firmness = (() => {
       home,
       markup.html`
         <section class="trust"></section>
-        <header class="lesser"><h2>How firm is this choice?</h2><small title="How far the weights may move before another shape wins">not whether it is right</small></header>
+        <header class="lesser" title="How far the weights may move before another shape wins">
+          <h2>How firm is this choice?</h2><small>not whether it is right</small>
+        </header>
         <div class="firm">
           <div class="plane" role="img"><canvas></canvas><i></i></div>
           <p></p>

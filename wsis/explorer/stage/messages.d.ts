@@ -83,24 +83,6 @@ interface PackedOther {
   objects: boolean;
   match: PackedField | null;
 }
-/** Counts by score of one kind of instance: where ranges begin, and in each how many masks, and how many were right. */
-interface Curve {
-  starts: number[];
-  right: number[];
-  counts: number[];
-}
-/** How often the model's masks are right, see `rated.packed`; `unrated` is the reason where no mask is rated. */
-interface PackedTrust {
-  unrated: string | null;
-  what: string;
-  curves: Record<string, Curve>;
-  weights: Weights;
-  reach: number;
-  step: number;
-  least: number;
-  source: string;
-  photos: number;
-}
 /** The advanced settings by name, as `visit.Controls` has them. */
 type ControlValues = Record<string, string | number | boolean | null>;
 
@@ -285,17 +267,6 @@ interface Rules {
   object: number;
   leastObject: number;
   again: number;
-}
-/** What is said of trust, see `rated.WORDS`; three for almost none, some, and almost all. */
-interface TrustWords {
-  headline: string[];
-  right: string;
-  cell: string[];
-  sample: Record<string, string>;
-  share: string;
-  none: string;
-  unrated: Record<string, string>;
-  alone: string;
 }
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the
