@@ -187,10 +187,16 @@ def _nothing(record: dict[str, Any]) -> str:
 
 
 def _rated(entries: Iterable[dict[str, Any]]) -> str:
-    """How many of ten masks like each that pictures show are right, where that was counted; see `wsis.trust`."""
-    rated = [f"{one['category_name']} {one['trust']:.0%}" for one in entries if one["instance"] and "trust" in one]
+    """How many masks like each that pictures show are right, where that was counted; see `wsis.trust`."""
+    shown = [one for one in entries if one["instance"] and "trust" in one]
+    rated = [f"{one['category_name']} {_about(one['trust'])}" for one in shown]
     more = f" and {len(rated) - SHOWN} more" if len(rated) > SHOWN else ""
     return f"; masks like these that are right: {', '.join(rated[:SHOWN])}{more}" if rated else ""
+
+
+def _about(share: float) -> str:
+    """In whole per cent; few masks were counted, so that nothing is never or always right."""
+    return "under 5%" if share < 0.05 else "over 95%" if share > 0.95 else f"{share:.0%}"
 
 
 def _run(job: Job, selection: Selection, quiet: bool, workers: int | None, about: str) -> int:

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.small_analysis import small_analysis
 from tests.wsis.test_trust import CARD, analysis, counted, instance
 from wsis import trust
-from wsis.explorer import layout, rated
+from wsis.explorer import layout, rated, report
 from wsis.explorer.origin import Origin
 from wsis.explorer.scene import Scene
 from wsis.instances import Instance
@@ -115,3 +115,12 @@ def test_files_of_a_scene_carry_the_share():
     scene = Scene(analysis(), origin=origin(counted()))
     assert rated.shares(scene, scene.found) == [0.9, 0.9]
     assert rated.shares(replace(scene, origin=None), scene.found) == [None, None]
+
+
+def test_the_report_says_it_before_firmness(page):
+    card, scene = origin(counted()), Scene(analysis(), chosen_step=1)
+    told = report.html(scene, card)
+    assert told.count("9 of 10 masks like this are right.") == 2
+    assert told.index("18 of 20 scoring .50 to 1.00 on photos it never saw") < told.index("How firm is this choice?")
+    assert "<td>9 of 10</td>" in told
+    assert "Not rated: nothing was counted for this model." in report.html(scene, "another")
