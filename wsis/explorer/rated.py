@@ -23,11 +23,12 @@ WORDS: dict[str, Any] = {
     "right": "{n} like this are right",
     "cell": ["under 1 of 10", "{n} of 10", "over 9 of 10"],
     "sample": {
-        "region": "{right} of {count} scoring {low} to {high} on photos it never saw",
-        "object": "{right} of {count} single objects scoring {low} to {high} on photos it never saw",
-        "offer": "{right} of {count} masks without a peak scoring {low} to {high} on photos it never saw",
+        "region": "{right} of {count} scoring {range} on photos it never saw",
+        "object": "{right} of {count} single objects scoring {range} on photos it never saw",
+        "offer": "{right} of {count} masks without a peak scoring {range} on photos it never saw",
     },
-    "share": "{share} of these masks are right: they overlap an object of their class by at least half. "
+    "ranges": ["anything", "below {high}", "{low} or more", "{low} to {high}"],
+    "share": "{share} of them overlap an object of their class by at least half (IoU .5). "
     "Counted on {photos} photos of {source}.",
     "none": "not rated",
     "unrated": {
@@ -68,11 +69,11 @@ def cell(rated: Rating | Unrated) -> str:
 def sample(rating: Rating, kind: Hypothesis) -> str:
     """Which masks were counted, and how many."""
     digits = 2 if rating.low >= 0.1 else 3
+    scores = WORDS["ranges"][(rating.low > 0) * 2 + (rating.high < 1)]
     told: str = WORDS["sample"][kind].format(
         right=f"{rating.right:,}",
         count=f"{rating.count:,}",
-        low=short(rating.low, digits),
-        high=short(rating.high, digits),
+        range=scores.format(low=short(rating.low, digits), high=short(rating.high, digits)),
     )
     return told
 

@@ -103,6 +103,12 @@ def test_in_words(right, count, dots, told):
     assert rated.sample(rating, "region") == f"{right} of {count} scoring .34 to .52 on photos it never saw"
 
 
+def test_the_first_and_the_last_range_have_one_end():
+    each = [rated.sample(Rating(1, 2, low, high), "object") for low, high in ((0, 0.02), (0.07, 1), (0, 1))]
+    told = ["below .020", ".070 or more", "anything"]
+    assert each == [f"1 of 2 single objects scoring {scores} on photos it never saw" for scores in told]
+
+
 def test_settings_that_differ_are_named_as_on_the_screen():
     made = analysis(naive="response", window=5)
     found = counted().rate(made, instance(), PUBLISHED)
@@ -121,6 +127,6 @@ def test_the_report_says_it_before_firmness(page):
     card, scene = origin(counted()), Scene(analysis(), chosen_step=1)
     told = report.html(scene, card)
     assert told.count("9 of 10 masks like this are right.") == 2
-    assert told.index("18 of 20 scoring .50 to 1.00 on photos it never saw") < told.index("How firm is this choice?")
+    assert told.index("18 of 20 scoring .50 or more on photos it never saw") < told.index("How firm is this choice?")
     assert "<td>9 of 10</td>" in told
     assert "Not rated: nothing was counted for this model." in report.html(scene, "another")

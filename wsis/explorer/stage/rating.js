@@ -50,12 +50,11 @@ const rating = (() => {
   /** @param {Rated} rated @param {string} kind */
   function sample({right, count, low, high}, kind) {
     const digits = low >= 0.1 ? 2 : 3;
-    const [from, to] = [low, high].map(value => words.short(value, digits));
+    const ends = {low: words.short(low, digits), high: words.short(high, digits)};
     return filled(said.sample[kind], {
       right: words.count(right),
       count: words.count(count),
-      low: from,
-      high: to,
+      range: filled(said.ranges[2 * Number(low > 0) + Number(high < 1)], ends),
     });
   }
   /** @param {Rated} rated @param {PackedTrust} counted */

@@ -48,6 +48,7 @@ interface TrustWords {
   right: string;
   cell: string[];
   sample: Record<string, string>;
+  ranges: string[];
   share: string;
   none: string;
   unrated: Record<string, string>;
