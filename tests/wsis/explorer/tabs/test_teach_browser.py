@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import subprocess
 import sys
 
@@ -83,8 +84,10 @@ def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpo
     context.set_default_timeout(60_000)
     page, wrong = context.new_page(), []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    with started(tiny_checkpoint, *folders) as (process, address):
-        port = address.rstrip("/").rpartition(":")[2]
+    with socket.socket() as free:  # among those that no server takes by itself, as another test's may meanwhile
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    with started(tiny_checkpoint, *folders, "--port", port) as (process, address):
         begin(page, address, files)
         for _ in range(8):
             answered(page, files)
