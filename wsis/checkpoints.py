@@ -1,7 +1,8 @@
 """Checkpoints: trained networks in safetensors files with a card, looked up by name.
 
 A checkpoint folder holds `config.json` (which networks, built how, with which SHA-256), one `.safetensors` file a
-network, `README.md` (the card: data, labels used, seeds, commands), `metrics.json` and `results.json` (its numbers).
+network, `README.md` (the card: data, labels used, seeds, commands), `metrics.json` and `results.json` (its numbers),
+where it was counted `trust.json` (how often its masks are right, see `wsis.trust`).
 A network may be another checkpoint's: `{"from": "voc-lite", "sha256": "..."}` instead of file and options, see `share`.
 Pickles are refused everywhere: they run code when they are opened.
 """
@@ -65,8 +66,8 @@ class Checkpoint:
         contours: the contour network behind the built-in proposals; None leaves colour edges.
         objectness: scores proposals from the contour network's features; None takes every proposal for an object.
         icns: enhancers by name, any of `ICNS`.
-        card: `text` (Markdown), `metrics` and `results` (the content of these JSON files) and `modules` (per network:
-            file, sha256, options; or from, sha256).
+        card: `text` (Markdown), `metrics`, `results` and `trust` (the content of these JSON files) and `modules` (per
+            network: file, sha256, options; or from, sha256).
         folder: where it lies; None for `timm:` and `torchvision:` models.
     """
 
@@ -454,7 +455,7 @@ def _check_count(
 
 def _card(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     text = folder / "README.md"
-    numbers = {name: folder / f"{name}.json" for name in ("metrics", "results")}
+    numbers = {name: folder / f"{name}.json" for name in ("metrics", "results", "trust")}
     try:
         read = {
             name: json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -91,6 +91,7 @@ def annotation_rows(
             "iscrowd": 0,
             "score": entry["score"],
             **({"by_hand": True} if entry.get("by_hand") else {}),
+            **({"trust": entry["trust"]} if "trust" in entry else {}),
         }
 
 

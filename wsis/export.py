@@ -24,6 +24,7 @@ def coco_results(
     *,
     stem: str = "photo",
     file_name: str | None = None,
+    trust: Sequence[float | None] = (),
 ) -> list[dict[str, Any]]:
     """Instances as COCO results.
 
@@ -32,15 +33,17 @@ def coco_results(
         instances: from `analysis.instances`.
         stem: the `image_id`.
         file_name: of the photo; left out if None.
+        trust: of each instance, see `wsis.trust.shares`; empty where none is rated.
 
     Returns:
         One entry an instance, in the given order: `image_id`, `file_name`, `category_id` (from 1, in the order of the
         model's classes), `category_name`, `segmentation` (compressed RLE at the photo's own size,
         `counts` as text), `bbox` [x, y, width, height] and `area` in pixels, `score` in [0, 1], and `instance`, its
-        number in `instance_png`, 0 for what is not painted there; `by_hand`, true, where it is not the method's own.
+        number in `instance_png`, 0 for what is not painted there; `by_hand`, true, where it is not the method's own;
+        `trust`, the share of masks like it that are right, where it is rated.
     """
     results, number = [], 0
-    for instance in instances:
+    for instance, share in zip(instances, trust or [None] * len(instances), strict=True):
         number += instance.painted
         rle = _rle(analysis, instance)
         results.append(
@@ -55,6 +58,7 @@ def coco_results(
                 "score": round(float(instance.score), 6),
                 "instance": number if instance.painted else 0,
                 **({"by_hand": True} if instance.by_hand else {}),
+                **({} if share is None else {"trust": round(share, 3)}),
             }
         )
     return results

@@ -13,7 +13,7 @@ import numpy as np
 from wsis import edits
 from wsis.analysis import Analysis, Settings
 from wsis.errors import WsisError
-from wsis.explorer import messages, payload
+from wsis.explorer import messages, payload, rated
 from wsis.explorer.examples import Examples
 from wsis.explorer.messages import Message
 from wsis.explorer.models import Models, unknown
@@ -396,6 +396,7 @@ class Acts:
             text=" ".join(notes),
             pristine=token in self._examples.finished.values(),
             **payload.analysis(analysis),
+            trust=rated.packed(analysis, origin),
             settings=controls_of(analysis.settings),
             part=None if scene.empty else self.part(scene, other, now),
             other=None if other is None else payload.other(other, now.compare),

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 from gradio import FileData
 
-from wsis import export
+from wsis import export, trust
 from wsis.analysis import Analysis, Settings
 from wsis.choices import Enhancer
 from wsis.errors import WsisError
@@ -178,13 +178,13 @@ class Api:
         entry = self._behind.store.get(id)
         weights = Weights(_number("alpha", alpha), _number("beta", beta), _number("gamma", gamma))
         step, fill = _whole("step", step, -1, entry.analysis.steps), _whole("fill", fill, 0, MOST_FILLED)
-        return _results(entry.analysis, entry.photo, weights, step, fill)
+        return _results(entry.analysis, entry.photo, weights, step, fill, entry.origin)
 
     def _segment(self, *request: Any) -> list[dict]:
         *look, fill = request
         fill = _whole("fill", fill, 0, MOST_FILLED)  # said before the networks run, not after
-        analysis, name, _ = self._look(*look)
-        return _results(analysis, name, PUBLISHED, -1, fill)
+        analysis, name, origin = self._look(*look)
+        return _results(analysis, name, PUBLISHED, -1, fill, origin)
 
 
 def register(behind: Behind) -> None:
@@ -195,9 +195,13 @@ def register(behind: Behind) -> None:
     gr.api(desk.heavy("segment", endpoints.segment), api_name="segment", concurrency_limit=None)
 
 
-def _results(analysis: Analysis, photo: str, weights: Weights, step: int, fill: int) -> list[dict]:
+def _results(
+    analysis: Analysis, photo: str, weights: Weights, step: int, fill: int, origin: Origin | None
+) -> list[dict]:
     found = analysis.instances(weights, step, fill)
-    return export.coco_results(analysis, found, stem=Path(photo).stem, file_name=photo)
+    counted = trust.of(origin.card) if origin else None
+    rated = trust.shares(counted, analysis, found, weights, step)
+    return export.coco_results(analysis, found, stem=Path(photo).stem, file_name=photo, trust=rated)
 
 
 def _number(name: str, value: Any) -> float:

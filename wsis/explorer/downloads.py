@@ -14,9 +14,9 @@ from wsis.matching import Weights
 from wsis.provenance import Described
 
 
-def coco_json(analysis: Analysis, found: Sequence[Instance], stem: str) -> bytes:
-    """The instances as COCO results."""
-    return files.as_json(export.coco_results(analysis, found, stem=stem)).encode()
+def coco_json(analysis: Analysis, found: Sequence[Instance], stem: str, trust: Sequence[float | None] = ()) -> bytes:
+    """The instances as COCO results, each with its `trust` where it is rated."""
+    return files.as_json(export.coco_results(analysis, found, stem=stem, trust=trust)).encode()
 
 
 def voc_zip(analysis: Analysis, found: Sequence[Instance], stem: str) -> bytes:
@@ -43,6 +43,7 @@ def bundle(
     weights: Weights | None = None,
     step: int = -1,
     more: Mapping[str, bytes] | None = None,
+    trust: Sequence[float | None] = (),
 ) -> bytes:
     """Everything in one zip: instances, PNGs, overlay, strips (Fig. 7), raw maps and the manifest.
 
@@ -56,9 +57,10 @@ def bundle(
         weights: for the manifest.
         step: which map was matched, 0..T; -1 is the last.
         more: further files, content by name.
+        trust: of each instance, see `wsis.trust.shares`.
     """
     contents = {
-        "instances.json": coco_json(analysis, found, stem),
+        "instances.json": coco_json(analysis, found, stem, trust),
         **_voc(analysis, found, stem),
         f"overlay/{stem}.png": overlay_png(analysis, found),
         f"figure/{stem}.png": strip_png(analysis, found, step),

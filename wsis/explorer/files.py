@@ -16,7 +16,7 @@ from typing import Any
 
 from wsis import coco_dataset, edits, export, files, replay
 from wsis.errors import WsisError
-from wsis.explorer import downloads, growth, report
+from wsis.explorer import downloads, growth, rated, report
 from wsis.explorer.scene import Scene
 from wsis.instances import Instance
 from wsis.provenance import Described
@@ -46,6 +46,7 @@ def _bundle(scene: Scene, stem: str, model: str | Described, device: str) -> byt
             "report.html": _report(scene, model, device),
             **({"edits.json": _edits(scene, model)} if scene.analysis.hands else {}),
         },
+        trust=rated.shares(scene, scene.found),
     )
 
 
@@ -60,10 +61,14 @@ def _film(film: Callable[[Scene], bytes], scene: Scene, *_: Any) -> bytes:
     return film(scene)
 
 
+def _results(scene: Scene, found: tuple[Instance, ...], stem: str) -> bytes:
+    return downloads.coco_json(scene.analysis, found, stem, rated.shares(scene, found))
+
+
 def _data_set(scene: Scene, stem: str) -> bytes:
     height, width = scene.analysis.evidence.size
     photo = {"image_id": stem, "file_name": Path(scene.photo).name, "width": width, "height": height}
-    entries = export.coco_results(scene.analysis, scene.found, stem=stem)
+    entries = export.coco_results(scene.analysis, scene.found, stem=stem, trust=rated.shares(scene, scene.found))
     return coco_dataset.dataset(scene.analysis.classes, [photo], entries)
 
 
@@ -73,7 +78,7 @@ GROWTH: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
 }
 """Films of the picked peak's map, which have their buttons beside the steps: how the name ends, and the content."""
 WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes]]] = {
-    "COCO JSON": ("instances.json", lambda scene, stem, *_: downloads.coco_json(scene.analysis, scene.found, stem)),
+    "COCO JSON": ("instances.json", lambda scene, stem, *_: _results(scene, scene.found, stem)),
     "COCO data set": ("coco.json", lambda scene, stem, *_: _data_set(scene, stem)),
     "VOC PNG": ("voc.zip", lambda scene, stem, *_: downloads.voc_zip(scene.analysis, scene.found, stem)),
     "Overlay": ("overlay.png", lambda scene, *_: downloads.overlay_png(scene.analysis, scene.found)),
@@ -88,7 +93,7 @@ WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes
 
 INSTANCE_WRITERS: dict[str, tuple[str, Callable[[Scene, Instance, str], bytes]]] = {
     "instance-png": ("png", lambda scene, instance, _stem: export.mask_png(scene.analysis, instance)),
-    "instance-json": ("json", lambda scene, instance, stem: downloads.coco_json(scene.analysis, [instance], stem)),
+    "instance-json": ("json", lambda scene, instance, stem: _results(scene, (instance,), stem)),
 }
 """The same for one instance, from scene, instance and stem."""
 

@@ -16,7 +16,7 @@ from wsis import changes, instances
 from wsis.analysis import Settings
 from wsis.choices import Mode, Naive
 from wsis.errors import WsisError
-from wsis.explorer import api, markup, pictures, theme, words
+from wsis.explorer import api, markup, pictures, rated, theme, words
 from wsis.explorer.files import GROWTH, WRITERS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.scene import TOP
@@ -34,8 +34,8 @@ SCRIPTS = (
     *("stage/markup", "stage/dom", "stage/match", "stage/words", "stage/unpack"),
     *("stage/page", "stage/presets", "stage/link", "stage/arrival", "stage/wire", "stage/receive"),
     *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
-    *("stage/changes", "stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
-    *("stage/measure", "stage/touch", "stage/draft", "stage/panels", "stage/correction"),
+    *("stage/changes", "stage/weights", "stage/ranking", "stage/rating", "stage/trust", "stage/firmness"),
+    *("stage/table", "stage/measure", "stage/touch", "stage/draft", "stage/panels", "stage/correction"),
     *("stage/camera", "stage/gestures", "stage/pointer", "stage/tools", "stage/player", "stage/controls"),
     *("stage/swipe", "stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/grid", "stage/hover"),
     *("stage/notices", "stage/stage", "stage/shelf", "stage/webcam", "stage/photos"),
@@ -169,6 +169,7 @@ def method_config() -> dict[str, Any]:
         "terms": words.TERMS,
         "symbols": words.SYMBOLS,
         "unused": words.UNUSED,
+        "trust": rated.WORDS,
         "rules": {
             "nms": instances.NMS,
             "object": instances.OBJECT,

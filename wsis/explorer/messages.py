@@ -64,6 +64,7 @@ class Analysis(Message):
         token: of the analysis in the store.
         model: that made it, and `enhancers` that it can run.
         text: what people should know of it.
+        trust: how often the model's masks are right, see `rated.packed`.
         pristine: whether it is a finished example, which a link names without a token.
         settings: the controls as they stand for it.
         part: maps of the picked peak.
@@ -90,6 +91,7 @@ class Analysis(Message):
     least: float
     peaks: list[Packed]
     seconds: dict[str, float]
+    trust: Packed
     match: Packed | None
     empty: Packed | None
     hands: list[Packed] | None

@@ -15,13 +15,14 @@ import numpy as np
 from markupsafe import Markup
 
 from wsis import provenance, render
-from wsis.explorer import again, faithful, firmness, markup, pictures, sensitivity, theme, words
+from wsis.explorer import again, faithful, firmness, markup, pictures, rated, sensitivity, theme, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import PAIRS, short, unit, weight
 from wsis.image import resized
 from wsis.instances import Instance
 from wsis.matching import PRESETS
 from wsis.provenance import Described
+from wsis.trust import Unrated
 
 SHOWN = 8
 """At most so many instances are shown step by step, so that the page stays below 1.5 MB; the table has all."""
@@ -96,9 +97,9 @@ def html(scene: Scene, model: str | Described, options: Options | None = None) -
         photo=_photo(scene),
         found=told(scene),
         terms=words.terms(scene.analysis.settings.reading),
-        instances=[_row(scene, instance) for instance in scene.found],
+        instances=[_row(scene, instance, model) for instance in scene.found],
         **_weights(scene),
-        strips=[_strip(scene, instance) for instance in scene.found[:SHOWN]],
+        strips=[_strip(scene, instance, model) for instance in scene.found[:SHOWN]],
         planes=_planes(scene),
         followed=faithful.asked(scene),
         **_scores(scene),
@@ -173,7 +174,7 @@ def _photo(scene: Scene) -> Picture:
     return _picture(pictures.jpeg(drawn, 85), drawn, f"{scene.photo} with {len(instances)} instances")
 
 
-def _row(scene: Scene, instance: Instance) -> dict[str, Any]:
+def _row(scene: Scene, instance: Instance, model: str | Described) -> dict[str, Any]:
     """An instance's line of the table."""
     terms = scene.analysis.terms[scene.step, instance.peak, instance.proposal]
     return {
@@ -182,6 +183,7 @@ def _row(scene: Scene, instance: Instance) -> dict[str, Any]:
         "score": short(round(instance.score, 3)),
         "terms": [short(float(terms[term.index]), 2) for term in words.terms(scene.analysis.settings.reading)],
         "area": f"{_share(scene, instance):.1%}",
+        "trust": rated.cell(rated.of_scene(scene, instance, model)[0]),
         "reason": firmness.reason(scene, instance),
     }
 
@@ -199,8 +201,8 @@ def _weights(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _strip(scene: Scene, instance: Instance) -> dict[str, Any]:
-    """How an instance came about, and how firm its choice is."""
+def _strip(scene: Scene, instance: Instance, model: str | Described) -> dict[str, Any]:
+    """How an instance came about, how often masks like it are right, and how firm its choice is."""
     panels = render.panels(scene.analysis, instance, PANEL_HEIGHT, scene.step)
     picked = replace(scene, chosen_peak=instance.peak)
     plane = sensitivity.plane(picked)
@@ -210,10 +212,20 @@ def _strip(scene: Scene, instance: Instance) -> dict[str, Any]:
         "score": unit(instance.score),
         "columns": -(-len(panels) // 2),
         "panels": [_panel(panel) for panel in panels],
+        "trust": _trust(scene, instance, model),
         "plane": sensitivity.svg(plane, instance.peak, 110),
         "share": f"{plane.share:.0%}",
         "summary": sensitivity.summary(picked, "alpha", "gamma"),
     }
+
+
+def _trust(scene: Scene, instance: Instance, model: str | Described) -> tuple[str, str]:
+    """How often masks like an instance are right, and what that was counted on; or why it is not rated."""
+    found, counted = rated.of_scene(scene, instance, model)
+    if isinstance(found, Unrated) or counted is None:
+        return rated.why(found, counted) if isinstance(found, Unrated) else "", ""
+    more = f"{rated.sample(found, instance.hypothesis)}. {rated.exactly(found, counted)}"
+    return f"{rated.headline(found)}.", more
 
 
 def _planes(scene: Scene) -> dict[str, Any] | None:

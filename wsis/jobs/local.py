@@ -17,6 +17,9 @@ from wsis.errors import WsisError
 from wsis.jobs import result_folders
 from wsis.jobs.photo import Job, Outcome, outcome
 
+SHOWN = 5
+"""Of so many masks a photo's line says how often masks like them are right."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -183,6 +186,19 @@ def _nothing(record: dict[str, Any]) -> str:
     return f"nothing recognised; likeliest: {guesses}" if guesses else "nothing recognised"
 
 
+def _rated(entries: Iterable[dict[str, Any]]) -> str:
+    """How many masks like each that pictures show are right, where that was counted; see `wsis.trust`."""
+    shown = [one for one in entries if one["instance"] and "trust" in one]
+    rated = [f"{one['category_name']} {_about(one['trust'])}" for one in shown]
+    more = f" and {len(rated) - SHOWN} more" if len(rated) > SHOWN else ""
+    return f"; masks like these that are right: {', '.join(rated[:SHOWN])}{more}" if rated else ""
+
+
+def _about(share: float) -> str:
+    """In whole per cent; few masks were counted, so that nothing is never or always right."""
+    return "under 5%" if share < 0.05 else "over 95%" if share > 0.95 else f"{share:.0%}"
+
+
 def _run(job: Job, selection: Selection, quiet: bool, workers: int | None, about: str) -> int:
     results: list[dict[str, Any]] = []
     done: list[dict[str, Any]] = []
@@ -207,7 +223,8 @@ def _run(job: Job, selection: Selection, quiet: bool, workers: int | None, about
             if not quiet:
                 count, seconds = result.record["instances"], result.record["seconds"]
                 what = f"{count} instance{'' if count == 1 else 's'}" if count else _nothing(result.record)
-                _say(f"[{number}/{len(selection.photos)}] {path.name}: {what}, {seconds:.1f} s")
+                rated = _rated(result.entries)
+                _say(f"[{number}/{len(selection.photos)}] {path.name}: {what}, {seconds:.1f} s{rated}")
     if selection.skipped and not quiet:
         more = f" and {len(selection.skipped) - 5} more" if len(selection.skipped) > 5 else ""
         _say(f"Left out, no photo by its ending: {', '.join(file.name for file in selection.skipped[:5])}{more}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wsis import export, image, names, render, replay
+from wsis import export, image, names, render, replay, trust
 from wsis.analysis import Analysis, Settings
 from wsis.edits import EditedPhoto
 from wsis.errors import WsisError
@@ -80,7 +80,9 @@ def outcome(job: Job, stem: str, path: Path) -> Outcome:
     start = time.perf_counter()
     try:
         analysis, instances = _segment(job, stem, path)
-        entries = export.coco_results(analysis, instances, stem=stem, file_name=path.name)
+        counted = trust.of(job.pipeline.checkpoint.card)
+        rated = trust.shares(counted, analysis, instances, job.weights)
+        entries = export.coco_results(analysis, instances, stem=stem, file_name=path.name, trust=rated)
         contents = _files(job, stem, analysis, instances)
     except WsisError as error:
         return Outcome(reason=str(error), again=_passing(error))

@@ -43,7 +43,7 @@ IN_ORDER = ("none", 0, 0.1, ["cat"])
 def networks(store, analyse, **limits):
     """What stands behind the endpoints."""
     desk = Desk(Turns(Limits(**limits)))
-    origin = SimpleNamespace(model="tiny", enhancer="spread")
+    origin = SimpleNamespace(model="tiny", enhancer="spread", card={})
     model = lambda name: SimpleNamespace(whole=analyse, origin=origin)  # noqa: E731 - there is only one
     return SimpleNamespace(store=store, desk=desk, photo=uploads.photo, analyse=analyse, model=model)
 

@@ -38,11 +38,12 @@ from tests.helpers.browser_tools import (
     violations,
 )  # fmt: skip
 from tests.helpers.small_analysis import crowd, with_class_maps
-from wsis import instances
+from wsis import instances, trust
 from wsis.analysis import Settings
 from wsis.errors import WsisError
+from wsis.explorer import rated, words
 from wsis.explorer.server.turns import Limits
-from wsis.matching import Weights
+from wsis.matching import PUBLISHED, Weights
 from wsis.photo_sets import LAYOUTS
 
 pytestmark = pytest.mark.slow
@@ -60,6 +61,29 @@ def test_a_finished_example_without_a_click_or_scrolling(visit):
     assert page.locator("#table tbody tr").count() == len(state(page)["found"]) >= 2
     assert page.locator(".proposal").count() == 5
     assert "wins" in page.locator("#firmness").inner_text()
+
+
+def test_the_picked_mask_is_rated_by_what_was_counted(visit, site):
+    page = visit()
+    card, made = page.locator("#firmness .trust"), site.analysis(page)
+    origin = site.handlers.networks.origin
+    found = made.instances(step=3)
+    picked = next(one for one in found if one.painted and one.peak == state(page)["peak"])
+    rating = trust.of(origin.card).rate(made, picked, PUBLISHED, 3)
+    assert rated.headline(rating) in card.inner_text()
+    assert rated.sample(rating, picked.hypothesis) in card.inner_text()
+    assert card.locator(".dots .full").count() == rated.tenths(rating)
+    assert card.locator("b").locator("..").get_attribute("title").startswith(words.short(rating.share))
+    assert page.locator("#table tr.now").get_by_text(rated.cell(rating), exact=True).count() == 1
+    for move, back, reason in (
+        ("wsis.setWeights([1.5, .1, .1])", "wsis.setWeights([.95, .1, .8])", "Not rated: these weights are far"),
+        ("wsis.change({step: 1}, 'step')", "wsis.change({step: 3}, 'step')", "Not rated: masks were counted at t = 3"),
+    ):
+        page.evaluate(f"() => {{ {move}; }}")
+        assert reason in card.inner_text()
+        assert page.locator("#firmness .firm").is_visible()
+        page.evaluate(f"() => {{ {back}; }}")
+        assert rated.headline(rating) in card.inner_text()
 
 
 RED = "Number(getComputedStyle(document.querySelector('#weights')).backgroundColor.match(/\\d+/)[0])"

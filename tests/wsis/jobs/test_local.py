@@ -237,3 +237,14 @@ def test_entries_say_their_number_in_the_instance_png(
     assert [one["instance"] for one in entries] == [1, 0, 2]
     with Image.open(tmp_path / "out" / "instance" / "cat.png") as index:
         assert {number for _, number in index.getcolors()} == {0, 1, 2}
+
+
+def test_a_photos_line_says_how_often_masks_like_these_are_right():
+    shares = (1.0, 0.923, 0.02, None, 0.4, 0.3, 0.2)
+    entries = [
+        {"category_name": "cat", "instance": 1, **({} if share is None else {"trust": share})} for share in shares
+    ]
+    told = local._rated([*entries, {"category_name": "dog", "instance": 0, "trust": 0.5}])
+    listed = "cat over 95%, cat 92%, cat under 5%, cat 40%, cat 30% and 1 more"
+    assert told == f"; masks like these that are right: {listed}"
+    assert local._rated(entries[3:4]) == ""

@@ -24,6 +24,7 @@ const arrival = (() => {
       areas: data.areas,
       empty: data.empty,
       seconds: data.seconds,
+      trust: data.trust,
       pristine: data.pristine,
       hands: data.hands,
       edits: data.edits,

@@ -43,4 +43,5 @@ interface Config {
   symbols: string[];
   unused: string;
   rules: Rules;
+  trust: TrustWords;
 }

@@ -35,7 +35,10 @@ const firmness = (() => {
     dom.build(
       home,
       markup.html`
-        <header><h2>How firm is this choice?</h2><small>α × γ</small></header>
+        <section class="trust"></section>
+        <header class="lesser" title="How far the weights may move before another shape wins">
+          <h2>How firm is this choice?</h2><small>not whether it is right</small>
+        </header>
         <div class="firm">
           <div class="plane" role="img"><canvas></canvas><i></i></div>
           <p></p>
@@ -46,13 +49,16 @@ const firmness = (() => {
   function draw(why) {
     const home = dom.host('firmness');
     const field = data.match;
-    const hidden = !field || presets.current().reading === 'iou';
+    const hidden = !field;
     dom.one(document, '#firmness', HTMLElement).hidden = hidden;
     if (hidden || !home) return;
-    const {ranges} = presets.current();
+    if (!home.querySelector('.firm')) build(home);
+    trust.draw(dom.one(home, '.trust', HTMLElement));
+    const {ranges, reading} = presets.current();
+    for (const part of dom.all(home, '.lesser, .firm')) part.hidden = reading === 'iou'; // one term, no plane
+    if (reading === 'iou') return;
     const span = [0, 2].map(i => Math.max(ranges[i][0], state.weights[i]));
     const cell = page.now.right.step * data.peaks.length + state.peak;
-    if (!home.querySelector('.firm')) build(home);
     const mark = dom.one(home, '.plane i', HTMLElement);
     mark.style.left = `${(100 * state.weights[0]) / span[0]}%`;
     mark.style.top = `${100 - (100 * state.weights[2]) / span[1]}%`;
@@ -104,7 +110,7 @@ const firmness = (() => {
     dom.one(home, '.plane', HTMLElement).setAttribute('aria-label', `${text}; ${lines.join('; ')}`);
     const told = lines.length ? lines : ['No other proposal can take over.'];
     dom.fill(
-      home.querySelector('p'),
+      home.querySelector('.firm p'),
       markup.html`
         <b>${text}</b>
         ${told.map(line => markup.html`<span>${line}</span>`)}

@@ -124,6 +124,7 @@ interface AnalysisMessage {
   least: number;
   peaks: Peak[];
   seconds: Record<string, number>;
+  trust: PackedTrust;
   match: PackedField | null;
   hands: Hand[] | null;
   edits: Edit[];

@@ -45,6 +45,7 @@ const page = (() => {
     areas: null,
     empty: null,
     seconds: null,
+    trust: null,
     pristine: false,
     hands: null,
     edits: [],

@@ -54,10 +54,10 @@ const receive = (() => {
     const text = [message.text || asked?.told?.text, falsified].filter(Boolean).join(' ');
     const expired = message.expired || asked?.told?.expired;
     const {classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty} = message;
-    const {pristine, least, model, enhancers, hands, edits} = message;
+    const {pristine, least, model, enhancers, hands, edits, trust} = message;
     page.setData({hands, edits});
     page.setData({classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty});
-    page.setData({model, enhancers});
+    page.setData({model, enhancers, trust});
     page.setData({pristine, least, match: field, other, busy: '', looking: false, notice: text, gone: null});
     data.grid = null;
     if (expired && (await photos.held(expired))) data.gone = expired;

@@ -19,6 +19,7 @@ const table = (() => {
     const {pixels} = match.extent(field, instance.slot, dom.known(data.areas));
     const decided = match.decided(field, instance.cell, state.weights);
     const why = words.decidedBy(decided ? panels.termNames()[decided.term] : '', decided?.lead ?? null);
+    const rated = trust.row(instance);
     const single = instance.hypothesis === 'object' && markup.html` <small title="${OBJECT}">object</small>`;
     const by = instance.byHand && markup.html` <small title="Placed or corrected by hand">✎ by hand</small>`;
     const cells = terms().map(([t]) => markup.html`<td>${words.short(field.terms[3 * instance.entry + t], 2)}</td>`);
@@ -29,6 +30,7 @@ const table = (() => {
         <td>${words.short(instance.score)}</td>
         ${cells}
         <td>${((100 * pixels) / (width * height)).toFixed(1)}%</td>
+        <td title="${rated.title}">${rated.text}</td>
         <td class="why">${why}</td>
         <td class="get">
           <button type="button" data-get="instance-png" data-index="${i}" aria-label="${name}: mask as PNG">PNG</button>
@@ -44,6 +46,7 @@ const table = (() => {
         <th scope="col">score</th>
         ${terms().map(([t, name]) => markup.html`<th scope="col"><span class="${words.TERMS[t]}">${name}</span></th>`)}
         <th scope="col">area</th>
+        <th scope="col" title="Of masks like it, on photos that the model never saw">right</th>
         <th scope="col" title="${LEAD}">decided by</th>
         <th scope="col"><span class="aloud">files</span></th>
       </tr>`;

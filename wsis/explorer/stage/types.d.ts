@@ -24,6 +24,43 @@ interface Winner {
   id: number;
   score: number;
 }
+/** Counts by score of one kind of instance: where ranges begin, and in each how many masks, and how many were right. */
+interface Curve {
+  starts: number[];
+  right: number[];
+  counts: number[];
+}
+/** How often the model's masks are right, see `rated.packed`; `unrated` is the reason where no mask is rated. */
+interface PackedTrust {
+  unrated: string | null;
+  what: string;
+  curves: Record<string, Curve>;
+  weights: Weights;
+  reach: number;
+  step: number;
+  least: number;
+  source: string;
+  photos: number;
+}
+/** What is said of trust, see `rated.WORDS`; three for almost none, some, and almost all. */
+interface TrustWords {
+  headline: string[];
+  right: string;
+  cell: string[];
+  sample: Record<string, string>;
+  ranges: string[];
+  share: string;
+  none: string;
+  unrated: Record<string, string>;
+  alone: string;
+}
+/** What was counted of masks that score alike, from `low` to `high`. */
+interface Rated {
+  right: number;
+  count: number;
+  low: number;
+  high: number;
+}
 interface Instance extends Winner {
   hypothesis: 'region' | 'object';
   /** Whether pictures show it. */
@@ -102,27 +139,6 @@ interface Side {
   single(peak: number): number;
 }
 
-/** What was done by hand to a peak, see `wsis/hands.py`; `mask`: of an instance whose pixels were drawn. */
-interface Hand {
-  number: number;
-  touched: boolean;
-  added: boolean;
-  of: 'region' | 'object';
-  proposal: number | null;
-  inside: number[];
-  outside: number[];
-  mask: string | null;
-}
-/** One thing that was done by hand: `wsis/edits.py` says what there is. */
-type Edit = {do: string; peak?: number; peaks?: number[]; name?: string} & Record<string, unknown>;
-/** A mask that is being painted: 1 for each of its regions, and those that were forced. */
-interface Draft {
-  members: Uint8Array;
-  inside: Set<number>;
-  outside: Set<number>;
-}
-/** What a press on the stage does. */
-type Tool = 'look' | 'peak' | 'in' | 'out' | 'paint' | 'brush' | 'eraser' | 'merge';
 /** How much of the photo a step gained and lost, as shares. */
 interface Change {
   gained: number;
@@ -174,6 +190,7 @@ interface OnScreen {
   areas: Int32Array | null;
   empty: Empty | null;
   seconds: Record<string, number> | null;
+  trust: PackedTrust | null;
   pristine: boolean;
   hands: Hand[] | null;
   edits: Edit[];

@@ -37,9 +37,10 @@ INSTANCES = pa.schema(
         ("area", pa.int64()),
         ("score", pa.float64()),
         ("instance", pa.int32()),
+        ("trust", pa.float64()),
     ]
 )
-"""A row an instance, with the names of COCO's results and its number in the instance PNG."""
+"""A row an instance, with the names of COCO's results; its number in the instance PNG; null where it is not rated."""
 PHOTOS = pa.schema(
     [
         ("image_id", pa.string()),

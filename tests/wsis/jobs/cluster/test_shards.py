@@ -73,7 +73,7 @@ def test_the_merged_result(tmp_path: Path) -> None:
     failed = finish(Folder(str(tmp_path)))
     entries = [one for photo in PHOTOS for one in look(photo).entries]
     assert (tmp_path / "instances.json").read_text() == as_json(entries)
-    assert pq.read_table(tmp_path / "instances.parquet").to_pylist() == entries
+    assert pq.read_table(tmp_path / "instances.parquet").to_pylist() == [{"trust": None, **one} for one in entries]
     photos = pq.read_table(tmp_path / "photos.parquet").to_pylist()
     assert [row["image_id"] for row in photos] == [*(photo.name for photo in PHOTOS), "a/1"]
     assert [number(Photo(row["image_id"], "")) for row in photos[:-1] if row["reason"]] == sorted(BAD)
@@ -324,4 +324,4 @@ def test_names_and_numbers_of_any_kind(tmp_path: Path) -> None:
     assert failed[1]["reason"] == "%E9.jpg is no photo."
     entries = json.loads((tmp_path / "instances.json").read_text(encoding="utf-8"))
     assert [one["image_id"] for one in entries] == ["caf%E9"]
-    assert pq.read_table(tmp_path / "instances.parquet").to_pylist() == entries
+    assert pq.read_table(tmp_path / "instances.parquet").to_pylist() == [{"trust": None, **one} for one in entries]
