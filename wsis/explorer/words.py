@@ -5,6 +5,7 @@ What the page's scripts need of it they get from `wsis.explorer.layout.config`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,6 +143,21 @@ def spans(reading: str) -> tuple[float, float, float]:
     """The largest alpha, beta and gamma that sliders reach and searches try."""
     alpha, beta, gamma = sliders(reading)
     return alpha.limit, beta.limit, gamma.limit
+
+
+def change(verb: str, share: float, side: str) -> str:
+    """What one mask gains or loses against another: "adds 12% at the left".
+
+    Args:
+        verb: `adds` or `loses`.
+        share: pixels by those of the other mask.
+        side: where, as in `alike.Change`.
+    """
+    if not share:
+        return ""
+    whole = math.floor(100 * share + 0.5)
+    much = f"{math.floor(share + 0.5)} times its area" if share >= 2 else f"{whole}%" if whole else "less than 1%"
+    return f"{verb} {much}{f' at the {side}' if side else ''}"
 
 
 def unit(value: float) -> str:

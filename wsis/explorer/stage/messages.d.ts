@@ -14,6 +14,14 @@ type Weights = number[];
 /** A field of `match.js` on its way. */
 type PackedField = Record<Exclude<keyof Field, 'stride'>, Packed>;
 
+/** All proposals of one peak at every step: terms and tints of `steps` x `count`. */
+interface PackedRunners {
+  count: number;
+  steps: number;
+  terms: Packed;
+  tints: Packed;
+}
+
 /** A class of the model and its probability in the photo; of a group of kin classes, the likeliest members. */
 interface ClassScore {
   name: string;
@@ -55,6 +63,7 @@ interface PackedPhoto {
   work?: number[];
   labels?: string;
   areas?: Packed;
+  bits?: Packed;
   total?: number;
   source?: string;
 }
@@ -64,13 +73,13 @@ interface ClassMap {
   range: number[];
   grid: number[];
 }
-/** One peak's pictures, a PNG for each step (then the object's), and all that can be among its best few. */
+/** One peak's pictures, a PNG for each step (then the object's), and the terms of all proposals. */
 interface PackedPart extends ClassMap {
   peak: number;
   maps: string[];
   binary: string[];
   thresholds: number[];
-  runners: PackedField | null;
+  runners: PackedRunners | null;
   other?: PackedPart | null;
 }
 /** A second analysis of the same photo, for the left of the swipe; `compare` is what it was asked for as. */
@@ -266,6 +275,12 @@ interface Rules {
   object: number;
   leastObject: number;
   again: number;
+  alike: number;
+  groups: number;
+  aside: number;
+  flat: number;
+  most: number;
+  dull: number;
 }
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the
@@ -279,7 +294,6 @@ interface Config {
   model: {name: string; enhancers: string[]; classes: number};
   step: number;
   steps: number;
-  top: number;
   tints: string[];
   faded: number;
   settings: ControlValues;

@@ -8,14 +8,18 @@ const receive = (() => {
 
   /** @param {PackedPhoto} packed @returns {Promise<Photo>} */
   async function unpackedPhoto(packed) {
-    const {src, labels, areas} = packed;
+    const {bits, ...rest} = packed;
+    const {src, labels, areas} = rest;
     const partition = labels && areas ? unpack.partition(labels, areas) : null;
-    const [image, regions] = await Promise.all([unpack.picture(src), partition]);
-    return {...packed, image, partition: regions, serial: ++serial};
+    const all = bits ? unpack.array(bits) : [];
+    const [image, regions, members] = await Promise.all([unpack.picture(src), partition, all]);
+    return {...rest, image, partition: regions, members: Uint8Array.from(members), serial: ++serial};
   }
-  /** @param {PackedPart | null} packed @returns {Promise<Part | null>} */
-  async function unpackedPart(packed) {
-    return packed && {...packed, runners: await unpack.field(packed.runners), other: packed.other || null};
+  /** @param {PackedPart | null} packed @param {Photo | null} photo @returns {Promise<Part | null>} */
+  async function unpackedPart(packed, photo = data.photo) {
+    if (!packed) return null;
+    const runners = photo && (await unpack.runners(packed.runners, photo.members));
+    return {...packed, runners, other: packed.other || null};
   }
   /** @param {PackedOther | null} packed @returns {Promise<Compared | null>} */
   const unpackedOther = async packed => packed && {...packed, match: await unpack.field(packed.match)};
@@ -37,12 +41,12 @@ const receive = (() => {
   }
   /** @param {AnalysisMessage} message @param {Asked | null} asked */
   async function analysis(message, asked) {
-    const [field, part, other, photo] = await Promise.all([
+    const [field, other, photo] = await Promise.all([
       unpack.field(message.match),
-      unpackedPart(message.part),
       unpackedOther(message.other),
       message.photo && unpackedPhoto(message.photo),
     ]);
+    const part = await unpackedPart(message.part, photo ?? data.photo);
     if (photo) {
       data.photo = photo;
       data.areas = photo.partition?.areas ?? null;

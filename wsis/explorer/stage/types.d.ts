@@ -15,6 +15,35 @@ interface Field {
   tints: Uint8Array;
   fits: Float32Array;
 }
+/** Pixels of each region. */
+type Areas = Int32Array | number[];
+/** Entries of a ranking that are alike, best first, and their places, from 1. */
+interface Group {
+  entries: number[];
+  places: number[];
+}
+/** Who wins in the triangle of the weights, by cells of the square around it; -1 outside it. */
+interface Simplex {
+  winners: Int32Array;
+  width: number;
+  height: number;
+}
+/** Where one entry wins as one weight moves. */
+interface Stretch {
+  low: number;
+  high: number;
+  entry: number;
+}
+/** Values of a weight, and where its slider's thumb stands at them, both rising. */
+interface Knots {
+  values: number[];
+  places: number[];
+}
+/** What one mask has and another has not: in shares of that other, and on which side of it, see `alike.py`. */
+interface Change {
+  share: number;
+  side: string;
+}
 /** The winner of a cell: `entry` and `slot` in the field, `id` in the list of proposals. */
 interface Winner {
   peak: number;
@@ -51,16 +80,18 @@ interface Grey {
   h: number;
   v: Uint8Array;
 }
-/** Region of each pixel; pixels and box [x0, y0, x1, y1] of each region. */
+/** Region of each pixel; pixels, box [x0, y0, x1, y1] and sums [x, y] of the coordinates of each region. */
 interface Partition {
   w: number;
   h: number;
   labels: Uint16Array;
   areas: Int32Array;
   boxes: Int32Array;
+  sums: Float64Array;
 }
-/** A photo on the stage; before its proposals it has no partition. `serial` tells two apart. */
-interface Photo extends PackedPhoto {
+/** A photo on the stage; before its proposals it has no partition. `members`: their bits; `serial` tells two apart. */
+interface Photo extends Omit<PackedPhoto, 'bits'> {
+  members: Uint8Array;
   image: HTMLImageElement;
   partition?: Partition | null;
   serial: number | string;
@@ -105,7 +136,7 @@ type Layer = View | 'binary' | 'proposal';
 
 /**
  * Where the visitor stands. `token` and `other` name analyses in the store; `model` looks at new photos; `axes` are of
- * the sensitivity plot.
+ * the sensitivity plot; `preview` is the proposal that was chosen for a look, `pointed` the one under the pointer.
  */
 interface State {
   token: string | null;
@@ -122,6 +153,7 @@ interface State {
   split: number;
   opacity: number;
   preview: number | null;
+  pointed: number | null;
   tab: string;
   axes: number[];
   linked?: boolean;
@@ -163,13 +195,17 @@ interface Data extends OnScreen, Analysed {
   gone: string | null;
   replaced: string | null;
 }
-/** What follows from both: the two sides of the stage, instances by peak, and the picked peak's best few. */
+/**
+ * What follows from both: the two sides of the stage, instances by peak, the picked peak's best proposals by what they
+ * are like, and the proposal on the stage that is not the winner.
+ */
 interface Now {
   part: Part | null;
   right: Side;
   left: Side | null;
   byPeak: Map<number, Instance & {place: number}>;
-  top: number[];
+  groups: Group[];
+  shown: number | null;
 }
 /** A look at the networks, asked for or waiting; `undo` puts the controls back where it fails. */
 interface Asked {
