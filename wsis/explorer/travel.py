@@ -7,6 +7,7 @@ for how much the mask changes at its ends, and less where it is most of the phot
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def knots(found: tuple[Stretch, ...], proposals: ProposalSet) -> tuple[np.ndarra
     """
     limit = found[-1].high
     lengths = np.array([stretch.high - stretch.low for stretch in found]) / limit
-    changes = [0.0, *(_change(proposals, a, b) for a, b in zip(found[:-1], found[1:], strict=True)), 0.0]
+    changes = [0.0, *(_change(proposals, a, b) for a, b in pairwise(found)), 0.0]
     photo = proposals.labels.size
     worth = [
         (before + after) * (DULL if proposals.areas[stretch.proposal] > MOST * photo else 1)

@@ -149,7 +149,7 @@ def change(verb: str, share: float, side: str) -> str:
     """What one mask gains or loses against another: "adds 12% at the left".
 
     Args:
-        verb: `adds` or `loses`.
+        verb: `adds `, `loses `, or a sign.
         share: pixels by those of the other mask.
         side: where, as in `alike.Change`.
     """
@@ -157,7 +157,7 @@ def change(verb: str, share: float, side: str) -> str:
         return ""
     whole = math.floor(100 * share + 0.5)
     much = f"{math.floor(share + 0.5)} times its area" if share >= 2 else f"{whole}%" if whole else "less than 1%"
-    return f"{verb} {much}{f' at the {side}' if side else ''}"
+    return f"{verb}{much}{f' at the {side}' if side else ''}"
 
 
 def unit(value: float) -> str:

@@ -4,6 +4,9 @@
 const alike = (() => {
   const {rules} = wsis.config;
 
+  /** So much of a ranking is put in order at first: at least so many, and what the last one took. */
+  const LEAST = 100;
+  let enough = LEAST;
   /** Pixels by byte of `bits` and its value. @type {WeakMap<object, Int32Array>} */
   const tables = new WeakMap();
   /** @param {Areas} areas @param {number} stride */
@@ -35,13 +38,32 @@ const alike = (() => {
     }
     return {common, union};
   }
+  /** Pixels of all proposals, by their bits. @type {WeakMap<Uint8Array, Int32Array>} */
+  const sizes = new WeakMap();
+  /** @param {Field} field @param {Areas} areas */
+  function sized(field, areas) {
+    const known = sizes.get(field.bits);
+    if (known) return known;
+    const made = Int32Array.from(field.ids, (_, slot) => pixels(field, slot, areas));
+    sizes.set(field.bits, made);
+    return made;
+  }
   /** @param {Field} field @param {number} a slot @param {number} b slot @param {Areas} areas */
   function same(field, a, b, areas) {
+    const size = sized(field, areas);
+    if (Math.min(size[a], size[b]) <= rules.alike * Math.max(size[a], size[b])) return false; // not even one within the other
     const {common, union} = overlap(field, a, b, areas);
     return common > rules.alike * union;
   }
   /** Pixels of a proposal. @param {Field} field @param {number} slot @param {Areas} areas */
   const pixels = (field, slot, areas) => overlap(field, slot, slot, areas).common;
+
+  /** Whether a proposal is most of the photo. @param {Field} field @param {number} slot @param {Areas} areas */
+  function most(field, slot, areas) {
+    let photo = 0;
+    for (const area of areas) photo += area;
+    return pixels(field, slot, areas) > rules.most * photo;
+  }
 
   /**
    * Down a cell's ranking, each proposal joins the first group whose best it is like, or leads one of its own.
@@ -52,13 +74,16 @@ const alike = (() => {
   function groups(field, cell, w, areas, count = rules.groups) {
     /** @type {Group[]} */
     const found = [];
-    for (let depth = 256, place = 0; ; depth *= 4) {
+    for (let depth = enough, place = 0; ; depth *= 2) {
       const order = match.rank(field, cell, w, depth);
       for (; place < order.length; place++) {
         const entry = order[place];
         const slot = field.slots[entry];
         const home = found.find(({entries}) => same(field, field.slots[entries[0]], slot, areas));
-        if (!home && found.length === count) return found;
+        if (!home && found.length === count) {
+          enough = Math.max(LEAST, Math.round(1.2 * place));
+          return found;
+        }
         const group = home ?? {entries: [], places: []};
         if (!home) found.push(group);
         group.entries.push(entry);
@@ -111,5 +136,5 @@ const alike = (() => {
   /** How far from the middle of a box, in half widths. @param {number} mean @param {number} low @param {number} high */
   const aside = (mean, low, high) => (mean + 0.5 - (low + high) / 2) / ((high - low) / 2);
 
-  return {overlap, same, pixels, groups, difference};
+  return {overlap, same, pixels, most, groups, difference};
 })();

@@ -52,13 +52,15 @@ const match = (() => {
   function rank(field, cell, w, count) {
     const from = field.offsets[cell];
     const length = candidates(field, cell);
-    const entries = Array.from({length}, (_, i) => from + i);
-    if (length <= 2 * count) return entries.sort((i, j) => (before(field, i, j, w) ? -1 : 1)).slice(0, count);
-    // Of very many only those are put in order whose score is among the best: numbers alone are sorted far quicker.
-    const scores = Float64Array.from(entries, i => score(field, i, w));
-    const least = scores.slice().sort()[length - count];
-    const few = entries.filter((_, i) => scores[i] >= least);
-    return few.sort((i, j) => (before(field, i, j, w) ? -1 : 1)).slice(0, count);
+    const scores = new Float64Array(length);
+    for (let i = 0; i < length; i++) scores[i] = score(field, from + i, w);
+    // Only those are put in order whose score is among the best: numbers alone are sorted far quicker.
+    const least = length > count ? scores.slice().sort()[length - count] : Number.NEGATIVE_INFINITY;
+    /** @type {number[]} */
+    const few = [];
+    for (let i = 0; i < length; i++) if (scores[i] >= least) few.push(from + i);
+    few.sort((i, j) => scores[j - from] - scores[i - from] || (before(field, i, j, w) ? -1 : 1));
+    return few.slice(0, count);
   }
   /**
    * An entry's place in a cell's ranking, from 1.

@@ -50,7 +50,8 @@ const ranking = (() => {
     if (!part?.runners) return;
     const field = part.runners;
     if (!home.querySelector('.proposal')) build(home);
-    dom.one(home, 'header small', HTMLElement).textContent = `${words.count(data.photo?.total ?? 0)} scored`;
+    dom.one(home, 'header small', HTMLElement).textContent =
+      `${words.count(data.photo?.total ?? 0)} scored · against #1`;
     const scores = groups.map(({entries}) => parts(field, entries[0]));
     const longest = Math.max(...scores.map(three => three.reduce((a, b) => a + Math.max(0, b), 0)), 1e-9);
     for (const [i, row] of dom.all(home, '.group').entries()) {
@@ -61,8 +62,12 @@ const ranking = (() => {
   /** What a proposal gains and loses against the winner. @param {Field} field @param {number} slot */
   function differs(field, slot) {
     const first = field.slots[page.now.groups[0].entries[0]];
-    const {gained, lost} = alike.difference(field, slot, first, dom.known(data.photo?.partition));
-    return {more: words.change('adds', gained), less: words.change('loses', lost)};
+    return alike.difference(field, slot, first, dom.known(data.photo?.partition));
+  }
+  /** The same in words. @param {Field} field @param {number} slot */
+  function sentence(field, slot) {
+    const {gained, lost} = differs(field, slot);
+    return [words.change('adds ', gained), words.change('loses ', lost)].filter(Boolean).join(', ');
   }
   /**
    * @param {HTMLElement} row @param {number} i its place @param {Field} field
@@ -78,7 +83,8 @@ const ranking = (() => {
     const told = names.flatMap((name, t) => (name === words.UNUSED ? [] : [`${name} ${words.short(three[t])}`]));
     const said = i ? difference(dom.one(b, 'small', HTMLElement), field, slot) : size(b, field, slot);
     b.dataset.preview = String(slot);
-    b.title = [said, told.join(', ')].join('\n');
+    const never = field.tints[entries[0]] >= wsis.config.tints.length - 1 && 'No weights let it win';
+    b.title = [said, told.join(', '), never].filter(Boolean).join('\n');
     b.setAttribute('aria-label', `Proposal ${places[0]}, score ${score}: ${said}; ${told.join(', ')}`);
     b.setAttribute('aria-pressed', String(state.preview === slot));
     dom.one(b, 'i', HTMLElement).style.background = paint.tint(field, entries[0], page.now.groups[0].entries[0]);
@@ -99,11 +105,9 @@ const ranking = (() => {
   }
   /** @param {HTMLElement} home @param {Field} field @param {number} slot */
   function difference(home, field, slot) {
-    const {more, less} = differs(field, slot);
-    const gained = more && markup.html`<ins>${more}</ins>`;
-    const lost = less && markup.html`<del>${less}</del>`;
-    dom.fill(home, markup.html`${gained}${more && less && ', '}${lost}`);
-    return [more, less].filter(Boolean).join(', ');
+    const {gained, lost} = differs(field, slot);
+    dom.fill(home, markup.html`<ins>${words.change('+', gained)}</ins> <del>${words.change('−', lost)}</del>`);
+    return sentence(field, slot);
   }
   /** How many are like it, and after a click which. @param {HTMLElement} row @param {number} i @param {Field} field */
   function fold(row, i, field) {
@@ -125,8 +129,7 @@ const ranking = (() => {
       const place = `#${places[j + 1]}`;
       one.dataset.preview = String(slot);
       one.setAttribute('aria-pressed', String(state.preview === slot));
-      const {more, less} = differs(field, slot);
-      one.title = `${place}: ${[more, less].filter(Boolean).join(', ')}`;
+      one.title = `${place}: ${sentence(field, slot)}`;
       one.setAttribute('aria-label', one.title);
       dom.one(one, 'small', HTMLElement).textContent = place;
       const first = field.slots[page.now.groups[0].entries[0]];
@@ -147,8 +150,7 @@ const ranking = (() => {
     const place = match.place(field, right.step, field.offsets[right.step] + shown, state.weights);
     if (place === 1) return 'proposal #1';
     if (!groups.length) return `proposal #${words.count(place)}`;
-    const {more, less} = differs(field, shown);
-    return `proposal #${words.count(place)}: ${[more, less].filter(Boolean).join(', ')}`;
+    return `proposal #${words.count(place)}: ${sentence(field, shown)}`;
   }
 
   // --- the pointer over whatever shows a proposal -------------------------------------------------------------------

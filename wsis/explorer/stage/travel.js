@@ -61,11 +61,10 @@ const travel = (() => {
   function knots(field, found, areas) {
     const limit = found[found.length - 1].high;
     const slots = found.map(({entry}) => field.slots[entry]);
-    const photo = Array.from(areas).reduce((a, b) => a + b, 0);
     const changes = slots.map((slot, i) => (i ? change(field, slots[i - 1], slot, areas) : 0));
     const worth = slots.map((slot, i) => {
       const both = changes[i] + (changes[i + 1] ?? 0);
-      return both * (alike.pixels(field, slot, areas) > rules.most * photo ? rules.dull : 1);
+      return both * (alike.most(field, slot, areas) ? rules.dull : 1);
     });
     const total = worth.reduce((a, b) => a + b, 0);
     const values = [0];

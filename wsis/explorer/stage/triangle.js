@@ -4,7 +4,6 @@
 const triangle = (() => {
   const {config} = wsis;
   const {state, data} = page;
-  const {rules} = config;
   /** The triangle's box and that of all of it, in CSS pixels; `.simplex` in panels.css has the same. */
   const [LEFT, TOP, WIDTH, HEIGHT] = [62, 8, 160, 138];
   const WHOLE = 284;
@@ -24,10 +23,7 @@ const triangle = (() => {
   /** What a sum of weights is in reaches. */
   const total = () => state.weights.reduce((sum, w, i) => sum + w / reach()[i], 0);
   /** @param {Field} field @param {number} entry */
-  const most = (field, entry) => {
-    const [w, h] = dom.known(data.photo?.work);
-    return alike.pixels(field, field.slots[entry], dom.known(data.areas)) > rules.most * w * h;
-  };
+  const most = (field, entry) => alike.most(field, field.slots[entry], dom.known(data.areas));
 
   /** Who wins where, and the largest regions whose proposals differ. @param {Field} field @param {number} cell */
   function seen(field, cell) {
@@ -226,10 +222,10 @@ const triangle = (() => {
       const slot = field.slots[entry];
       const colour = paint.tint(field, entry, present);
       const place = firmness.placed(field.ids[slot]);
-      const text = most(field, entry) ? `${place} photo` : place;
+      const text = most(field, entry) ? 'photo' : place;
       b.dataset.preview = String(field.ids[slot]);
       b.style.cssText = `left: ${places[i].x}px; top: ${places[i].y}px; --own: ${colour}`;
-      b.setAttribute('aria-label', `Weights where ${text} wins`);
+      b.setAttribute('aria-label', `Weights where ${place} wins`);
       dom.one(b, 'small', HTMLElement).textContent = text;
       paint.thumbnail(dom.one(b, 'canvas', HTMLCanvasElement), field, slot, colour);
     }

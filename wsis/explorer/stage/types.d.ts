@@ -264,6 +264,20 @@ interface TeachMessage {
   saved?: string;
 }
 
+/** As much of plotly as `tabs/plots.js` needs: an axis from pixels to numbers, what an event is about, a plot. */
+interface PlotAxis {
+  _offset: number;
+  p2d(pixels: number): number;
+}
+interface PlotEvent {
+  event: MouseEvent;
+  points?: {customdata?: unknown; data?: {meta?: unknown}}[];
+}
+interface PlotElement extends HTMLElement {
+  on?(name: string, then: (event: PlotEvent) => void): void;
+  _fullLayout: {xaxis: PlotAxis; yaxis: PlotAxis};
+}
+
 /** What Gradio gives the script of a component. */
 type Trigger = (event: string, data: Record<string, unknown>) => void;
 type Upload = (file: File) => Promise<{path: string}>;

@@ -111,7 +111,11 @@ const weights = (() => {
       const start = j ? ends[j - 1] : 0;
       g.fillStyle = inks[j];
       g.globalAlpha = along[j].entry === present ? 1 : config.faded;
-      g.fillRect(start, 0, Math.max(1, end - start - (j < ends.length - 1 ? 1 : 0)), canvas.height);
+      const width = Math.max(1, end - start - (j < ends.length - 1 ? 1 : 0));
+      g.fillRect(start, 0, width, canvas.height);
+      if (!field || !data.areas || !alike.most(field, field.slots[along[j].entry], data.areas)) continue;
+      g.fillStyle = '#101216c0';
+      for (let x = start; x < start + width; x += 4) g.fillRect(x, 0, 1.5, canvas.height);
     }
   }
   /** @param {HTMLElement} row */

@@ -45,7 +45,7 @@ const words = (() => {
     const whole = Math.floor(100 * share + 0.5);
     const much = share >= 2 ? `${Math.floor(share + 0.5)} times its area` : whole ? `${whole}%` : 'less than 1%';
     const where = side && ` at the ${side}`;
-    return `${verb} ${much}${where}`;
+    return `${verb}${much}${where}`;
   }
   /** @param {number} n */
   const count = n => n.toLocaleString('en');

@@ -22,7 +22,7 @@ def test_landscape_draws_every_proposal_that_can_win_and_few_others(rng):
     by_name = {trace.name: trace for trace in figure.data}
     assert {"α·precision", "β·contour", "γ·recall", "winner"} <= set(by_name)
     front = matching.pareto(scene.analysis.terms[scene.step, scene.peak])
-    best = scene.top[0]
+    best = scene.best[0]
     shares = scene.analysis.proposals.areas / scene.analysis.proposals.labels.size * 100
     assert by_name["winner"].x == (pytest.approx(shares[best], rel=1e-4),)
     score = matching.total(scene.analysis.terms[scene.step, scene.peak], scene.weights)[best]
