@@ -584,10 +584,18 @@ def test_another_enhancer(visit):
 
 def test_a_proposal_is_previewed(visit):
     page = visit()
-    changed(page, lambda: page.locator(".proposal").nth(3).click())
-    assert page.locator(".tag.right").inner_text() == "proposal 4"
-    changed(page, lambda: page.locator(".proposal").nth(3).click())
-    assert page.locator(".tag.right").inner_text() != "proposal 4"
+    usual, row = page.locator(".tag.right").inner_text(), page.locator(".proposal").nth(2)
+    changed(page, row.hover)
+    place = row.locator("em").inner_text()
+    assert page.locator(".tag.right").inner_text().startswith(f"proposal {place}: ")
+    changed(page, lambda: page.locator(".box").hover())
+    assert page.locator(".tag.right").inner_text() == usual
+    changed(page, row.click)
+    page.locator(".box").hover()
+    assert page.locator(".tag.right").inner_text().startswith(f"proposal {place}: ")
+    row.click()
+    changed(page, lambda: page.locator(".box").hover())
+    assert page.locator(".tag.right").inner_text() == usual
 
 
 # --- tabs ------------------------------------------------------------------------------------------------------------
