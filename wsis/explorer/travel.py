@@ -57,7 +57,8 @@ def stretches(terms: np.ndarray, weights: Weights, axis: int, limit: float) -> t
     sums = matching.total(own, Weights(1, 1, 1))
     slopes = own[:, axis]
     now = int(np.lexsort((-sums, -rest))[0])
-    found, at = [], 0.0
+    found: list[Stretch] = []
+    at = 0.0
     while True:
         steeper = np.flatnonzero(slopes > slopes[now])
         meets = (rest[now] - rest[steeper]) / (slopes[steeper] - slopes[now])

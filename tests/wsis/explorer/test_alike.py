@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -62,7 +64,7 @@ def test_a_stretch_is_where_one_wins(rng, axis):
     found = travel.stretches(terms, Weights(0.95, 0.1, 0.8), axis, 1.5)
     assert found[0].low == 0
     assert found[-1].high == 1.5
-    for one, after in zip(found[:-1], found[1:], strict=True):
+    for one, after in pairwise(found):
         assert one.high == after.low
         assert one.proposal != after.proposal
     for one in found:
@@ -74,7 +76,7 @@ def test_a_stretch_is_where_one_wins(rng, axis):
 def test_travel_goes_where_the_mask_changes():
     made = proposals((0, 0, 4, 4), (0, 0, 4, 5), (8, 8, 18, 18), (0, 0, 20, 20))
     ends = [0.0, 0.5, 0.6, 0.8, 2.0]
-    found = tuple(travel.Stretch(low, high, i) for i, (low, high) in enumerate(zip(ends[:-1], ends[1:], strict=True)))
+    found = tuple(travel.Stretch(low, high, i) for i, (low, high) in enumerate(pairwise(ends)))
     values, places = travel.knots(found, made)
     assert values.tolist() == ends
     assert places[0] == 0

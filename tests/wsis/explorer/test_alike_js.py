@@ -1,4 +1,4 @@
-"""`alike.js`, `travel.js` and `simplex.js` against Python: the same groups, differences, stretches, travel and winners."""
+"""`alike.js`, `travel.js` and `simplex.js` against Python: the same groups, differences, travel and winners."""
 
 from __future__ import annotations
 
