@@ -51,7 +51,8 @@ const alike = (() => {
   /** @param {Field} field @param {number} a slot @param {number} b slot @param {Areas} areas */
   function same(field, a, b, areas) {
     const size = sized(field, areas);
-    if (Math.min(size[a], size[b]) <= rules.alike * Math.max(size[a], size[b])) return false; // not even one within the other
+    // Not even if one lies within the other.
+    if (Math.min(size[a], size[b]) <= rules.alike * Math.max(size[a], size[b])) return false;
     const {common, union} = overlap(field, a, b, areas);
     return common > rules.alike * union;
   }

@@ -14,14 +14,6 @@ type Weights = number[];
 /** A field of `match.js` on its way. */
 type PackedField = Record<Exclude<keyof Field, 'stride'>, Packed>;
 
-/** All proposals of one peak at every step: terms and tints of `steps` x `count`. */
-interface PackedRunners {
-  count: number;
-  steps: number;
-  terms: Packed;
-  tints: Packed;
-}
-
 /** A class of the model and its probability in the photo; of a group of kin classes, the likeliest members. */
 interface ClassScore {
   name: string;

@@ -32,7 +32,10 @@ const ranking = (() => {
     dom.build(
       home,
       markup.html`
-        <header><h2>Proposals that differ</h2><small></small></header>
+        <header title="What each gains and loses is told against #1, in shares of its area">
+          <h2>Proposals that differ</h2>
+          <small></small>
+        </header>
         <div class="proposals">${rows}</div>`,
     );
   }
@@ -50,8 +53,7 @@ const ranking = (() => {
     if (!part?.runners) return;
     const field = part.runners;
     if (!home.querySelector('.proposal')) build(home);
-    dom.one(home, 'header small', HTMLElement).textContent =
-      `${words.count(data.photo?.total ?? 0)} scored · against #1`;
+    dom.one(home, 'header small', HTMLElement).textContent = `${words.count(data.photo?.total ?? 0)} scored`;
     const scores = groups.map(({entries}) => parts(field, entries[0]));
     const longest = Math.max(...scores.map(three => three.reduce((a, b) => a + Math.max(0, b), 0)), 1e-9);
     for (const [i, row] of dom.all(home, '.group').entries()) {

@@ -174,8 +174,7 @@ const triangle = (() => {
     g.lineTo(0, h);
     g.clip();
     g.imageSmoothingEnabled = false;
-    // Cells at the slanted edges are empty: a second copy, a cell lower, lies under them.
-    g.globalCompositeOperation = 'source-over';
+    // Cells at the slanted edges are empty: copies beside and above lie under them.
     g.drawImage(small, 0, 0, w, h);
     g.globalCompositeOperation = 'destination-over';
     for (const by of [1, -1]) g.drawImage(small, (by * w) / width, 0, w, h);
@@ -230,15 +229,19 @@ const triangle = (() => {
       paint.thumbnail(dom.one(b, 'canvas', HTMLCanvasElement), field, slot, colour);
     }
     const lines = shown.map(({at}, i) => {
-      const x = LEFT + at[0] * WIDTH;
-      const y = TOP + at[1] * HEIGHT;
+      const x = (LEFT + at[0] * WIDTH).toFixed(1);
+      const y = (TOP + at[1] * HEIGHT).toFixed(1);
       const from = places[i].x < LEFT ? places[i].x + PICTURE : places[i].x;
-      return `<path d="M${from} ${places[i].y + PICTURE / 2}L${x.toFixed(1)} ${y.toFixed(1)}"/><circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2"/>`;
+      const start = `${from} ${places[i].y + PICTURE / 2}`;
+      return `<path d="M${start}L${x} ${y}"/><circle cx="${x}" cy="${y}" r="2"/>`;
     });
     const svg = dom.known(home.querySelector('svg'));
     if (dom.changed(svg, lines.join())) svg.innerHTML = lines.join('');
   }
-  /** Where each picture stands: the left ones of the regions at the left, the higher ones above. @param {Shown[]} shown */
+  /**
+   * Where each picture stands: the left ones of the regions at the left, the higher ones above.
+   * @param {Shown[]} shown
+   */
   function sides(shown) {
     const across = shown.map((_, i) => i).sort((a, b) => shown[a].at[0] - shown[b].at[0]);
     const half = Math.ceil(shown.length / 2);

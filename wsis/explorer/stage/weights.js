@@ -71,7 +71,10 @@ const weights = (() => {
     row.style.setProperty('--share', `${(100 * place) / PLACES}%`);
     band(dom.one(row, 'canvas', HTMLCanvasElement), i);
   }
-  /** A weight as its field shows it: two digits, or as many as it has. @param {number} weight @param {number} step */
+  /**
+   * A weight as its field shows it: two digits, or as many as it has.
+   * @param {number} weight @param {number} step
+   */
   const shortest = (weight, step) =>
     step < 0.01 || Math.abs(100 * weight - Math.round(100 * weight)) > 1e-6 ? String(weight) : weight.toFixed(2);
   /** As many digits as a tenth of a slider's step. @param {number} value @param {number} step */
@@ -243,7 +246,10 @@ const weights = (() => {
       done,
     );
   }
-  /** A key goes on in the weight's own steps, wherever the thumb goes. @param {HTMLElement} row @param {KeyboardEvent} event */
+  /**
+   * A key goes on in the weight's own steps, wherever the thumb goes.
+   * @param {HTMLElement} row @param {KeyboardEvent} event
+   */
   function press(row, event) {
     const i = Number(row.dataset.term);
     const step = presets.current().ranges[i][1];
