@@ -56,7 +56,8 @@ const triangle = (() => {
         ${corner}
         <div class="field">
           <canvas width="${SCALE * WIDTH}" height="${SCALE * HEIGHT}"></canvas>
-          <i role="slider" tabindex="0" aria-label="Proportions of the weights" aria-valuemin="0" aria-valuemax="100"></i>
+          <i role="slider" tabindex="0" aria-label="Proportions of the weights" aria-valuemin="0"
+            aria-valuemax="100"></i>
         </div>
         ${pictures}
         <svg viewBox="0 0 ${WHOLE} 158" aria-hidden="true"></svg>`,

@@ -100,7 +100,10 @@ const weights = (() => {
     }
     return spent[i].knots;
   }
-  /** Under a slider: which proposal wins along it, in its colour. @param {HTMLCanvasElement} canvas @param {number} i */
+  /**
+   * Under a slider: which proposal wins along it, in its colour.
+   * @param {HTMLCanvasElement} canvas @param {number} i
+   */
   function band(canvas, i) {
     const field = data.match;
     const along = field && data.areas ? travel.stretches(field, cell(), state.weights, i, limit(i)) : [];

@@ -1,7 +1,8 @@
 // @ts-check
 // The plots below the stage under the pointer: a dot or a region shows its proposal on the stage; a click on a dot
-// keeps it there, a click on a region sets the weights to where it was. Each dot carries its proposal's number last among its
-// `customdata`, each region as the `meta` of its trace: see plots.py. Gradio hears no clicks in a plot, so this does.
+// keeps it there, a click on a region sets the weights to where it was. Each dot carries its proposal's number last
+// among its `customdata`, each region as the `meta` of its trace: see plots.py. Gradio hears no clicks in a plot, so
+// this does.
 const plots = (() => {
   const {state} = page;
   /** @type {WeakSet<Element>} */
