@@ -593,8 +593,9 @@ def test_a_proposal_is_previewed(visit):
     changed(page, row.click)
     page.locator(".box").hover()
     assert page.locator(".tag.right").inner_text().startswith(f"proposal {place}: ")
-    row.click()
-    changed(page, lambda: page.locator(".box").hover())
+    row.hover()
+    changed(page, row.click)
+    page.locator(".box").hover()
     assert page.locator(".tag.right").inner_text() == usual
 
 
@@ -683,7 +684,7 @@ def test_tuning_and_its_best_weights_as_a_preset(tuned):
     weights = json.loads(best.get_attribute("data-weights"))
     best.click()
     shown(page, f"JSON.stringify(S.weights) === JSON.stringify({weights})")
-    assert [float(one.input_value()) for one in page.locator(".weight[data-term] input[type=range]").all()] == weights
+    assert [float(one.input_value()) for one in page.locator(".weight[data-term] input[type=number]").all()] == weights
     page.get_by_role("button", name="Save best as preset").click()
     page.get_by_text("Give the preset a name first.").wait_for()
     name = page.get_by_placeholder("name of the preset")
