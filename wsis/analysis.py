@@ -437,6 +437,11 @@ class Analysis:
                 terms[k] = matching.terms(maps[own], forced, reading, class_maps=of_class, binary=binary[own])[0]
         return terms
 
+    def proposals_of(self, peak: int) -> ProposalSet:
+        """The N proposals as a peak has them: with its forced regions, where there are any."""
+        hand = self.hands.rows[peak] if self.hands else None
+        return self.proposals if hand is None or not hand.forced else self.forced_proposals(hand)
+
     def forced_proposals(self, hand: Hand) -> ProposalSet:
         """The N proposals with a peak's forced regions."""
         return replace(self.proposals, membership=hand.members(self.proposals.membership))

@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wsis import changes, render
 from wsis.errors import WsisError
+from wsis.explorer import words
 from wsis.explorer.scene import Scene
-from wsis.explorer.words import ENHANCERS, change
+from wsis.explorer.words import ENHANCERS
 
 WIDTHS = (448, 384, 320, 256, 192)
 """Pixels of a film's longer side, the first that keeps it below `MOST_BYTES`."""
@@ -140,7 +141,12 @@ def _captions(scene: Scene) -> list[_Caption]:
     for t, (gained, lost) in enumerate(changed.tolist(), 1):
         what = "spread" if settings.enhancer == "spread" else f"enhanced, t = {t}"
         told.append(
-            _Caption(what, f"{name} · {ENHANCERS[settings.enhancer].short}", f"+{change(gained)}", f"−{change(lost)}")
+            _Caption(
+                what,
+                f"{name} · {ENHANCERS[settings.enhancer].short}",
+                f"+{words.changed(gained)}",
+                f"−{words.changed(lost)}",
+            )
         )
     return told
 

@@ -16,10 +16,9 @@ from wsis import changes, instances
 from wsis.analysis import Settings
 from wsis.choices import Mode, Naive
 from wsis.errors import WsisError
-from wsis.explorer import api, markup, pictures, rated, theme, words
+from wsis.explorer import alike, api, markup, pictures, rated, theme, travel, words
 from wsis.explorer.files import GROWTH, WRITERS
 from wsis.explorer.handlers import Handlers
-from wsis.explorer.scene import TOP
 from wsis.explorer.server.uploads import Shelf, fetch_nothing
 from wsis.explorer.server.web import app_options
 from wsis.explorer.tabs import method, results, teach, tune, why
@@ -31,16 +30,32 @@ from wsis.matching import PRESETS
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    *("stage/markup", "stage/dom", "stage/match", "stage/words", "stage/unpack"),
+    *("stage/markup", "stage/dom", "stage/match", "stage/alike", "stage/travel", "stage/words", "stage/unpack"),
     *("stage/page", "stage/presets", "stage/link", "stage/arrival", "stage/wire", "stage/receive"),
     *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
-    *("stage/changes", "stage/weights", "stage/ranking", "stage/rating", "stage/trust", "stage/firmness"),
-    *("stage/table", "stage/measure", "stage/touch", "stage/draft", "stage/panels", "stage/correction"),
+    *(
+        "stage/changes",
+        "stage/simplex",
+        "stage/triangle",
+        "stage/weights",
+        "stage/ranking",
+        "stage/rating",
+        "stage/trust",
+    ),
+    *(
+        "stage/firmness",
+        "stage/table",
+        "stage/measure",
+        "stage/touch",
+        "stage/draft",
+        "stage/panels",
+        "stage/correction",
+    ),
     *("stage/camera", "stage/gestures", "stage/pointer", "stage/tools", "stage/player", "stage/controls"),
     *("stage/swipe", "stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/grid", "stage/hover"),
     *("stage/notices", "stage/stage", "stage/shelf", "stage/webcam", "stage/photos"),
-    *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach"),
-    *("tabs/easel", "tabs/brush", "tabs/alike", "tabs/why", "stage/api"),
+    *("tabs/results", "tabs/plots", "tabs/tune", "tabs/dropped", "tabs/teach"),
+    *("tabs/easel", "tabs/brush", "tabs/likeness", "tabs/why", "stage/api"),
 )
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (
@@ -154,8 +169,7 @@ def config(handlers: Handlers) -> dict[str, Any]:
         "model": {"name": first.model, "enhancers": first.enhancers, "classes": len(first.classes)},
         "step": Settings().steps,
         "steps": handlers.defaults.steps,
-        "top": TOP,
-        "tints": pictures.TINTS,
+        "tints": [*pictures.TINTS, pictures.QUIET],
         "faded": pictures.FADED,
         "settings": asdict(Controls.of(handlers.defaults)),
         "inferno": pictures.inferno(),
@@ -176,6 +190,12 @@ def method_config() -> dict[str, Any]:
             "leastObject": instances.LEAST_OBJECT,
             "again": instances.AGAIN,
             "settled": changes.SETTLED,
+            "alike": alike.ALIKE,
+            "groups": alike.GROUPS,
+            "aside": alike.ASIDE,
+            "flat": travel.FLAT,
+            "most": travel.MOST,
+            "dull": travel.DULL,
         },
     }
 

@@ -18,7 +18,6 @@ from wsis import edits, hands, matching, replay
 from wsis.analysis import Analysis, Evidence, Glance, Settings
 from wsis.class_names import NONE, Synonyms
 from wsis.explorer import pictures
-from wsis.explorer.scene import TOP
 from wsis.explorer.words import unit
 from wsis.hands import Hand
 from wsis.image import resized
@@ -52,7 +51,7 @@ def photo(evidence: Evidence, name: str, example: str = "") -> Packed:
     """The photo, its partition, and what is the same for every setting.
 
     `src` JPEG; `size` and `work` [width, height] of photo and partition in pixels; `labels` PNG with region = red + 256
-    x green; `areas` (R,) pixels of each region; `total` proposals.
+    x green; `areas` (R,) pixels of each region; `bits` of all `total` proposals, as in a field.
     """
     labels = evidence.proposals.labels
     return {
@@ -63,6 +62,7 @@ def photo(evidence: Evidence, name: str, example: str = "") -> Packed:
         "work": [labels.shape[1], labels.shape[0]],
         "labels": pictures.png_16(labels),
         "areas": pack(evidence.proposals.region_areas, "i4"),
+        "bits": pack(_bits(evidence.proposals.membership), "u1"),
         "total": len(evidence.proposals),
         "key": hands.key(labels, evidence.proposals.membership),
         "source": evidence.proposals.source,
@@ -158,7 +158,7 @@ def counterpart(made: Analysis, k: int, second: Analysis, other_names: Synonyms 
 
 
 def peak(made: Analysis, k: int, *, runners: bool = True) -> Packed:
-    """One peak's response (Eq. 2) and maps, one PNG a step, and with `runners` all that can be among its best few.
+    """One peak's response (Eq. 2) and maps, one PNG a step, and with `runners` the terms of all proposals.
 
     After the last step comes the map of the object under the peak, where there is one.
     """
@@ -175,7 +175,7 @@ def peak(made: Analysis, k: int, *, runners: bool = True) -> Packed:
         "binary": [pictures.png(step[k].astype(np.uint8)) for step in binary],
         "bands": [pictures.png(matching.contour_bands(step[[k]])[0].astype(np.uint8)) for step in binary],
         "thresholds": [round(float(cut[k]), 3) for cut in cuts],
-        "runners": field(made, [(step, k) for step in range(made.steps + 1)], TOP) if runners else None,
+        "runners": _runners(made, k) if runners else None,
     }
 
 
@@ -222,7 +222,7 @@ def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Packe
     both = [(step, k, one) for (step, k), one in zip(cells, chosen, strict=True)]
     return {
         "ids": pack(ids % total, "i4"),
-        "bits": pack(np.packbits(_members(made, ids), axis=1, bitorder="little"), "u1"),
+        "bits": pack(_bits(_members(made, ids)), "u1"),
         "offsets": pack(np.cumsum([0, *map(len, chosen)]), "i4"),
         "slots": pack(np.searchsorted(ids, np.concatenate(own)), "u2"),
         "terms": pack(np.concatenate([terms[step][k][one] for step, k, one in both]), "f4"),
@@ -274,8 +274,31 @@ def levels(made: Analysis, k: int, proposal: int) -> Packed:
         "peak": k,
         "proposal": proposal,
         "ids": ids.tolist(),
-        "bits": pack(np.packbits(made.proposals.membership[ids], axis=1, bitorder="little"), "u1"),
+        "bits": pack(_bits(made.proposals.membership[ids]), "u1"),
     }
+
+
+def _runners(made: Analysis, k: int) -> Packed:
+    """All proposals of peak k at every step, so that the page can rank, group and show any of them.
+
+    `terms` (steps, count, 3); `tints` (steps, count) as in a field, `pictures.GREY` where a proposal cannot win.
+    """
+    terms = np.stack([step[k] for step in made.terms])
+    tints = np.full(terms.shape[:2], pictures.GREY, np.uint8)
+    for own, row in zip(terms, tints, strict=True):
+        front = matching.pareto(own)
+        row[front] = pictures.tints(own[front], k)
+    return {
+        "count": terms.shape[1],
+        "steps": len(terms),
+        "terms": pack(terms, "f4"),
+        "tints": pack(tints, "u1"),
+    }
+
+
+def _bits(membership: np.ndarray) -> np.ndarray:
+    """(N, R) bool, eight to a byte, the first in the lowest bit."""
+    return np.packbits(membership, axis=1, bitorder="little")
 
 
 def switched_on(maps: ClassMaps, settings: Settings) -> list[str]:

@@ -15,6 +15,10 @@ COLOURS = tuple("#{:02x}{:02x}{:02x}".format(*colour) for colour in render.COLOU
 
 TINTS = COLOURS + tuple("#{:02x}{:02x}{:02x}".format(*(value * 5 // 9 for value in one)) for one in render.COLOURS)
 """For the proposals of one peak, wherever who wins is drawn: the same once more, darker."""
+GREY = len(TINTS)
+"""Instead of an index in `TINTS`: the proposal can win nowhere."""
+QUIET = "#8b909b"
+"""The colour of what can win nowhere, on light ground and on dark."""
 FADED = 0.55
 """Opacity of a proposal that does not win, wherever who wins is drawn."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from wsis import matching
 from wsis.analysis import Analysis
+from wsis.explorer.alike import Group, groups
 from wsis.explorer.origin import Origin
 from wsis.instances import Instance, shown
 from wsis.matching import PUBLISHED, Weights
@@ -13,8 +15,6 @@ from wsis.why.faithfulness import Curves
 
 BEST = -1
 """Instead of a peak's index: the peak of the best instance."""
-TOP = 5
-"""How many proposals are listed."""
 Followed = dict[tuple[int, int], dict[str, Curves]]
 """Deletion and insertion curves by peak and step, then by map, see `wsis.why.faithfulness`."""
 
@@ -66,11 +66,17 @@ class Scene:
         return () if self.empty else shown(self.analysis.instances(self.weights, self.step))
 
     @cached_property
-    def top(self) -> list[int]:
-        """The best proposals of the picked peak, best first."""
+    def groups(self) -> tuple[Group, ...]:
+        """The best proposals of the picked peak by what they are like, best first."""
         if self.empty:
-            return []
-        return [int(i) for i in self.analysis.top(self.peak, self.weights, self.step, TOP)]
+            return ()
+        ranked = matching.rank(self.analysis.terms[self.step, self.peak], self.weights)
+        return groups(ranked, self.analysis.proposals_of(self.peak))
+
+    @property
+    def best(self) -> list[int]:
+        """The best of each group, best first."""
+        return [group.proposals[0] for group in self.groups]
 
     def name(self, peak: int) -> str:
         """A peak's class."""

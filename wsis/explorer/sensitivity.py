@@ -10,7 +10,7 @@ from markupsafe import Markup
 from wsis import matching
 from wsis.explorer import firmness, markup, words
 from wsis.explorer.firmness import Region, Switch
-from wsis.explorer.pictures import FADED, TINTS, colour, tints
+from wsis.explorer.pictures import FADED, QUIET, TINTS, colour, tints
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import AXES, MEANING, SYMBOLS, UNUSED, weight
 
@@ -70,9 +70,26 @@ def plane(scene: Scene, x: str = "alpha", y: str = "gamma", peak: int | None = N
     ranks = places(terms, scene)
     winner = int(ranks.argmin())
     switch = firmness.nearest(regions, winner, point, span)
+    return Plane(first, second, span, point, regions, winner, switch, ranks, _tints(terms, peak))
+
+
+def worn(terms: np.ndarray, which: np.ndarray, winner: int, peak: int) -> list[str]:
+    """The one colour of each proposal: the peak's for the winner, grey for what can win nowhere.
+
+    Args:
+        terms: (N, 3) terms of a peak.
+        which: indices of the proposals that are drawn.
+        winner: index of the one that wins.
+        peak: its index.
+    """
+    wears = _tints(terms, peak)
+    return [colour(peak) if i == winner else TINTS[wears[i]] if i in wears else QUIET for i in which.tolist()]
+
+
+def _tints(terms: np.ndarray, peak: int) -> dict[int, int]:
+    """Which of `pictures.TINTS` each proposal that can win wears."""
     front = matching.pareto(terms)
-    wears = dict(zip(front.tolist(), tints(terms[front], peak).tolist(), strict=True))
-    return Plane(first, second, span, point, regions, winner, switch, ranks, wears)
+    return dict(zip(front.tolist(), tints(terms[front], peak).tolist(), strict=True))
 
 
 def missing(scene: Scene, x: str, y: str) -> str:

@@ -5,6 +5,7 @@ What the page's scripts need of it they get from `wsis.explorer.layout.config`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,6 +145,21 @@ def spans(reading: str) -> tuple[float, float, float]:
     return alpha.limit, beta.limit, gamma.limit
 
 
+def change(verb: str, share: float, side: str) -> str:
+    """What one mask gains or loses against another: "adds 12% at the left".
+
+    Args:
+        verb: `adds `, `loses `, or a sign.
+        share: pixels by those of the other mask.
+        side: where, as in `alike.Change`.
+    """
+    if not share:
+        return ""
+    whole = math.floor(100 * share + 0.5)
+    much = f"{math.floor(share + 0.5)} times its area" if share >= 2 else f"{whole}%" if whole else "less than 1%"
+    return f"{verb}{much}{f' at the {side}' if side else ''}"
+
+
 def unit(value: float) -> str:
     """A number in [0, 1] the short way: .87, 1.00."""
     return _fixed(value, 2).removeprefix("0")
@@ -154,7 +170,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def change(share: float) -> str:
+def changed(share: float) -> str:
     """A share in [0, 1] that was gained or lost, in few characters: 41%, .3%, 0%."""
     value = 100 * share
     return "0%" if value < 0.05 else f"{_fixed(value, 0)}%" if value >= 9.95 else f"{_bare(_fixed(value, 1))}%"

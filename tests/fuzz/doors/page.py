@@ -58,7 +58,7 @@ class Messages(Door):
         now = Now.of(json.loads(content.decode("utf-8", "surrogatepass")))
         scenes = [Scene(made, "a.jpg", now.peak, now.step, now.preset, now.weights) for made in self._analyses]
         for scene in scenes:
-            _ = scene.found, scene.top, scene.peak
+            _ = scene.found, scene.best, scene.peak
         return now, scenes
 
     def fault(self, case: Case, answer: Any) -> tuple[str, bool]:
@@ -135,8 +135,9 @@ def not_winners(analysis: Analysis, scene: Scene) -> str:
         if scores[one.proposal] != max(scores) or not 0 <= one.score <= 1:
             return f"proposal {one.proposal} wins with {scores}, score {one.score}"
     scores = sums(analysis.terms[scene.step, scene.peak], scene.weights)
-    listed = [scores[i] for i in scene.top]
-    return "" if listed == sorted(scores, reverse=True)[: len(listed)] else f"listed by {listed}"
+    listed = [scores[i] for i in scene.best]
+    ordered = listed == sorted(listed, reverse=True) and listed[0] == max(scores)
+    return "" if ordered else f"listed by {listed}"
 
 
 def sums(terms: np.ndarray, weights: Weights) -> list[float]:

@@ -615,10 +615,19 @@ def test_another_enhancer(visit):
 
 def test_a_proposal_is_previewed(visit):
     page = visit()
-    changed(page, lambda: page.locator(".proposal").nth(3).click())
-    assert page.locator(".tag.right").inner_text() == "proposal 4"
-    changed(page, lambda: page.locator(".proposal").nth(3).click())
-    assert page.locator(".tag.right").inner_text() != "proposal 4"
+    usual, row = page.locator(".tag.right").inner_text(), page.locator(".proposal").nth(2)
+    changed(page, row.hover)
+    place = row.locator("em").inner_text()
+    assert page.locator(".tag.right").inner_text().startswith(f"proposal {place}: ")
+    changed(page, lambda: page.locator(".box").hover())
+    assert page.locator(".tag.right").inner_text() == usual
+    changed(page, row.click)
+    page.locator(".box").hover()
+    assert page.locator(".tag.right").inner_text().startswith(f"proposal {place}: ")
+    row.hover()
+    changed(page, row.click)
+    page.locator(".box").hover()
+    assert page.locator(".tag.right").inner_text() == usual
 
 
 # --- tabs ------------------------------------------------------------------------------------------------------------
@@ -706,7 +715,7 @@ def test_tuning_and_its_best_weights_as_a_preset(tuned):
     weights = json.loads(best.get_attribute("data-weights"))
     best.click()
     shown(page, f"JSON.stringify(S.weights) === JSON.stringify({weights})")
-    assert [float(one.input_value()) for one in page.locator(".weight[data-term] input[type=range]").all()] == weights
+    assert [float(one.input_value()) for one in page.locator(".weight[data-term] input[type=number]").all()] == weights
     page.get_by_role("button", name="Save best as preset").click()
     page.get_by_text("Give the preset a name first.").wait_for()
     name = page.get_by_placeholder("name of the preset")

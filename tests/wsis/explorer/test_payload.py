@@ -28,6 +28,9 @@ def test_the_partition_arrives_with_its_areas():
     image = decoded(sent["labels"])
     np.testing.assert_array_equal(image[..., 2] + 256 * image[..., 1].astype(int), evidence.proposals.labels)
     np.testing.assert_array_equal(unpacked(sent["areas"]), evidence.proposals.region_areas)
+    bits = np.unpackbits(unpacked(sent["bits"]).reshape(3, -1), axis=1, bitorder="little")
+    membership = evidence.proposals.membership
+    np.testing.assert_array_equal(bits[:, : membership.shape[1]].astype(bool), membership)
     assert sent["size"] == [128, 96]
     assert sent["work"] == [64, 48]
     assert sent["total"] == 3
@@ -83,7 +86,12 @@ def test_a_peak_brings_its_maps_and_the_second_side_brings_less():
     np.testing.assert_allclose(decoded(sent["maps"][0]) / 255, made.maps[0, 1], atol=1 / 255)
     np.testing.assert_array_equal(decoded(sent["binary"][1]) > 0, made.binary[1, 1])
     assert sent["grid"] == [8, 6]
-    assert len(unpacked(sent["runners"]["ids"])) == 3
+    assert (sent["runners"]["count"], sent["runners"]["steps"]) == (3, 2)
+    np.testing.assert_array_equal(unpacked(sent["runners"]["terms"]).reshape(2, 3, 3), made.terms[:, 1])
+    for own, row in zip(made.terms[:, 1], unpacked(sent["runners"]["tints"]).reshape(2, 3), strict=True):
+        front = matching.pareto(own)
+        np.testing.assert_array_equal(row[front], pictures.tints(own[front], 1))
+        assert set(np.delete(row, front)) <= {pictures.GREY}
     assert payload.peak(made, 1, runners=False)["runners"] is None
     said = {"compare", "enhancer", "steps", "objects", "least", "peaks", "match", "hands"}
     assert set(payload.other(made, "spread")) == said

@@ -51,7 +51,7 @@ def test_the_page_counts_as_numpy_does(arithmetic, seed):
 
 def test_shares_are_spelt_alike(arithmetic):
     values = [0, 0.0004, 0.0005, 0.00149, 0.0345, 0.09949, 0.0995, 0.1, 0.415, 1]
-    assert arithmetic.evaluate("all => all.map(changes.percent)", values) == [words.change(value) for value in values]
+    assert arithmetic.evaluate("all => all.map(changes.percent)", values) == [words.changed(value) for value in values]
 
 
 def test_as_published_is_what_the_tables_call_so():

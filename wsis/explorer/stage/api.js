@@ -3,6 +3,8 @@
 Object.assign(wsis, {
   match,
   words,
+  alike,
+  travel,
   unpack,
   presets,
   receive,

@@ -71,7 +71,7 @@ class Captions {
     const edge = (narrow ? 0 : Math.max(0, x)) + Captions.EDGE;
     const most = left ? (this.camera.width - 2 * edge) / 2 - 5 : this.camera.width - 20;
     const right = Captions.#shown(data, what, t);
-    const preview = state.preview === null ? '' : `proposal ${state.preview + 1}`;
+    const preview = ranking.told();
     const model = left && models.compared(state.compare);
     const other = model ? Captions.#by(model, left, what) : left ? Captions.#compared(left) : '';
     const alone = left ? `final · ${Captions.told(data, t)}` : right;

@@ -6,7 +6,7 @@ const changes = (() => {
   /**
    * How many pixels of all were gained and lost.
    * @param {Grey} before @param {Grey} after of the same size
-   * @returns {Change}
+   * @returns {StepChange}
    */
   function between(before, after) {
     let gained = 0;
@@ -19,7 +19,7 @@ const changes = (() => {
   }
   /**
    * The first step after which no step changes anything to speak of; null where only the last one is that.
-   * @param {Change[]} steps what changed with t = 1, 2, ...
+   * @param {StepChange[]} steps what changed with t = 1, 2, ...
    */
   function settled(steps) {
     const last = steps.findLastIndex(({gained, lost}) => gained + lost >= SETTLED) + 1;

@@ -21,6 +21,12 @@ interface Rules {
   leastObject: number;
   again: number;
   settled: number;
+  alike: number;
+  groups: number;
+  aside: number;
+  flat: number;
+  most: number;
+  dull: number;
 }
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the
@@ -34,7 +40,6 @@ interface Config {
   model: {name: string; enhancers: string[]; classes: number};
   step: number;
   steps: number;
-  top: number;
   tints: string[];
   faded: number;
   settings: ControlValues;

@@ -11,7 +11,7 @@ class Film {
   static SIZE = 192;
   /** The step under the pointer or the keyboard, whose change the stage outlines; 0 for none. */
   hovered = 0;
-  /** What the steps of a part changed. @type {WeakMap<Part, Change[]>} */
+  /** What the steps of a part changed. @type {WeakMap<Part, StepChange[]>} */
   #changes = new WeakMap();
 
   /** @param {HTMLElement} home @param {Layers} layers @param {Player} player */

@@ -24,11 +24,11 @@ const firmness = (() => {
       planned = {key, field, plane: match.plane(field, cell, state.weights, [0, 2], span)};
     return planned.plane;
   }
-  /** A proposal by its place in the list, where it is listed. @param {number} id */
+  /** A proposal by its place in the ranking. @param {number} id */
   function placed(id) {
     const field = page.now.part?.runners;
-    const at = field ? page.now.top.findIndex(entry => field.ids[field.slots[entry]] === id) : -1;
-    return at < 0 ? 'another' : `#${at + 1}`;
+    const {step} = page.now.right;
+    return field ? `#${words.count(match.place(field, step, field.offsets[step] + id, state.weights))}` : 'another';
   }
   /** @param {HTMLElement} home */
   function build(home) {
@@ -44,6 +44,25 @@ const firmness = (() => {
           <p></p>
         </div>`,
     );
+    const box = dom.one(home, '.plane', HTMLElement);
+    box.addEventListener('pointermove', event => {
+      const {id} = event.pointerType === 'touch' ? {id: null} : spot(box, event);
+      ranking.point(id);
+    });
+    box.addEventListener('pointerleave', () => ranking.point(null));
+    box.addEventListener('click', event => acts.setWeights(spot(box, event).weights));
+  }
+  /** What wins at a place of the plane, and the weights there. @param {HTMLElement} box @param {MouseEvent} event */
+  function spot(box, event) {
+    const {left, top, width, height} = box.getBoundingClientRect();
+    const x = Math.min(Math.max((event.clientX - left) / width, 0), 0.999);
+    const y = Math.min(Math.max(1 - (event.clientY - top) / height, 0), 0.999);
+    const {ranges} = presets.current();
+    const span = [0, 2].map(i => Math.max(ranges[i][0], state.weights[i]));
+    const [alpha, gamma] = [x * span[0], y * span[1]].map((value, i) => weights.tidy(value, ranges[2 * i][1]));
+    const {plane, field} = planned ?? {};
+    const entry = plane ? plane.winners[Math.floor(y * plane.cells) * plane.cells + Math.floor(x * plane.cells)] : -1;
+    return {id: field && entry >= 0 ? field.ids[field.slots[entry]] : null, weights: [alpha, state.weights[1], gamma]};
   }
   /** @param {Why} why */
   function draw(why) {
@@ -71,6 +90,8 @@ const firmness = (() => {
     const share = picture(dom.one(home, 'canvas', HTMLCanvasElement), field, plane(field, cell, span), present);
     sentences(home, field, cell, span, share);
   }
+  /** @param {Field} field @param {number} entry @param {number} winner @param {number} alpha */
+  const ink = (field, entry, winner, alpha) => paint.packed(paint.rgb(paint.tint(field, entry, winner)), alpha);
   /**
    * The plane in the peak's colour where the present winner stays, and in those of its rivals; its share.
    * @param {HTMLCanvasElement} canvas @param {Field} field @param {Plane} plane @param {number} present
@@ -78,10 +99,8 @@ const firmness = (() => {
   function picture(canvas, field, plane, present) {
     if (shown?.plane === plane && shown.present === present) return shown.share;
     const {winners, cells} = plane;
-    const inks = new Map([[present, paint.packed(paint.rgb(data.peaks[state.peak].colour), 255)]]);
-    for (const w of winners)
-      if (!inks.has(w))
-        inks.set(w, paint.packed(paint.rgb(config.tints[field.tints[w]]), Math.round(255 * config.faded)));
+    const faded = Math.round(255 * config.faded);
+    const inks = new Map([...new Set(winners)].map(w => [w, ink(field, w, present, w === present ? 255 : faded)]));
     canvas.width = canvas.height = cells * ZOOM;
     const small = paint.canvas(cells, cells, out => {
       for (let y = 0; y < cells; y++)
@@ -117,5 +136,5 @@ const firmness = (() => {
         <span>at most ${can}</span>`,
     );
   }
-  return {draw};
+  return {draw, placed};
 })();

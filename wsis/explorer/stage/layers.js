@@ -78,7 +78,7 @@ class Layers {
 
   /**
    * Canvas, opacity and whether it is drawn smooth, bottom first.
-   * @param {Layer} what @param {Side} side @param {number} t step @param {number | null} preview a proposal's place
+   * @param {Layer} what @param {Side} side @param {number} t step @param {number | null} preview a proposal
    * @returns {[OffscreenCanvas, number, boolean][]}
    */
   #over(what, side, t, preview) {
@@ -130,11 +130,13 @@ class Layers {
     const right = side === now.right;
     const outlined = Layers.MAPS.includes(what);
     const colour = Layers.#colour(side, side.peak);
-    const entry = right && preview !== null ? now.top[preview] : undefined;
-    const runners = now.part?.runners;
-    if (entry !== undefined && runners)
-      return paint.proposal(runners, runners.slots[entry], colour, outlined ? 60 : 110);
     const best = side.best[side.peak];
+    const runners = now.part?.runners;
+    if (right && preview !== null && runners && side.data.match) {
+      const winner = side.data.match.ids[best];
+      if (preview === winner) return paint.proposal(runners, preview, colour, outlined ? 60 : 110);
+      return paint.difference(runners, preview, winner, outlined ? 80 : 130);
+    }
     if (best === undefined || !side.data.match || (outlined && !right) || what === 'response') return null;
     const slot = t > side.data.steps ? side.single(side.peak) : best;
     return paint.proposal(side.data.match, slot, colour, outlined ? 0 : 100);
@@ -144,7 +146,7 @@ class Layers {
    * A part of the photo with what lies over it.
    * @param {CanvasRenderingContext2D} g @param {Layer} what @param {Side} side @param {number} t step
    * @param {number[]} from x, y, width, height in pixels of the partition
-   * @param {number[]} to the same in those of the context @param {number | null} preview a proposal's place
+   * @param {number[]} to the same in those of the context @param {number | null} preview a proposal
    */
   draw(g, what, side, t, from, to, preview) {
     const [w, h] = Layers.frame();

@@ -51,8 +51,26 @@ const match = (() => {
    */
   function rank(field, cell, w, count) {
     const from = field.offsets[cell];
-    const entries = Array.from({length: candidates(field, cell)}, (_, i) => from + i);
-    return entries.sort((i, j) => (before(field, i, j, w) ? -1 : 1)).slice(0, count);
+    const length = candidates(field, cell);
+    const scores = new Float64Array(length);
+    for (let i = 0; i < length; i++) scores[i] = score(field, from + i, w);
+    // Only those are put in order whose score is among the best: numbers alone are sorted far quicker.
+    const least = length > count ? scores.slice().sort()[length - count] : Number.NEGATIVE_INFINITY;
+    /** @type {number[]} */
+    const few = [];
+    for (let i = 0; i < length; i++) if (scores[i] >= least) few.push(from + i);
+    few.sort((i, j) => scores[j - from] - scores[i - from] || (before(field, i, j, w) ? -1 : 1));
+    return few.slice(0, count);
+  }
+  /**
+   * An entry's place in a cell's ranking, from 1.
+   * @param {Field} field @param {number} cell @param {number} entry @param {Weights} w
+   */
+  function place(field, cell, entry, w) {
+    let found = 1;
+    for (let i = field.offsets[cell]; i < field.offsets[cell + 1]; i++)
+      found += Number(i !== entry && before(field, i, entry, w));
+    return found;
   }
   /**
    * How many can win a cell at some weights.
@@ -261,5 +279,8 @@ const match = (() => {
     return {term: leads.indexOf(Math.max(...leads)), lead: score(field, first, w) - score(field, second, w)};
   }
 
-  return {score, rank, best, winner, candidates, inside, extent, iou, instances, regions, plane, handover, decided};
+  return {
+    ...{score, rank, place, best, winner, candidates, inside, extent, iou},
+    ...{instances, regions, plane, handover, decided},
+  };
 })();

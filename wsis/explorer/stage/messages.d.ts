@@ -56,6 +56,7 @@ interface PackedPhoto {
   labels?: string;
   areas?: Packed;
   key?: string;
+  bits?: Packed;
   total?: number;
   source?: string;
 }
@@ -67,7 +68,7 @@ interface ClassMap {
 }
 /**
  * One peak's pictures: its response (Eq. 2), null where the network has none, a PNG for each step (then the object's),
- * and all that can be among its best few.
+ * and the terms of all proposals.
  */
 interface PackedPart extends ClassMap {
   peak: number;
@@ -76,7 +77,7 @@ interface PackedPart extends ClassMap {
   binary: string[];
   bands: string[];
   thresholds: number[];
-  runners: PackedField | null;
+  runners: PackedRunners | null;
   other?: PackedPart | null;
 }
 /** A second analysis of the same photo, for the left of the swipe; `compare` is what it was asked for as. */

@@ -27,6 +27,7 @@ const page = (() => {
     preview: null,
     tool: 'look',
     radius: 16,
+    pointed: null,
     tab: 'instances',
     axes: [0, 2],
   };
@@ -110,12 +111,14 @@ const page = (() => {
   function follow() {
     const part = data.parts.get(state.peak) || null;
     const right = side(data, state.step, part);
+    const wanted = state.pointed ?? state.preview;
     return {
       part,
       right,
       left: left(part),
       byPeak: new Map(right.found.map((instance, place) => [instance.peak, {...instance, place}])),
-      top: part?.runners ? match.rank(part.runners, right.step, state.weights, config.top) : [],
+      groups: part?.runners ? alike.groups(part.runners, right.step, state.weights, dom.known(data.areas)) : [],
+      shown: part?.runners && wanted !== null && wanted < part.runners.ids.length ? wanted : null,
     };
   }
   let now = follow();
@@ -137,6 +140,7 @@ const page = (() => {
     /** @param {Partial<State>} changes @param {Why} why */
     change(changes = {}, why = 'state') {
       Object.assign(state, changes);
+      if (changes.preview === null) state.pointed = null;
       if (!data.busy) data.place = null;
       now = follow();
       tell(why);

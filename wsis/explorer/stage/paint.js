@@ -2,6 +2,12 @@
 // Numbers to pixels: maps, masks and thumbnails on small canvases at the partition's size.
 const paint = (() => {
   const {data} = page;
+  /**
+   * The one colour of a proposal, wherever it is shown: the peak's for the winner, grey for what can win nowhere.
+   * @param {Field} field @param {number} entry @param {number} winner the entry that wins
+   */
+  const tint = (field, entry, winner) =>
+    entry === winner ? data.peaks[page.state.peak].colour : wsis.config.tints[field.tints[entry]];
   /** #rrggbb as three numbers. @param {string} text */
   const rgb = text => [1, 3, 5].map(i => parseInt(text.slice(i, i + 2), 16));
   /** As Uint32 over RGBA bytes, little-endian. @param {ArrayLike<number>} colour @param {number} alpha */
@@ -17,6 +23,8 @@ const paint = (() => {
   /** How much of a peak's colour its thumbnail takes on, and how bright everything else stays. */
   const TINT = 0.28;
   const DIM = 0.42;
+  /** How much of their colours gained and lost pixels take on. */
+  const TOLD = 0.72;
 
   /** @param {OffscreenCanvas | HTMLCanvasElement} canvas */
   function context(canvas) {
@@ -145,7 +153,7 @@ const paint = (() => {
   }
   /** A mask that was drawn at the photo's own pixels. @param {Grey} mask @param {string} colour @param {string} key */
   function drawn(mask, colour, key) {
-    return cached(`d${key}${colour}`, () => flat(mask.v, mask.w, mask.h, [colour], 120, [true]));
+    return cached(`m${key}${colour}`, () => flat(mask.v, mask.w, mask.h, [colour], 120, [true]));
   }
   /** A mask that is being painted. @param {Uint8Array} members @param {string} colour */
   const members = (members, colour) => regions(members, [colour], 130, [true]);
@@ -155,12 +163,28 @@ const paint = (() => {
       regions(within(field, slot), [colour], alpha),
     );
   }
+  /** What two have in common, what the first gains and what it loses. */
+  const COMMON = '#c9ccd3';
+  /**
+   * For each region 1 where two proposals have it, 2 where only the first does, 3 where only the second does.
+   * @param {Field} field @param {number} slot @param {number} against
+   */
+  const parts = (field, slot, against) =>
+    Uint8Array.from(areas(), (_, r) => {
+      const mine = match.inside(field, slot, r);
+      return match.inside(field, against, r) ? (mine ? 1 : 3) : 2 * mine;
+    });
+  /** A proposal beside another. @param {Field} field @param {number} slot @param {number} against */
+  function difference(field, slot, against, alpha = 120) {
+    const key = `d${page.state.token}${page.state.peak}:${field.ids[slot]}:${field.ids[against]}:${alpha}`;
+    return cached(key, () => regions(parts(field, slot, against), [COMMON, GAINED, LOST], alpha));
+  }
   /** [x0, y0, x1, y1] of a proposal, exclusive end. @param {Field} field @param {number} slot */
-  function box(field, slot) {
+  function box(field, slot, /** @type {number | null} */ also = null) {
     const {boxes, areas} = partition();
     const found = [1e9, 1e9, -1, -1];
     for (let r = 0; r < areas.length; r++)
-      if (areas[r] && match.inside(field, slot, r)) {
+      if (areas[r] && (match.inside(field, slot, r) || (also !== null && match.inside(field, also, r)))) {
         found[0] = Math.min(found[0], boxes[4 * r]);
         found[1] = Math.min(found[1], boxes[4 * r + 1]);
         found[2] = Math.max(found[2], boxes[4 * r + 2]);
@@ -168,10 +192,13 @@ const paint = (() => {
       }
     return [found[0], found[1], found[2] + 1, found[3] + 1];
   }
-  /** [x, y, side] around a proposal, within the photo. @param {Field} field @param {number} slot */
-  function square(field, slot, margin = 0.15) {
+  /**
+   * [x, y, side] around a proposal, within the photo.
+   * @param {Field} field @param {number} slot @param {number} margin @param {number | null} also another one
+   */
+  function square(field, slot, margin = 0.15, also = null) {
     const {w, h} = partition();
-    const [x0, y0, x1, y1] = box(field, slot);
+    const [x0, y0, x1, y1] = box(field, slot, also);
     const wanted = Math.max(Math.max(x1 - x0, y1 - y0) * (1 + 2 * margin), 0.2 * Math.max(w, h));
     const side = Math.min(wanted, w, h);
     /** @param {number} at @param {number} most */
@@ -182,30 +209,30 @@ const paint = (() => {
   /** @type {Map<string, ImageData>} */
   const thumbnails = new Map();
   /**
-   * A proposal in a peak's colour, everything else dimmed. Sampled straight from the partition: small, so quick.
+   * A proposal in a peak's colour, or beside another one, everything else dimmed. Sampled straight from the partition:
+   * small, so quick.
    * @param {HTMLCanvasElement} target @param {Field} field @param {number} slot @param {string} colour
+   * @param {number | null} against slot of the other one
    */
-  function thumbnail(target, field, slot, colour) {
-    const key = [
-      data.photo?.serial,
-      data.hands && page.state.token,
-      slot,
-      field.ids[slot],
-      colour,
-      target.width,
-    ].join();
+  function thumbnail(target, field, slot, colour, against = null) {
+    const other = against === null ? '' : field.ids[against];
+    const edited = data.hands && page.state.token;
+    const key = [data.photo?.serial, edited, slot, field.ids[slot], colour, target.width, other].join();
     if (!dom.changed(target, key)) return;
     const known = thumbnails.get(key);
-    const drawn = known ?? sampled(target.width, field, slot, rgb(colour));
+    const drawn = known ?? sampled(target.width, field, slot, rgb(colour), against);
     if (!known) {
       if (thumbnails.size > 400) thumbnails.clear();
       thumbnails.set(key, drawn);
     }
     context(target).putImageData(drawn, 0, 0);
   }
-  /** @param {number} n pixels @param {Field} field @param {number} slot @param {number[]} ink */
-  function sampled(n, field, slot, ink) {
-    const [x, y, side] = square(field, slot);
+  /**
+   * @param {number} n pixels @param {Field} field @param {number} slot @param {number[]} ink
+   * @param {number | null} against
+   */
+  function sampled(n, field, slot, ink, against) {
+    const [x, y, side] = square(field, slot, 0.15, against);
     const {w, h, labels} = partition();
     const {image} = dom.known(data.photo);
     const fx = image.naturalWidth / w;
@@ -214,19 +241,24 @@ const paint = (() => {
     g.drawImage(image, x * fx, y * fy, side * fx, side * fy, 0, 0, n, n);
     const drawn = g.getImageData(0, 0, n, n);
     const p = drawn.data;
-    const chosen = within(field, slot);
+    const chosen = against === null ? within(field, slot) : parts(field, slot, against);
+    const tints = against === null ? [TINT] : [0, TOLD, TOLD];
+    const inks = against === null ? [ink] : [ink, rgb(GAINED), rgb(LOST)];
     const columns = Int32Array.from({length: n}, (_, u) => Math.floor(x + ((u + 0.5) / n) * side));
     for (let i = 0, v = 0; v < n; v++) {
       const row = Math.floor(y + ((v + 0.5) / n) * side) * w;
       for (let u = 0; u < n; u++, i += 4) {
         const on = chosen[labels[row + columns[u]]];
-        for (let c = 0; c < 3; c++) p[i + c] = on ? p[i + c] * (1 - TINT) + ink[c] * TINT : p[i + c] * DIM;
+        // Beside another one all but what differs is grey.
+        if (against !== null) p.fill(0.3 * p[i] + 0.59 * p[i + 1] + 0.11 * p[i + 2], i, i + 3);
+        for (let c = 0; c < 3; c++)
+          p[i + c] = on ? p[i + c] * (1 - tints[on - 1]) + inks[on - 1][c] * tints[on - 1] : p[i + c] * DIM;
       }
     }
     return drawn;
   }
   return {
-    ...{heat, white, change, tinted, instances, drawn, members, proposal, square},
+    ...{tint, heat, white, change, tinted, instances, drawn, members, proposal, difference, square},
     ...{thumbnail, clear, rgb, packed, canvas, context},
   };
 })();

@@ -28,7 +28,8 @@ const panels = (() => {
     kin: group => classes.toggle(group),
     peak: k => acts.pick(Number(k)),
     walk: by => acts.walk(Number(by)),
-    preview: i => page.change({preview: state.preview === Number(i) ? null : Number(i)}, 'preview'),
+    preview: id => ranking.pin(Number(id)),
+    fold: i => ranking.unfold(i),
     share: (_, b) => acts.share(b),
   };
   document.addEventListener('click', event => {
@@ -48,8 +49,8 @@ const panels = (() => {
     const list = dom.hit(event, '.peaks, .proposals');
     const button = dom.hit(event, 'button');
     const by = {ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1}[event.key];
-    if (!list || !button || !by) return;
-    const all = dom.all(list, ':scope > *');
+    if (!list || !button || !by || button.matches('.fold, .one')) return;
+    const all = dom.all(list, list.matches('.proposals') ? '.proposal' : ':scope > *');
     const next = all[(all.indexOf(button) + by + all.length) % all.length];
     event.preventDefault();
     next.focus();

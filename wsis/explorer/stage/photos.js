@@ -58,7 +58,14 @@ const photos = (() => {
       return URL.revokeObjectURL(src);
     }
     if (next !== mine || !data.looking || (!state.token && data.photo?.name === mine.name)) return;
-    arrival.begin({name: mine.name, src, image, size: [image.naturalWidth, image.naturalHeight], serial: src});
+    arrival.begin({
+      name: mine.name,
+      src,
+      image,
+      size: [image.naturalWidth, image.naturalHeight],
+      members: new Uint8Array(0),
+      serial: src,
+    });
   }
   /** The visitor's photo on the screen, if this page still holds it. */
   const shown = () => (last && last.src === data.photo?.src ? last : null);

@@ -8,14 +8,36 @@ const receive = (() => {
 
   /** @param {PackedPhoto} packed @returns {Promise<Photo>} */
   async function unpackedPhoto(packed) {
-    const {src, labels, areas} = packed;
+    const {bits, ...rest} = packed;
+    const {src, labels, areas} = rest;
     const partition = labels && areas ? unpack.partition(labels, areas) : null;
-    const [image, regions] = await Promise.all([unpack.picture(src), partition]);
-    return {...packed, image, partition: regions, serial: ++serial};
+    const all = bits ? unpack.array(bits) : [];
+    const [image, regions, members] = await Promise.all([unpack.picture(src), partition, all]);
+    return {...rest, image, partition: regions, members: Uint8Array.from(members), serial: ++serial};
   }
-  /** @param {PackedPart | null} packed @returns {Promise<Part | null>} */
-  async function unpackedPart(packed) {
-    return packed && {...packed, runners: await unpack.field(packed.runners), other: packed.other || null};
+  /**
+   * @param {PackedPart | null} packed @param {Photo | null} photo @param {Hand[] | null} hands
+   * @returns {Promise<Part | null>}
+   */
+  async function unpackedPart(packed, photo = data.photo, hands = data.hands) {
+    if (!packed) return null;
+    const bits = photo && packed.runners && forced(photo.members, packed.runners.count, hands?.[packed.peak]);
+    const runners = bits && (await unpack.runners(packed.runners, bits));
+    return {...packed, runners, other: packed.other || null};
+  }
+  /**
+   * The regions of all proposals with those that a hand has forced in and out.
+   * @param {Uint8Array} members their bits @param {number} count of proposals @param {Hand} [hand] of their peak
+   */
+  function forced(members, count, hand) {
+    if (!hand?.inside.length && !hand?.outside.length) return members;
+    const bits = members.slice();
+    const stride = bits.length / count;
+    for (let i = 0; i < bits.length; i += stride) {
+      for (const r of hand.inside) bits[i + (r >> 3)] |= 1 << (r & 7);
+      for (const r of hand.outside) bits[i + (r >> 3)] &= ~(1 << (r & 7));
+    }
+    return bits;
   }
   /** @param {PackedOther | null} packed @returns {Promise<Compared | null>} */
   const unpackedOther = async packed => packed && {...packed, match: await unpack.field(packed.match)};
@@ -38,12 +60,12 @@ const receive = (() => {
   }
   /** @param {AnalysisMessage} message @param {Asked | null} asked */
   async function analysis(message, asked) {
-    const [field, part, other, photo] = await Promise.all([
+    const [field, other, photo] = await Promise.all([
       unpack.field(message.match),
-      unpackedPart(message.part),
       unpackedOther(message.other),
       message.photo && unpackedPhoto(message.photo),
     ]);
+    const part = await unpackedPart(message.part, photo ?? data.photo, message.hands);
     if (photo) {
       data.photo = photo;
       data.areas = photo.partition?.areas ?? null;

@@ -119,7 +119,7 @@ class Stage {
 
   /** @param {CanvasRenderingContext2D} g @param {View} view @param {number} step @param {Side | null} left */
   #sides(g, view, step, left) {
-    const {preview} = page.state;
+    const preview = page.now.shown;
     const {x, y, w, h} = this.camera.place();
     const whole = [0, 0, ...Layers.frame()];
     const to = [x, y, w, h];

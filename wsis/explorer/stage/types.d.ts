@@ -59,16 +59,18 @@ interface Grey {
   h: number;
   v: Uint8Array;
 }
-/** Region of each pixel; pixels and box [x0, y0, x1, y1] of each region. */
+/** Region of each pixel; pixels, box [x0, y0, x1, y1] and sums [x, y] of the coordinates of each region. */
 interface Partition {
   w: number;
   h: number;
   labels: Uint16Array;
   areas: Int32Array;
   boxes: Int32Array;
+  sums: Float64Array;
 }
-/** A photo on the stage; before its proposals it has no partition. `serial` tells two apart. */
-interface Photo extends PackedPhoto {
+/** A photo on the stage; before its proposals it has no partition. `members`: their bits; `serial` tells two apart. */
+interface Photo extends Omit<PackedPhoto, 'bits'> {
+  members: Uint8Array;
   image: HTMLImageElement;
   partition?: Partition | null;
   serial: number | string;
@@ -109,7 +111,7 @@ interface Side {
 }
 
 /** How much of the photo a step gained and lost, as shares. */
-interface Change {
+interface StepChange {
   gained: number;
   lost: number;
 }
@@ -120,7 +122,7 @@ type Layer = View | 'binary' | 'proposal';
 
 /**
  * Where the visitor stands. `token` and `other` name analyses in the store; `model` looks at new photos; `axes` are of
- * the sensitivity plot.
+ * the sensitivity plot; `preview` is the proposal that was chosen for a look, `pointed` the one under the pointer.
  */
 interface State {
   token: string | null;
@@ -140,6 +142,7 @@ interface State {
   tool: Tool;
   /** Of the brush, in pixels of the photo. */
   radius: number;
+  pointed: number | null;
   tab: string;
   axes: number[];
   linked?: boolean;
@@ -186,13 +189,17 @@ interface Data extends OnScreen, Analysed {
   gone: string | null;
   replaced: string | null;
 }
-/** What follows from both: the two sides of the stage, instances by peak, and the picked peak's best few. */
+/**
+ * What follows from both: the two sides of the stage, instances by peak, the picked peak's best proposals by what they
+ * are like, and the proposal on the stage that is not the winner.
+ */
 interface Now {
   part: Part | null;
   right: Side;
   left: Side | null;
   byPeak: Map<number, Instance & {place: number}>;
-  top: number[];
+  groups: Group[];
+  shown: number | null;
 }
 /** A look at the networks, asked for or waiting; `undo` puts the controls back where it fails. */
 interface Asked {

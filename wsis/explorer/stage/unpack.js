@@ -19,6 +19,26 @@ const unpack = (() => {
     const made = Object.fromEntries(arrays);
     return {...made, stride: made.bits.length / made.ids.length};
   }
+  /**
+   * All proposals of a peak, ranked at every step: see `runners` in wsis/explorer/payload.py.
+   * @param {PackedRunners | null} packed @param {Uint8Array} bits of all proposals
+   * @returns {Promise<Field | null>}
+   */
+  async function runners(packed, bits) {
+    if (!packed) return null;
+    const [terms, tints] = await Promise.all([array(packed.terms), array(packed.tints)]);
+    const {count, steps} = packed;
+    return {
+      ids: Int32Array.from({length: count}, (_, i) => i),
+      bits,
+      stride: bits.length / count,
+      offsets: Int32Array.from({length: steps + 1}, (_, i) => i * count),
+      slots: Uint16Array.from({length: steps * count}, (_, i) => i % count),
+      terms: Float32Array.from(terms),
+      tints: Uint8Array.from(tints),
+      fits: new Float32Array(0),
+    };
+  }
   /** @param {string} url */
   async function picture(url) {
     const image = new Image();
@@ -45,7 +65,7 @@ const unpack = (() => {
     return {w, h, v};
   }
   /**
-   * Region of each pixel, area and box of each region.
+   * Region of each pixel; area, box and sums of coordinates of each region.
    * @param {string} url of the labels, region = red + 256 x green
    * @param {Packed} packed areas
    * @returns {Promise<Partition>}
@@ -54,17 +74,20 @@ const unpack = (() => {
     const [{w, h, rgba}, areas] = await Promise.all([picture(url).then(pixels), array(packed)]);
     const labels = new Uint16Array(w * h);
     const boxes = new Int32Array(4 * areas.length);
+    const sums = new Float64Array(2 * areas.length);
     for (let r = 0; r < areas.length; r++) boxes.set([w, h, -1, -1], 4 * r);
     for (let i = 0, y = 0; y < h; y++)
       for (let x = 0; x < w; x++, i++) {
         labels[i] = rgba[4 * i] | (rgba[4 * i + 1] << 8);
         const b = 4 * labels[i];
+        sums[2 * labels[i]] += x;
+        sums[2 * labels[i] + 1] += y;
         if (x < boxes[b]) boxes[b] = x;
         if (y < boxes[b + 1]) boxes[b + 1] = y;
         if (x > boxes[b + 2]) boxes[b + 2] = x;
         if (y > boxes[b + 3]) boxes[b + 3] = y;
       }
-    return {w, h, labels, areas: Int32Array.from(areas), boxes};
+    return {w, h, labels, areas: Int32Array.from(areas), boxes, sums};
   }
   /**
    * Whether the labels arrived as they were sent: some browsers falsify what a page reads from a picture, against
@@ -76,5 +99,5 @@ const unpack = (() => {
     for (const label of labels) counted[label]++;
     return areas.every((area, r) => area === counted[r]);
   }
-  return {array, field, picture, grey, partition, intact};
+  return {array, field, runners, picture, grey, partition, intact};
 })();

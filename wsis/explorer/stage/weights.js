@@ -5,6 +5,10 @@ const weights = (() => {
   const {state, data} = page;
   const SAVE = '-save';
   const REMOVE = '-remove';
+  /** Places of a slider's thumb. */
+  const PLACES = 1000;
+  /** How the sliders spend their travel, and what from. @type {{key: string, field: Field | null, knots: Knots}[]} */
+  const spent = [];
 
   /** Most steps that can be chosen. */
   const most = () => data.steps || config.steps;
@@ -19,6 +23,7 @@ const weights = (() => {
       b.setAttribute('aria-pressed', String(b.dataset.preset === state.preset && exact()));
     more(dom.one(home, 'header select', HTMLSelectElement));
     formula(dom.one(home, '.formula', HTMLElement));
+    triangle.draw(dom.one(home, '.simplex', HTMLElement));
     for (const [i, row] of dom.all(home, '.weight[data-term]').entries()) term(row, i);
     steps(dom.one(home, '.weight[data-steps]', HTMLElement));
     const grown = dom.one(home, '.grown', HTMLSelectElement);
@@ -52,15 +57,72 @@ const weights = (() => {
     const [max, step] = ranges[i];
     const weight = state.weights[i];
     const {range, number} = inputs(row);
+    const place = Math.round(PLACES * travel.place(knots(i), weight));
     row.classList.toggle('unused', name === words.UNUSED);
     range.disabled = number.disabled = name === words.UNUSED;
     dom.one(row, '.name', HTMLElement).textContent = name;
     range.setAttribute('aria-label', name);
     number.setAttribute('aria-label', `${name}, number`);
-    dom.one(row, 'small', HTMLElement).textContent = row.title = text;
-    set(range, {max: Math.max(max, weight), step}, weight);
-    set(number, {step}, weight, step < 0.01 ? String(weight) : weight.toFixed(2));
-    row.style.setProperty('--share', `${(100 * weight) / Math.max(max, weight)}%`);
+    row.title = text;
+    set(range, {max: PLACES, step: 1}, place);
+    const told = words.weight(weight, max);
+    if (range.getAttribute('aria-valuetext') !== told) range.setAttribute('aria-valuetext', told);
+    set(number, {step}, weight, shortest(weight, step));
+    row.style.setProperty('--share', `${(100 * place) / PLACES}%`);
+    band(dom.one(row, 'canvas', HTMLCanvasElement), i);
+  }
+  /**
+   * A weight as its field shows it: two digits, or as many as it has.
+   * @param {number} weight @param {number} step
+   */
+  const shortest = (weight, step) =>
+    step < 0.01 || Math.abs(100 * weight - Math.round(100 * weight)) > 1e-6 ? String(weight) : weight.toFixed(2);
+  /** As many digits as a tenth of a slider's step. @param {number} value @param {number} step */
+  const tidy = (value, step) => Number((Math.round((10 * value) / step) * (step / 10)).toPrecision(6));
+  /** How far a slider goes. @param {number} i */
+  const limit = i => Math.max(presets.current().ranges[i][0], state.weights[i]);
+  /** The cell that is matched. */
+  const cell = () => page.now.right.step * data.peaks.length + state.peak;
+  /**
+   * How a slider spends its travel. It goes by the weights of the preset, so that no thumb moves because another one is
+   * dragged.
+   * @param {number} i
+   */
+  function knots(i) {
+    const {name, weights: own, meaning} = {name: state.preset, ...presets.current()};
+    const field = meaning[i][0] === words.UNUSED ? null : data.match;
+    const key = [data.photo?.serial, state.token, name, data.reading, cell(), limit(i)].join();
+    if (spent[i]?.key !== key || spent[i].field !== field) {
+      const areas = data.areas;
+      const even = {values: [0, limit(i)], places: [0, 1]};
+      const found = field && areas && travel.stretches(field, cell(), own, i, limit(i));
+      spent[i] = {key, field, knots: found && areas ? travel.knots(field, found, areas) : even};
+    }
+    return spent[i].knots;
+  }
+  /**
+   * Under a slider: which proposal wins along it, in its colour.
+   * @param {HTMLCanvasElement} canvas @param {number} i
+   */
+  function band(canvas, i) {
+    const field = data.match;
+    const along = field && data.areas ? travel.stretches(field, cell(), state.weights, i, limit(i)) : [];
+    const present = field ? match.best(field, cell(), state.weights) : -1;
+    const ends = along.map(({high}) => Math.round(canvas.width * travel.place(knots(i), high)));
+    const inks = field ? along.map(({entry}) => paint.tint(field, entry, present)) : [];
+    if (!dom.changed(canvas, [ends, inks].join())) return;
+    const g = paint.context(canvas);
+    g.clearRect(0, 0, canvas.width, canvas.height);
+    for (const [j, end] of ends.entries()) {
+      const start = j ? ends[j - 1] : 0;
+      g.fillStyle = inks[j];
+      g.globalAlpha = along[j].entry === present ? 1 : config.faded;
+      const width = Math.max(1, end - start - (j < ends.length - 1 ? 1 : 0));
+      g.fillRect(start, 0, width, canvas.height);
+      if (!field || !data.areas || !alike.most(field, field.slots[along[j].entry], data.areas)) continue;
+      g.fillStyle = '#101216c0';
+      for (let x = start; x < start + width; x += 4) g.fillRect(x, 0, 1.5, canvas.height);
+    }
   }
   /** @param {HTMLElement} row */
   function steps(row) {
@@ -127,6 +189,7 @@ const weights = (() => {
     for (const row of dom.all(home, '.weight'))
       for (const input of Object.values(inputs(row))) {
         input.addEventListener('input', () => take(row, input, false));
+        if (input.type === 'range' && row.dataset.term) input.addEventListener('keydown', event => press(row, event));
         input.addEventListener('change', () => {
           take(row, input, true);
           wire.settle();
@@ -147,6 +210,7 @@ const weights = (() => {
         </div>
       </header>
       <p class="formula"></p>
+      <div class="simplex" hidden></div>
       ${words.TERMS.map((term, i) => slider(markup.html`data-term="${i}"`, term, words.SYMBOLS[i], term))}
       ${slider(markup.html`data-steps`, 'steps', 'T', 'steps', list)}`;
   }
@@ -161,7 +225,7 @@ const weights = (() => {
         ${list}
         <input type="number" min="0" inputmode="decimal" aria-label="${label}, number">
         <input type="range" min="0" aria-label="${label}">
-        <small></small>
+        <canvas width="260" height="4" aria-hidden="true"></canvas>
       </div>`;
   }
   /** What an input says. @param {HTMLElement} row @param {HTMLInputElement} input @param {boolean} done */
@@ -174,11 +238,32 @@ const weights = (() => {
         page.change({step: Math.min(Math.round(value), most()), preview: null}, 'step');
     } else {
       const i = Number(row.dataset.term);
-      acts.setWeights(
-        state.weights.map((w, j) => (j === i ? value : w)),
-        false,
-      );
+      const step = presets.current().ranges[i][1];
+      move(i, input.type === 'range' ? tidy(travel.value(knots(i), value / PLACES), step) : value, false);
     }
   }
-  return {draw};
+  /** @param {number} i @param {number} value @param {boolean} done */
+  function move(i, value, done) {
+    acts.setWeights(
+      state.weights.map((w, j) => (j === i ? value : w)),
+      done,
+    );
+  }
+  /**
+   * A key goes on in the weight's own steps, wherever the thumb goes.
+   * @param {HTMLElement} row @param {KeyboardEvent} event
+   */
+  function press(row, event) {
+    const i = Number(row.dataset.term);
+    const step = presets.current().ranges[i][1];
+    /** @type {Record<string, number>} */
+    const moves = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10};
+    /** @type {Record<string, number>} */
+    const ends = {Home: 0, End: limit(i)};
+    const value = ends[event.key] ?? state.weights[i] + step * (moves[event.key] ?? Number.NaN);
+    if (Number.isNaN(value)) return;
+    event.preventDefault();
+    move(i, tidy(Math.min(Math.max(0, value), limit(i)), step), true);
+  }
+  return {draw, tidy};
 })();

@@ -39,6 +39,14 @@ const words = (() => {
     if (lead <= 0) return 'a tie with the runner-up';
     return `${name}, ${lead >= 0.001 ? short(lead) : 'less than .001'} ahead of the runner-up`;
   }
+  /** What one mask gains or loses against another. @param {string} verb @param {Change} change */
+  function change(verb, {share, side}) {
+    if (!share) return '';
+    const whole = Math.floor(100 * share + 0.5);
+    const much = share >= 2 ? `${Math.floor(share + 0.5)} times its area` : whole ? `${whole}%` : 'less than 1%';
+    const where = side && ` at the ${side}`;
+    return `${verb}${much}${where}`;
+  }
   /** @param {number} n */
   const count = n => n.toLocaleString('en');
   /** @param {number} n @param {string} what */
@@ -56,5 +64,5 @@ const words = (() => {
     const wait = seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
     return `place ${place}${seconds < 2 ? '' : `, about ${wait}`}`;
   }
-  return {TERMS, SYMBOLS, UNUSED, place, unit, short, weight, decidedBy, count, plural, summary};
+  return {TERMS, SYMBOLS, UNUSED, place, unit, short, weight, decidedBy, change, count, plural, summary};
 })();

@@ -24,7 +24,9 @@ ROWS = 25
 def landscape(scene: Scene, dark: bool) -> go.Figure:
     """Score and weighted terms of the picked peak's proposals against their share of the photo.
 
-    Every proposal that can win is drawn, and the five best; of the others an even choice by area, `SHOWN` in all.
+    Every proposal that can win is drawn, in the colour that it has everywhere, and the best five that differ; of the
+    others an even choice by area, `SHOWN` in all. The last of a dot's `customdata` is the proposal's index, for
+    `plots.js`.
     """
     if scene.empty:
         return _nothing(NO_PEAK, dark)
@@ -32,8 +34,9 @@ def landscape(scene: Scene, dark: bool) -> go.Figure:
     terms = scene.analysis.terms[scene.step, scene.peak]
     scores, ranks, area = matching.total(terms, scene.weights), sensitivity.places(terms, scene), _area(scene)
     parts = terms.astype(np.float64) * (scene.weights.alpha, scene.weights.beta, scene.weights.gamma)
-    front, rest = _thinned(terms, area, scene.top)
+    front, rest = _thinned(terms, area, scene.best)
     both = np.concatenate([rest, front])
+    wears = sensitivity.worn(terms, front, int(ranks.argmin()), scene.peak)
     figure = _figure(dark)
     used = words.terms(scene.analysis.settings.reading)
     for term in used:
@@ -43,13 +46,13 @@ def landscape(scene: Scene, dark: bool) -> go.Figure:
             mode="markers",
             marker={"size": 3, "color": tint[term.key], "opacity": 0.45},
             name=f"{term.symbol}·{term.name}",
-            customdata=ranks[both].tolist(),
-            hovertemplate=f"#%{{customdata}}<br>{term.symbol}·{term.name} %{{y:.3~g}}<extra></extra>",
+            customdata=np.stack([ranks[both], both], 1).tolist(),
+            hovertemplate=f"#%{{customdata[0]}}<br>{term.symbol}·{term.name} %{{y:.3~g}}<extra></extra>",
         )
     hover = "<b>#%{customdata[0]}</b> score %{customdata[1]}<br>%{customdata[2]}<br>%{customdata[3]}"
     for index, name, marker in (
         (rest, "S(P), cannot win", {"size": 4, "color": tint["quiet"], "opacity": 0.4}),
-        (front, "S(P), can win", {"size": 6, "color": tint["ink"]}),
+        (front, "S(P), can win", {"size": 7, "color": wears, "line": {"color": tint["ink"], "width": 0.8}}),
     ):
         figure.add_scatter(
             x=_light(area[index]),
@@ -58,17 +61,17 @@ def landscape(scene: Scene, dark: bool) -> go.Figure:
             marker=marker,
             name=name,
             customdata=[
-                (int(ranks[i]), short(float(scores[i])), _sum(parts[i], used), f"{area[i]:.2g}% of the photo")
+                (int(ranks[i]), short(float(scores[i])), _sum(parts[i], used), f"{area[i]:.2g}% of the photo", int(i))
                 for i in index
             ],
             hovertemplate=f"{hover}<extra></extra>",
         )
-    best = scene.top
+    best = scene.best
     figure.add_scatter(
         x=_light(area[best[:1]]),
         y=_light(scores[best[:1]]),
         mode="markers",
-        marker={"size": 15, "symbol": "circle-open", "color": colour(scene.peak), "line": {"width": 3}},
+        marker={"size": 16, "symbol": "circle-open", "color": colour(scene.peak), "line": {"width": 3}},
         name="winner",
         hoverinfo="skip",
     )
@@ -76,7 +79,7 @@ def landscape(scene: Scene, dark: bool) -> go.Figure:
         figure.add_annotation(
             x=float(np.log10(area[best][group].mean())),
             y=float(scores[best][group].max()),
-            text=f"<b>{' '.join(str(i + 1) for i in group)}</b>",
+            text=f"<b>{' '.join(str(ranks[best[i]]) for i in group)}</b>",
             showarrow=False,
             yshift=18,
             font={"color": tint["ink"], "size": 12},
@@ -95,7 +98,7 @@ def landscape_table(scene: Scene) -> Markup:
     parts = terms.astype(np.float64) * (scene.weights.alpha, scene.weights.beta, scene.weights.gamma)
     front = matching.pareto(terms)
     can_win = set(front.tolist())
-    listed = sorted({*can_win, *scene.top}, key=lambda i: ranks[i])[:ROWS]
+    listed = sorted({*can_win, *scene.best}, key=lambda i: ranks[i])[:ROWS]
     used = words.terms(scene.analysis.settings.reading)
     rows = [
         [
@@ -109,7 +112,7 @@ def landscape_table(scene: Scene) -> Markup:
     ]
     note = (
         f"{len(front):,} of {len(terms):,} proposals are beaten by no other in every term, so only they can win. "
-        f"The plot draws these and {len(_thinned(terms, area, scene.top)[1]):,} of the others"
+        f"The plot draws these and {len(_thinned(terms, area, scene.best)[1]):,} of the others"
         f"{'' if len(listed) >= len(can_win) else f'; the table lists the best {len(listed)}'}."
     )
     head = ["rank", "score", *(markup.part("plots.html", "term", term) for term in used), "area", "can win"]
@@ -140,6 +143,7 @@ def sensitivity_figure(scene: Scene, x: str, y: str, dark: bool) -> go.Figure:
             line={"color": tint["panel"], "width": 1.5},
             hoveron="fills",
             hoverinfo="text",
+            meta=region.proposal,
             text=f"#{plane.places[region.proposal]} wins {words.about(region.share)} of this plane",
             showlegend=False,
         )
@@ -167,6 +171,7 @@ def sensitivity_figure(scene: Scene, x: str, y: str, dark: bool) -> go.Figure:
             y=[there[1]],
             mode="markers",
             marker={"size": 8, "symbol": "x-thin", "line": {"color": tint["ink"], "width": 2}},
+            meta=plane.switch.proposal,
             hovertemplate=f"{sensitivity.switch_words(plane, plane.switch)}<extra></extra>",
             showlegend=False,
         )
@@ -175,6 +180,7 @@ def sensitivity_figure(scene: Scene, x: str, y: str, dark: bool) -> go.Figure:
         y=[plane.point[1]],
         mode="markers",
         marker={"size": 13, "color": "#ffffff", "line": {"color": "#16191f", "width": 3}},
+        meta=plane.winner,
         hovertemplate=f"now: {sensitivity.point_words(plane, plane.point)}<extra></extra>",
         showlegend=False,
     )

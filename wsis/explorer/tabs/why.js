@@ -14,7 +14,7 @@ const why = (() => {
   let second = null;
   /** @type {Brush | null} */
   let brush = null;
-  /** @type {Alike | null} */
+  /** @type {Likeness | null} */
   let alike = null;
   const chosen = {mode: 'erase', what: 'picked', fill: 'blur', size: 18};
   /** The second photo, as Python is told of it. @type {Record<string, string>} */
@@ -70,7 +70,7 @@ const why = (() => {
       if (message.act === 'curves' && message.left?.length) ask('curves');
     }
     if (message.alike) {
-      alike = await Alike.of(message.alike);
+      alike = await Likeness.of(message.alike);
       draw();
     }
   }
@@ -106,7 +106,7 @@ const why = (() => {
     second?.repaint();
     const cell = at && alike ? alike.cell(at) : -1;
     const [here, there] = alike && cell >= 0 ? alike.told(cell) : [];
-    const least = words.unit(Alike.SAME);
+    const least = words.unit(Likeness.SAME);
     const also = there ? `, ${there} of the second photo` : '';
     place('note').textContent = here ? `${here} are alike (${least} or more)${also}` : '';
   }

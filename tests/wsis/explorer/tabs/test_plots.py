@@ -22,7 +22,7 @@ def test_landscape_draws_every_proposal_that_can_win_and_few_others(rng):
     by_name = {trace.name: trace for trace in figure.data}
     assert {"α·precision", "β·contour", "γ·recall", "winner"} <= set(by_name)
     front = matching.pareto(scene.analysis.terms[scene.step, scene.peak])
-    best = scene.top[0]
+    best = scene.best[0]
     shares = scene.analysis.proposals.areas / scene.analysis.proposals.labels.size * 100
     assert by_name["winner"].x == (pytest.approx(shares[best], rel=1e-4),)
     score = matching.total(scene.analysis.terms[scene.step, scene.peak], scene.weights)[best]
@@ -42,7 +42,7 @@ def test_the_terms_of_the_landscape_add_up_to_its_score(rng):
     scene = random_scene(rng)
     figure = plots.landscape(scene, dark=True)
     terms = {trace.name: trace for trace in figure.data}
-    ranks = terms["α·precision"].customdata
+    ranks = [rank for rank, _ in terms["α·precision"].customdata]
     sums = {
         rank: sum(terms[name].y[i] for name in ("α·precision", "β·contour", "γ·recall")) for i, rank in enumerate(ranks)
     }
@@ -174,5 +174,10 @@ def test_one_proposal_has_one_colour(rng):
             for fill, region in zip(expected, seen.regions, strict=True)
         ]
         assert [trace.fillcolor for trace in drawn if trace.fill == "toself"] == shades
+    drawn = {trace.name: trace for trace in plots.landscape(scene, dark=False).data}["S(P), can win"]
+    winner = scene.best[0]
+    for (*_, one), shade in zip(drawn.customdata, drawn.marker.color, strict=True):
+        assert shade == (pictures.colour(scene.peak) if one == winner else pictures.TINTS[wears[one]])
+    assert sensitivity.worn(np.float32([[1, 1, 1], [0, 0, 0]]), np.array([1]), 0, 0) == [pictures.QUIET]
     many = pictures.tints(rng.random((40, 3)).astype(np.float32), 12)
     assert set(many) == set(range(20)) - {2, 12}

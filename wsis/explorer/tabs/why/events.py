@@ -198,7 +198,7 @@ def mask_of(data: Packed, scene: Scene) -> np.ndarray:
     analysis, runs = scene.analysis, data.get("runs")
     if runs is None:
         own = next((one for one in scene.found if one.peak == scene.peak), None)
-        return analysis.proposals.mask(scene.top[0]) if own is None else analysis.work_mask(own)
+        return analysis.proposals.mask(scene.best[0]) if own is None else analysis.work_mask(own)
     size, wrong = analysis.proposals.size, WsisError("What was brushed is of another photo. Brush it again.")
     total = size[0] * size[1]
     if not isinstance(runs, list) or len(runs) > total or not all(type(run) is int and run >= 0 for run in runs):

@@ -1,6 +1,6 @@
 // @ts-check
 // Which cells of a photo, and of a second one, the backbone takes for the same as the one that is pointed at.
-class Alike {
+class Likeness {
   /** From this similarity on a cell counts as alike. */
   static SAME = 0.5;
 
@@ -12,7 +12,7 @@ class Alike {
       second && unpack.array(second.cells),
       second && unpack.picture(second.src),
     ]);
-    return new Alike(
+    return new Likeness(
       {grid: packed.grid, cells: Uint8Array.from(own)},
       second && other && image ? {grid: second.grid, cells: Uint8Array.from(other), image, size: second.size} : null,
       second?.name ?? '',
@@ -41,7 +41,7 @@ class Alike {
   maps(cell) {
     if (this.last?.key === cell) return this.last.made;
     const made = [this.own, this.second].map(
-      cells => cells && {w: cells.grid[0], h: cells.grid[1], v: Alike.#row(cells, cell)},
+      cells => cells && {w: cells.grid[0], h: cells.grid[1], v: Likeness.#row(cells, cell)},
     );
     this.last = {key: cell, made};
     return made;
@@ -51,9 +51,9 @@ class Alike {
   told(cell) {
     return [this.own, this.second].flatMap(cells => {
       if (!cells) return [];
-      const row = Alike.#row(cells, cell);
+      const row = Likeness.#row(cells, cell);
       return [
-        `${words.count(row.filter(value => value >= 255 * Alike.SAME).length)} of ${words.count(row.length)} cells`,
+        `${words.count(row.filter(value => value >= 255 * Likeness.SAME).length)} of ${words.count(row.length)} cells`,
       ];
     });
   }
