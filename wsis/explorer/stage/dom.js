@@ -74,6 +74,10 @@ const dom = (() => {
     replace(home, content);
     shown.delete(home);
   }
+  /** Another text, where it is another: the same text anew would be laid out anew. */
+  function text(/** @type {HTMLElement} */ home, /** @type {string} */ content) {
+    if (home.textContent !== content) home.textContent = content;
+  }
   /** @param {HTMLElement} home @param {Markup} content */
   function replace(home, content) {
     const controls = 'button, select, input';
@@ -92,5 +96,5 @@ const dom = (() => {
     const inner = one.getBoundingClientRect();
     box.scrollTop += Math.min(0, inner.top - outer.top - head) || Math.max(0, inner.bottom - outer.bottom + 8);
   }
-  return {known, one, all, host, hit, input, changed, fill, build, reveal};
+  return {known, one, all, host, hit, input, changed, fill, text, build, reveal};
 })();

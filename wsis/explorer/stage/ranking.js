@@ -53,7 +53,7 @@ const ranking = (() => {
     if (!part?.runners) return;
     const field = part.runners;
     if (!home.querySelector('.proposal')) build(home);
-    dom.one(home, 'header small', HTMLElement).textContent = `${words.count(data.photo?.total ?? 0)} scored`;
+    dom.text(dom.one(home, 'header small', HTMLElement), `${words.count(data.photo?.total ?? 0)} scored`);
     const scores = groups.map(({entries}) => parts(field, entries[0]));
     const longest = Math.max(...scores.map(three => three.reduce((a, b) => a + Math.max(0, b), 0)), 1e-9);
     for (const [i, row] of dom.all(home, '.group').entries()) {
@@ -90,8 +90,8 @@ const ranking = (() => {
     b.setAttribute('aria-label', `Proposal ${places[0]}, score ${score}: ${said}; ${told.join(', ')}`);
     b.setAttribute('aria-pressed', String(state.preview === slot));
     dom.one(b, 'i', HTMLElement).style.background = paint.tint(field, entries[0], page.now.groups[0].entries[0]);
-    dom.one(b, 'em', HTMLElement).textContent = `#${places[0]}`;
-    dom.one(b, 'b', HTMLElement).textContent = score;
+    dom.text(dom.one(b, 'em', HTMLElement), `#${places[0]}`);
+    dom.text(dom.one(b, 'b', HTMLElement), score);
     for (const [t, bar] of dom.all(b, 'u').entries()) bar.style.width = `${(Math.max(0, three[t]) / longest) * 100}%`;
     const {colour} = data.peaks[state.peak];
     paint.thumbnail(dom.one(b, 'canvas', HTMLCanvasElement), field, slot, colour, i ? first : null);
@@ -117,7 +117,7 @@ const ranking = (() => {
     const b = dom.one(row, '.fold', HTMLElement);
     const list = dom.one(row, '.folded', HTMLElement);
     b.hidden = entries.length < 2;
-    b.textContent = `and ${entries.length - 1} like it`;
+    dom.text(b, `and ${entries.length - 1} like it`);
     list.hidden = b.hidden || open !== named(i);
     b.setAttribute('aria-expanded', String(!list.hidden));
     if (list.hidden) return;
@@ -133,7 +133,7 @@ const ranking = (() => {
       one.setAttribute('aria-pressed', String(state.preview === slot));
       one.title = `${place}: ${sentence(field, slot)}`;
       one.setAttribute('aria-label', one.title);
-      dom.one(one, 'small', HTMLElement).textContent = place;
+      dom.text(dom.one(one, 'small', HTMLElement), place);
       const first = field.slots[page.now.groups[0].entries[0]];
       const {colour} = data.peaks[state.peak];
       paint.thumbnail(dom.one(one, 'canvas', HTMLCanvasElement), field, slot, colour, first);

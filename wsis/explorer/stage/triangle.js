@@ -224,9 +224,10 @@ const triangle = (() => {
       const place = firmness.placed(field.ids[slot]);
       const text = most(field, entry) ? 'photo' : place;
       b.dataset.preview = String(field.ids[slot]);
-      b.style.cssText = `left: ${places[i].x}px; top: ${places[i].y}px; --own: ${colour}`;
+      const style = `left: ${places[i].x}px; top: ${places[i].y}px; --own: ${colour}`;
+      if (dom.changed(b, style)) b.style.cssText = style;
       b.setAttribute('aria-label', `Weights where ${place} wins`);
-      dom.one(b, 'small', HTMLElement).textContent = text;
+      dom.text(dom.one(b, 'small', HTMLElement), text);
       paint.thumbnail(dom.one(b, 'canvas', HTMLCanvasElement), field, slot, colour);
     }
     const lines = shown.map(({at}, i) => {

@@ -42,7 +42,7 @@ const weights = (() => {
       if (name === words.UNUSED) return [];
       return [markup.html`<b class="${words.TERMS[i]}">${words.SYMBOLS[i]}</b>·${name}`];
     });
-    home.innerHTML = `S(P) = ${terms.join(' + ')}`;
+    dom.fill(home, markup.html`S(P) = ${terms.map((one, i) => [i > 0 && ' + ', one])}`);
     home.title = `${formula || ''} — ${note || ''}`;
   }
   /** @param {HTMLElement} row */
