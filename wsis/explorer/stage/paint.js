@@ -76,7 +76,10 @@ const paint = (() => {
     changed.set(after, made);
     return made;
   }
-  /** A map in one colour, as opaque as the root of its values: responses are low but for a few cells. @param {Grey} map @param {string} colour */
+  /**
+   * A map in one colour, as opaque as the root of its values: responses are low but for a few cells.
+   * @param {Grey} map @param {string} colour
+   */
   function tinted(map, colour) {
     const ink = rgb(colour);
     return canvas(map.w, map.h, out => {
