@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from wsis import changes, render
 from wsis.errors import WsisError
@@ -30,6 +30,7 @@ CAPTION = 46
 CODEC = "vp09"
 """VP9, which all browsers play and OpenCV brings along; H.264 it does not."""
 GROUND, INK, QUIET, GAINED, LOST, TRACK = "#14161a", "#f4f4f2", "#9aa0ab", "#34c795", "#ff7a6b", "#3a3f4a"
+INKS = (GROUND, INK, QUIET, GAINED, LOST, TRACK)
 
 
 class Frame(NamedTuple):
@@ -94,13 +95,21 @@ def _fitting(scene: Scene, encode: Encode) -> bytes:
 
 
 def _gif(film: Sequence[Frame]) -> bytes:
-    pictures = [Image.fromarray(frame.image).quantize(128, dither=Image.Dither.NONE) for frame in film]
+    pictures = [_palettised(frame.image) for frame in film]
     durations = [round(1000 * frame.stands / PER_SECOND) for frame in film]
     file = io.BytesIO()
     pictures[0].save(
         file, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False, disposal=1
     )
     return file.getvalue()
+
+
+def _palettised(image: np.ndarray) -> Image.Image:
+    """In 128 colours; the caption's are too few pixels to be among them unless they are put there."""
+    picture, fixed = Image.fromarray(image), [part for ink in INKS for part in ImageColor.getrgb(ink)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(picture.quantize(128 - len(INKS)).getpalette() or []), *fixed])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def _mp4(film: Sequence[Frame]) -> bytes:
@@ -145,7 +154,7 @@ def _captions(scene: Scene) -> list[_Caption]:
                 what,
                 f"{name} · {ENHANCERS[settings.enhancer].short}",
                 f"+{words.changed(gained)}",
-                f"−{words.changed(lost)}",
+                f"-{words.changed(lost)}",
             )
         )
     return told

@@ -526,13 +526,13 @@ def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
     changed(page, lambda: page.get_by_role("button", name="Zoom out").click())
     assert apart() == pytest.approx(whole, rel=0.05)
     box = page.locator(".box").bounding_box()
-    page.mouse.move(box["x"] + 300, box["y"] + 250)
+    page.mouse.move(box["x"] + 300, box["y"] + 150)
     changed(page, lambda: page.mouse.wheel(0, -300))
     assert apart() > 1.3 * whole
     changed(page, lambda: page.locator(".box").press("+"))
     left = marks.nth(1).bounding_box()["x"]
     page.mouse.down()
-    changed(page, lambda: page.mouse.move(box["x"] + 360, box["y"] + 250, steps=4))
+    changed(page, lambda: page.mouse.move(box["x"] + 360, box["y"] + 150, steps=4))
     page.mouse.up()
     assert marks.nth(1).bounding_box()["x"] == pytest.approx(left + 60, abs=3)
     marks.nth(1).click()
@@ -1035,7 +1035,7 @@ def test_who_does_not_fit_may_go_on_and_try_again(browser, cat, site):
         visit = Visitors(browser, crowded)
         free, glance = threading.Event(), crowded.handlers.networks.glance
         crowded.handlers.networks.glance = lambda image: free.wait(60) and glance(image)
-        pages = [visit(width=width, height=900) for width in (1440, 1440, 400)]
+        pages = [visit("#view=enhanced", width=width, height=900) for width in (1440, 1440, 400)]
         try:
             for number, page in enumerate(pages[:2]):
                 upload(page, f"{number}.jpg", cat, wait=False)

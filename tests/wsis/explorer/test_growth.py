@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from tests.helpers.small_analysis import small_analysis
 from wsis import changes
@@ -47,6 +47,9 @@ def test_the_gif_has_every_frame_and_begins_anew(scene):
     durations = []
     for i in range(image.n_frames):
         image.seek(i)
+        caption = np.array(image.convert("RGB"))[-growth.CAPTION :].astype(int)
+        away = np.abs(caption - ImageColor.getrgb(growth.GAINED)).sum(2).min()
+        assert (away < 60) == (i > 0)  # as green as on the page, whatever colours the photo has
         durations.append(image.info["duration"])
     assert sum(durations) == pytest.approx(1000 * (3 * growth.STANDS + 2 * growth.FADES) / growth.PER_SECOND, rel=0.05)
 
@@ -76,5 +79,5 @@ def test_captions_say_what_is_grown_and_what_changed(scene):
     assert second.what == "spread"
     assert second.where == "dog, peak 2 · spread"
     (gained, lost), _ = changes.shares(scene.analysis.binary[:, 1])
-    assert (second.gained, second.lost) == (f"+{change(gained)}", f"−{change(lost)}")
-    assert (last.gained, last.lost) == ("+0%", "−0%")
+    assert (second.gained, second.lost) == (f"+{change(gained)}", f"-{change(lost)}")
+    assert (last.gained, last.lost) == ("+0%", "-0%")
