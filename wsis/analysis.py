@@ -228,7 +228,8 @@ class Analysis:
         seconds: how long each stage took, the evidence's included.
         notes: what people should know of how it went, a sentence each, the evidence's included.
         hands: what was done by hand, see `wsis.replay`: terms and overlaps of a peak with forced regions are those of
-            the proposals with these regions; None where nobody touched it.
+            the proposals with these regions, and of one that is chosen by its object, from step 1 on, those of that map;
+            None where nobody touched it.
         base: the analysis before anybody touched it; None where nobody did.
     """
 
@@ -422,7 +423,13 @@ class Analysis:
             return self.terms[step]
         if class_maps is None and reading == "prm-2018":
             class_maps = self.peak_class_maps
-        return self._measured(self.maps[step], self.binary[step], reading, class_maps)
+        terms = self._measured(self.maps[step], self.binary[step], reading, class_maps)
+        hands = self.hands.rows if self.hands and step % len(self.maps) else ()
+        rows = [k for k, hand in enumerate(hands) if hand.by_object]
+        if rows and self.objects is not None:
+            by_object = self._measured(self.objects.maps, self.objects.binary, reading, class_maps)
+            terms[rows] = by_object[rows]
+        return terms
 
     def _measured(
         self, maps: np.ndarray, binary: np.ndarray, reading: Reading, class_maps: np.ndarray | None

@@ -53,6 +53,11 @@ class Hand:
             self.added or self.moved or self.named or self.forced or self.pixels or self.merged or self.shared
         ) or (self.proposal is not None)
 
+    @property
+    def by_object(self) -> bool:
+        """Whether its proposals are measured by the map of the one object that it lies on, from step 1 on."""
+        return self.touched and self.of == "object"
+
     def members(self, membership: np.ndarray) -> np.ndarray:
         """Proposals with the forced regions: (..., R) bool to the same."""
         if not self.forced:

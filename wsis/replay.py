@@ -205,9 +205,8 @@ def _(edit: AddPeak, analysis: Analysis, pipeline: Pipeline) -> Analysis:
     peaks = peak_rows.joined(analysis.peaks, _peak(analysis, _category(analysis, pipeline, edit.name), edit.x, edit.y))
     fresh = pipeline.follow(analysis.evidence, analysis.settings, peaks, np.array([len(analysis.peaks)]))
     hand = Hand(hands.next, added=True, of=_own_source(analysis))
-    return peak_rows.put(
-        analysis, fresh, len(analysis.peaks), replace(hands, rows=(*hands.rows, hand), next=hands.next + 1)
-    )
+    row, placed = len(analysis.peaks), replace(hands, rows=(*hands.rows, hand), next=hands.next + 1)
+    return _measured(peak_rows.put(analysis, fresh, row, placed), row, hand)
 
 
 @_done.register
@@ -236,7 +235,7 @@ def _(edit: Force, analysis: Analysis, _pipeline: Pipeline) -> Analysis:
     hand = _hands(analysis).rows[row]
     more, less = _regions(analysis, edit.inside), _regions(analysis, edit.outside)
     inside, outside = (hand.inside | more) - less, (hand.outside | less) - more
-    return _forced(
+    return _measured(
         analysis, row, replace(hand, of=_source(analysis, edit.of), inside=inside, outside=outside, proposal=None)
     )
 
@@ -245,7 +244,7 @@ def _(edit: Force, analysis: Analysis, _pipeline: Pipeline) -> Analysis:
 def _(edit: Choose, analysis: Analysis, _pipeline: Pipeline) -> Analysis:
     row = _row(analysis, edit.peak)
     inside, outside = _regions(analysis, edit.inside), _regions(analysis, edit.outside)
-    return _forced(
+    return _measured(
         analysis,
         row,
         replace(
@@ -285,7 +284,7 @@ def _(edit: Split, analysis: Analysis, _pipeline: Pipeline) -> Analysis:
             outside=part.outside,
             shared=numbers,
         )
-        analysis = _forced(analysis, row, hand)
+        analysis = _measured(analysis, row, hand)
     return analysis
 
 
@@ -300,7 +299,7 @@ def _(edit: Merge, analysis: Analysis, _pipeline: Pipeline) -> Analysis:
         first, of="region", proposal=whole.proposal, inside=whole.inside, outside=whole.outside,
         merged=(*first.merged, *others),
     )  # fmt: skip
-    return peak_rows.without(_forced(analysis, rows[0], hand), rows[1:])
+    return peak_rows.without(_measured(analysis, rows[0], hand), rows[1:])
 
 
 @_done.register
@@ -410,17 +409,14 @@ def _again(pipeline: Pipeline, analysis: Analysis, row: int, peak: Peaks, **chan
         hand = replace(hand, of=_own_source(analysis))
     rows = (*hands.rows[:row], hand, *hands.rows[row + 1 :])
     after = peak_rows.put(analysis, fresh, row, replace(hands, rows=rows))
-    return _forced(after, row, hand) if hand.forced else after
+    return _measured(after, row, hand)
 
 
-def _forced(analysis: Analysis, row: int, hand: Hand) -> Analysis:
-    """With a peak's proposals measured as its hand has them."""
+def _measured(analysis: Analysis, row: int, hand: Hand) -> Analysis:
+    """With a peak's proposals measured as its hand has them: with forced regions, by the map that it is chosen by."""
     hands = _hands(analysis)
-    changed = hand.inside != hands.rows[row].inside or hand.outside != hands.rows[row].outside
     after = replace(analysis, hands=replace(hands, rows=(*hands.rows[:row], hand, *hands.rows[row + 1 :])))
-    if not changed and not hand.forced:
-        return after
-    proposals, own = after.forced_proposals(hand), slice(row, row + 1)
+    proposals, own = after.proposals_of(row), slice(row, row + 1)
     reading, class_maps = after.settings.reading, None
     if reading == "prm-2018":
         class_maps = after.peak_class_maps[own]
@@ -437,6 +433,8 @@ def _forced(analysis: Analysis, row: int, hand: Hand) -> Analysis:
         object_terms, object_overlaps = objects.terms.copy(), objects.overlaps.copy()
         object_terms[row], object_overlaps[row] = measured(objects.maps[own], objects.binary[own])
         objects = replace(objects, terms=object_terms, overlaps=object_overlaps)
+        if hand.by_object:
+            terms[1:, row], overlaps[1:, row] = object_terms[row], object_overlaps[row]
     return replace(after, terms=terms, overlaps=overlaps, objects=objects)
 
 
@@ -450,4 +448,4 @@ def _drawn(analysis: Analysis, edit: Brush | Snap, changes: Sequence[Any]) -> An
         proposal=_proposal(analysis, edit.proposal),
         pixels=(*hand.pixels, *changes),
     )
-    return _forced(analysis, row, hand)
+    return _measured(analysis, row, hand)
