@@ -228,7 +228,7 @@ class Analysis:
         seconds: how long each stage took, the evidence's included.
         notes: what people should know of how it went, a sentence each, the evidence's included.
         hands: what was done by hand, see `wsis.replay`: terms and overlaps of a peak with forced regions are those of
-            the proposals with these regions, and of one that is chosen by its object, from step 1 on, those of that map;
+            the proposals with these regions; of one that is chosen by its object, from step 1 on, those of that map;
             None where nobody touched it.
         base: the analysis before anybody touched it; None where nobody did.
     """
