@@ -16,7 +16,7 @@ from wsis import instances
 from wsis.analysis import Settings
 from wsis.choices import Mode, Naive
 from wsis.errors import WsisError
-from wsis.explorer import api, markup, pictures, theme, words
+from wsis.explorer import api, glossary, markup, pictures, theme, words
 from wsis.explorer.files import WRITERS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.scene import TOP
@@ -37,13 +37,14 @@ SCRIPTS = (
     *("stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
     *("stage/panels", "stage/camera", "stage/gestures", "stage/player", "stage/controls", "stage/swipe"),
     *("stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/hover", "stage/notices", "stage/stage"),
+    *("stage/keys", "stage/chapters", "stage/present", "stage/help"),
     *("stage/shelf", "stage/webcam", "stage/photos"),
     *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach", "stage/api"),
 )
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (
     *("stage/looking", "style", "stage/photo", "stage/stage", "stage/panels", "stage/below", "stage/advanced"),
-    *("stage/models", "stage/search", "sizes"),
+    *("stage/models", "stage/search", "stage/present", "stage/help", "sizes"),
     *("tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach"),
 )
 """What it looks like: of rules that weigh the same the last holds."""
@@ -68,6 +69,7 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
     first = handlers.networks.origin
     with gr.Blocks(title="wsis explorer", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         _html(piece("header", handlers.networks.device, handlers.models.first), elem_id="top")
+        _html(markup.render("help.html", shortcuts=glossary.SHORTCUTS, numbers=glossary.NUMBERS), elem_id="help")
         with gr.Row(elem_id="screen"):
             with gr.Column(elem_id="left", min_width=0):
                 photo = markup.render("photo.html", examples=_examples(handlers.examples.photos))
@@ -164,6 +166,8 @@ def method_config() -> dict[str, Any]:
         "terms": words.TERMS,
         "symbols": words.SYMBOLS,
         "unused": words.UNUSED,
+        "numbers": words.NUMBERS,
+        "glossary": glossary.hovered(),
         "rules": {
             "nms": instances.NMS,
             "object": instances.OBJECT,
@@ -218,7 +222,7 @@ def _json(content: Any) -> str:
 
 
 def _examples(photos: Mapping[str, Path]) -> list[dict[str, str]]:
-    """Name and small picture of each example that can be read."""
+    """Name and small picture of each example that can be read; `why` it fails, as a text beside the photo has it."""
     shown = []
     for name, path in photos.items():
         try:
@@ -229,7 +233,9 @@ def _examples(photos: Mapping[str, Path]) -> list[dict[str, str]]:
         y, x = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
         square = image[y : y + side, x : x + side]
         small = cv2.resize(square, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-        shown.append({"name": name, "picture": pictures.jpeg(small, 84)})
+        why = path.with_suffix(".txt")
+        told = why.read_text(encoding="utf-8").strip() if why.is_file() else ""
+        shown.append({"name": name, "picture": pictures.jpeg(small, 84), "why": told})
     return shown
 
 

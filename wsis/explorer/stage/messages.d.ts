@@ -270,6 +270,7 @@ interface Rules {
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the
  * stylesheet calls them, `symbols` of their weights, and `unused`, the name of a term that a reading does not have.
+ * `numbers` in letters, from 0; `glossary`: what hovering over the numbers in `where` says.
  */
 interface Config {
   presets: Record<string, Preset>;
@@ -288,4 +289,6 @@ interface Config {
   symbols: string[];
   unused: string;
   rules: Rules;
+  numbers: string[];
+  glossary: {where: string; text: string}[];
 }

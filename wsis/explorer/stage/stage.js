@@ -31,6 +31,7 @@ class Stage {
     this.marks = new Marks(box, this.camera, this.captions);
     this.film = new Film(dom.one(element, '.film', HTMLElement), this.layers, this.player);
     this.notices = new Notices(element);
+    this.present = new Present(this.layers);
     new ResizeObserver(() => this.camera.resize()).observe(box);
     page.listenFirst(why => this.draw(why === 'back' ? 'photo' : why));
     this.notices.draw();
@@ -98,6 +99,7 @@ class Stage {
     this.captions.draw(view, step, left);
     this.marks.draw(left && models.compared(page.state.compare) ? this.swipe.at() : null);
     this.film.draw(step);
+    this.present.repaint();
   }
 
   /** As many pixels as the screen has for the box. @param {CanvasRenderingContext2D} g */

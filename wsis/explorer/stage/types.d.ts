@@ -205,6 +205,30 @@ type Why =
   | 'tab';
 type Draw = (why: Why) => void;
 
+/** What a page of the presentation is drawn on; `size` of letters on it, CSS pixels. */
+interface Board {
+  g: CanvasRenderingContext2D;
+  w: number;
+  h: number;
+  size: number;
+}
+/** A line of a legend; `share` is the length of its bar. */
+interface LegendRow {
+  colour: string;
+  name: string;
+  share: number;
+  value: string;
+}
+/** A page of the presentation. */
+interface Chapter {
+  name: string;
+  title: string;
+  sentence(layers: Layers): string;
+  note(): string;
+  legend(layers: Layers, step: number): LegendRow[];
+  draw(board: Board, layers: Layers, step: number): void;
+}
+
 /** What the tab Teach shows now, see `tabs/teach/events.py`: HTML by its places, and what goes over the stage. */
 interface TeachMessage {
   ticket: string;
