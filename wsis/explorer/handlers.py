@@ -18,7 +18,7 @@ import numpy as np
 from wsis.analysis import Analysis, Settings
 from wsis.choices import Enhancer
 from wsis.errors import WsisError
-from wsis.explorer import messages
+from wsis.explorer import again, messages
 from wsis.explorer.acts import Acts, chosen
 from wsis.explorer.examples import Examples
 from wsis.explorer.files import Folder
@@ -173,6 +173,16 @@ class Handlers:
                 return messages.Shared()
             if data["act"] == "synonyms":
                 return self._acts.synonyms(entry)
+            if data["act"] == "code":
+                scene = self._acts.scene(entry, now)
+                file = self.examples.photos.get(scene.photo)
+                scene = scene if file is None else replace(scene, photo=file.name)
+                name = (scene.origin or self.networks.origin).name
+                return messages.Code(
+                    python=again.snippet(scene, name),
+                    command=again.command(scene, name),
+                    left_out=again.left_out(scene.analysis.settings),
+                )
             scene = self._acts.scene(entry, replace(now, peak=int(data["peak"])))
             return messages.Peak(token=now.token, **self._acts.part(scene, self._other(now), now))
 

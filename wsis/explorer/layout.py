@@ -37,7 +37,7 @@ SCRIPTS = (
     *("stage/weights", "stage/ranking", "stage/firmness", "stage/table"),
     *("stage/panels", "stage/camera", "stage/gestures", "stage/player", "stage/controls", "stage/swipe"),
     *("stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/hover", "stage/notices", "stage/stage"),
-    *("stage/keys", "stage/chapters", "stage/present", "stage/help"),
+    *("stage/keys", "stage/chapters", "stage/present", "stage/help", "stage/code"),
     *("stage/shelf", "stage/webcam", "stage/photos"),
     *("tabs/results", "tabs/tune", "tabs/dropped", "tabs/teach", "stage/api"),
 )
@@ -70,6 +70,7 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
     with gr.Blocks(title="wsis explorer", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         _html(piece("header", handlers.networks.device, handlers.models.first), elem_id="top")
         _html(markup.render("help.html", shortcuts=glossary.SHORTCUTS, numbers=glossary.NUMBERS), elem_id="help")
+        _html(markup.render("code.html"), elem_id="code")
         with gr.Row(elem_id="screen"):
             with gr.Column(elem_id="left", min_width=0):
                 photo = markup.render("photo.html", examples=_examples(handlers.examples.photos))

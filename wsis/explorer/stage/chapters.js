@@ -82,7 +82,10 @@ const chapters = (() => {
     g.drawImage(layer, 0, 0, w, h);
     g.globalAlpha = 1;
   }
-  /** A ring with a number beside it, of every shown instance or of one. @param {Board} board @param {number | null} only */
+  /**
+   * A ring with a number beside it, of every shown instance or of one.
+   * @param {Board} board @param {number | null} only
+   */
   function rings({g, w, h, size}, only = null) {
     for (const [i, {peak, of}] of found().entries()) {
       if (only !== null && peak !== only) continue;
@@ -132,7 +135,9 @@ const chapters = (() => {
           .filter(({name}) => data.on.includes(name))
           .map(one => `${quoted(one.name)} (${words.unit(one.score)})`);
         const such = quoted(data.on[0] ?? data.classes[0]?.name ?? '');
-        return `Taught ${words.plural(data.classes.length, 'class', 'classes')} by labels such as ${such}, never by outlines of them, it sees ${joined(seen) || 'none of them surely'} here.`;
+        const all = words.plural(data.classes.length, 'class', 'classes');
+        const here = joined(seen) || 'none of them surely';
+        return `Taught ${all} by labels such as ${such}, never by outlines of them, it sees ${here} here.`;
       },
       note: () => 'class score: how likely the class is somewhere in the photo',
       legend: () =>
@@ -160,7 +165,7 @@ const chapters = (() => {
       },
       note: () =>
         first(page.data.parts.get(state.peak)).own
-          ? 'peak value; in colour the response (Eq. 2): the pixels that raise each peak, brightest where they raise it most'
+          ? 'peak value; in colour the response (Eq. 2), brightest where a pixel raises its peak most'
           : 'peak value; in colour the class map: brightest where the class answers most',
       legend: () =>
         each(
@@ -192,7 +197,8 @@ const chapters = (() => {
         const moved = Math.abs(to - from) < 0.005 ? 'stays at' : to > from ? 'grows from' : 'shrinks from';
         const ends =
           moved === 'stays at' ? `${percent(to)} of the photo` : `${percent(from)} of the photo to ${percent(to)}`;
-        return `${of} is spread to what belongs together: its bright part ${moved} ${ends} in ${words.plural(page.now.right.step, 'step')}.`;
+        const steps = words.plural(page.now.right.step, 'step');
+        return `${of} is spread to what belongs together: its bright part ${moved} ${ends} in ${steps}.`;
       },
       note: () => 'V: the pixels above Otsu’s threshold, as a share of the photo, at each step t',
       legend: (layers, t) =>
@@ -215,9 +221,11 @@ const chapters = (() => {
       sentence: () => {
         const {total = 0} = dom.known(data.photo);
         const {score} = dom.known(winner());
-        return `Of ${words.count(total)} proposed outlines, this one fits the map of ${quoted(data.peaks[state.peak].name)} best: a score of ${words.short(score)} (Eq. 5).`;
+        const of = quoted(data.peaks[state.peak].name);
+        const best = `best: a score of ${words.short(score)} (Eq. 5)`;
+        return `Of ${words.count(total)} proposed outlines, this one fits the map of ${of} ${best}.`;
       },
-      note: () => 'terms of the chosen outline, from 0 to 1; the score is their sum, each times its weight α, β or γ',
+      note: () => 'terms of the chosen outline, 0 to 1; the score is their sum, each times its weight α, β or γ',
       legend: () =>
         presets.current().meaning.flatMap(([name], i) => {
           if (name === words.UNUSED) return [];

@@ -194,11 +194,18 @@ interface IdleMessage {
   kind: 'idle';
   empty: Empty;
 }
-/** An answer that nobody waits for any more; a link that may be sent around. */
+/** Nobody waits for it any more; a link that may be sent around. */
 interface QuietMessage {
   kind: 'stale' | 'shared';
 }
+interface CodeMessage {
+  kind: 'code';
+  python: string;
+  command: string;
+  leftOut: string[];
+}
 type AnyMessage =
+  | CodeMessage
   | GlanceMessage
   | AnalysisMessage
   | PeakMessage
@@ -269,8 +276,8 @@ interface Rules {
 }
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the
- * stylesheet calls them, `symbols` of their weights, and `unused`, the name of a term that a reading does not have.
- * `numbers` in letters, from 0; `glossary`: what hovering over the numbers in `where` says.
+ * stylesheet calls them, `symbols` of their weights, and `unused`, the name of a term that a reading does not have;
+ * `glossary`: what hovering over the numbers in `where` says.
  */
 interface Config {
   presets: Record<string, Preset>;
@@ -290,5 +297,5 @@ interface Config {
   unused: string;
   rules: Rules;
   numbers: string[];
-  glossary: {where: string; text: string}[];
+  glossary: Record<'where' | 'text', string>[];
 }

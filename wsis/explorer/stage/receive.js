@@ -166,6 +166,8 @@ const receive = (() => {
         return Search.take(message);
       case 'settled':
         return settled(message);
+      case 'code':
+        return code.show(message);
       case 'notice':
       case 'gone':
         return notice(message, asked);
