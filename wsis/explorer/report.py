@@ -15,7 +15,7 @@ import numpy as np
 from markupsafe import Markup
 
 from wsis import provenance, render
-from wsis.explorer import again, firmness, markup, pictures, sensitivity, theme, words
+from wsis.explorer import again, doubts, firmness, markup, pictures, sensitivity, theme, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import PAIRS, short, unit, weight
 from wsis.image import resized
@@ -27,8 +27,6 @@ SHOWN = 8
 """At most so many instances are shown step by step, so that the page stays below 1.5 MB; the table has all."""
 PHOTO_SIZE = 1200
 PANEL_HEIGHT = 150
-SAME = 0.7
-"""Two masks whose intersection over union is above this are nearly the same."""
 CLASSES = 8
 """How many classes are listed with what the classifier thinks of them."""
 LIMITS = (
@@ -94,7 +92,9 @@ def html(scene: Scene, model: str | Described, options: Options | None = None) -
         title=scene.photo,
         about=[part for part in about if part],
         photo=_photo(scene),
-        found=told(scene),
+        lead=told(scene).partition(". ")[0] + ".",
+        found=told(scene).partition(". ")[2],
+        doubts=doubts.sentences(scene),
         terms=words.terms(scene.analysis.settings.reading),
         instances=[_row(scene, instance) for instance in scene.found],
         **_weights(scene),
@@ -138,7 +138,7 @@ def told(scene: Scene) -> str:
     return (
         f"{words.in_words(count).capitalize()} instance{'' if count == 1 else 's'} found: {listed}. The surest is "
         f"{words.with_article(surest.name)} with a score of {unit(surest.score)}, covering {_share(scene, surest):.0%} "
-        f"of the photo. {_doubts(scene)}{how}"
+        f"of the photo. {how}"
     )
 
 
@@ -148,17 +148,6 @@ def limits(model: str | Described) -> tuple[str, ...]:
     _, _, section = text.partition("\n## Limits\n")
     points = [line[2:].strip() for line in section.partition("\n## ")[0].splitlines() if line.startswith("- ")]
     return tuple(points) or LIMITS
-
-
-def _doubts(scene: Scene) -> str:
-    """A warning where two classes claim the same pixels: suppression only looks within a class."""
-    indices = [instance.proposal for instance in scene.found]
-    same = np.argwhere(np.triu(scene.analysis.proposals.iou(indices, indices) > SAME, 1))
-    for first, second in same:
-        names = scene.found[first].name, scene.found[second].name
-        if names[0] != names[1]:
-            return f"The masks of {names[0]} and {names[1]} are nearly the same, so one of them is probably wrong. "
-    return ""
 
 
 def _photo(scene: Scene) -> Picture:

@@ -16,7 +16,7 @@ from wsis.explorer import glossary
 
 pytestmark = pytest.mark.slow
 OPEN = "dialog.present[open]"
-SMALLEST = """() => Math.min(...[...document.querySelectorAll('dialog.present :is(p, h2, li span, li b, button, .which)')]
+SMALLEST = """() => Math.min(...[...document.querySelectorAll('.present :is(p, h2, li span, li b, button, .which)')]
   .filter(one => one.checkVisibility() && one.textContent.trim())
   .map(one => parseFloat(getComputedStyle(one).fontSize)))"""
 

@@ -189,7 +189,6 @@ interface BusyMessage {
   text: string;
   seconds: number;
 }
-/** There is nothing to show yet. */
 interface IdleMessage {
   kind: 'idle';
   empty: Empty;
