@@ -39,11 +39,13 @@ TABS = {
 }
 """What each tab shows when it is complete."""
 ELLIPSES = {
-    "1-astronaut-and-cat": [("person", 0.2, 0.6, 0.16, 0.5), ("cat", 0.63, 0.5, 0.28, 0.55)],
+    "1-spoonbills": [("bird", 0.22, 0.45, 0.1, 0.4), ("bird", 0.72, 0.48, 0.18, 0.3)],
     "2-cat": [("cat", 0.42, 0.5, 0.42, 0.55)],
     "3-motorcycle": [("motorbike", 0.53, 0.52, 0.4, 0.38)],
-    "4-astronaut": [("person", 0.38, 0.62, 0.36, 0.55)],
-    "5-two-cats": [("cat", 0.2, 0.5, 0.24, 0.55), ("cat", 0.8, 0.5, 0.24, 0.55)],
+    "4-sheep-and-dog": [("sheep", 0.25, 0.5, 0.2, 0.4), ("dog", 0.76, 0.5, 0.2, 0.42)],
+    "5-horse": [("horse", 0.4, 0.55, 0.2, 0.4)],
+    "6-macaw": [("bird", 0.55, 0.5, 0.3, 0.42)],
+    "7-meerkats": [("cat", 0.35, 0.55, 0.2, 0.4), ("cat", 0.75, 0.5, 0.1, 0.45)],
 }
 """Where the objects are, drawn by eye so that the Tune tab has something to show: class, centre and half axes as shares
 of width and height. Its figures say nothing about the model."""

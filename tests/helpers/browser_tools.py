@@ -10,12 +10,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app import examples
+from tests.helpers import ROOT
 from wsis.analysis import Evidence, Glance
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import build, launch_options
@@ -80,6 +82,12 @@ def _remembered(
     return kept[key]
 
 
+def photos() -> dict[str, Path]:
+    """The app's examples behind one that tests know well: two classes, several peaks, weak and sure masks."""
+    first = ROOT / "tests" / "data" / "1-astronaut-and-cat.jpg"
+    return {first.stem: first, **examples()}
+
+
 @dataclass
 class Site:
     """A served explorer."""
@@ -99,7 +107,7 @@ def serve(pipeline: Pipeline | Models, port: int | None = None, limits: Limits |
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-    handlers = Handlers(pipeline, examples(), desk=Desk(Turns(limits or Limits(minute=None))))
+    handlers = Handlers(pipeline, photos(), desk=Desk(Turns(limits or Limits(minute=None))))
     page = build(handlers, local=True)
     handlers.warm().join()
     page.launch(

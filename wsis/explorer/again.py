@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from dataclasses import fields
 
 from wsis.analysis import Settings
@@ -19,6 +20,9 @@ NO_OPTION = ("sigma", "window", "max_peaks", "spread_strength", "agreement", "ob
 def command(scene: Scene, model: str) -> str:
     """The command line that makes the same instances from the same photo."""
     settings, weights = scene.analysis.settings, scene.weights
+    if scene.analysis.hands:
+        by_hand = ["--edits", edits_file(scene), "--out", "results"]
+        return " ".join(shlex.quote(part) for part in ("python", "-m", "wsis", "segment", scene.photo, *by_hand))
     preset = preset_of(settings)
     enhancer = "none" if settings.enhancer == "spread" and not scene.step else settings.enhancer
     parts = ["python", "-m", "wsis", "segment", scene.photo or "photo", "--out", "results", "--model", model]
@@ -38,6 +42,8 @@ def command(scene: Scene, model: str) -> str:
 
 def snippet(scene: Scene, model: str) -> str:
     """Python that makes the same instances from the same photo."""
+    if scene.analysis.hands:
+        return _edited(scene, model)
     settings, weights = scene.analysis.settings, scene.weights
     usual = Settings()
     unusual = [
@@ -51,6 +57,23 @@ def snippet(scene: Scene, model: str) -> str:
         f"analysis = pipeline.analyse(read({scene.photo or 'photo'!r}), Settings({', '.join(unusual)}))\n"
         f"weights = Weights(alpha={weights.alpha!r}, beta={weights.beta!r}, gamma={weights.gamma!r})\n"
         f"instances = analysis.instances(weights, step={scene.step})\n"
+        "masks = [analysis.mask(instance) for instance in instances]"
+    )
+
+
+def edits_file(scene: Scene) -> str:
+    """What the page calls the file of what was done by hand."""
+    return f"{Path(scene.photo).stem or 'photo'}-edits.json"
+
+
+def _edited(scene: Scene, model: str) -> str:
+    return (
+        "from pathlib import Path\n\n"
+        "from wsis import Pipeline, Weights, edits, read, replay\n\n"
+        f"file = edits.read(Path({edits_file(scene)!r}).read_bytes())\n"
+        f"pipeline = Pipeline.load({model!r})\n"
+        f"analysis = replay.of_file(pipeline, pipeline.observe(read({scene.photo or 'photo'!r})), file)\n"
+        "instances = analysis.instances(Weights(*file.made.weights), step=file.made.step)\n"
         "masks = [analysis.mask(instance) for instance in instances]"
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 from wsis.analysis import Analysis, Settings
 from wsis.choices import Enhancer
 from wsis.errors import WsisError
-from wsis.explorer import messages, payload
+from wsis.explorer import again, messages, payload
 from wsis.explorer.acts import Acts, chosen
 from wsis.explorer.examples import Examples
 from wsis.explorer.files import Folder
@@ -175,12 +175,26 @@ class Handlers:
                 return self._acts.synonyms(entry)
             if data["act"] in ("levels", "likely"):
                 return self._acts.around(entry, now, data)
-            scene = self._acts.scene(entry, replace(now, peak=int(data.get("peak", now.peak))))
-            if data["act"] == "grid":
-                return messages.Grid(token=now.token, what="peaks", peak=scene.peak, columns=columns(scene))
-            return messages.Peak(token=now.token, **self._acts.part(scene, self._other(now), now))
+            return self._seen(data, entry, now)
 
         return self._answered(answer)
+
+    def _seen(self, data: dict[str, Any], entry: Entry, now: Now) -> Message:
+        """What the screen follows from: its code, maps side by side, or those of a peak."""
+        if data["act"] == "code":
+            scene = self._acts.scene(entry, now)
+            file = self.examples.photos.get(scene.photo)
+            scene = scene if file is None else replace(scene, photo=file.name)
+            name = (scene.origin or self.networks.origin).name
+            return messages.Code(
+                python=again.snippet(scene, name),
+                command=again.command(scene, name),
+                left_out=again.left_out(scene.analysis.settings),
+            )
+        scene = self._acts.scene(entry, replace(now, peak=int(data.get("peak", now.peak))))
+        if data["act"] == "grid":
+            return messages.Grid(token=now.token, what="peaks", peak=scene.peak, columns=columns(scene))
+        return messages.Peak(token=now.token, **self._acts.part(scene, self._other(now), now))
 
     def settle(self, event: gr.EventData, request: gr.Request) -> tuple[Now | None, Scene | None, Packed]:
         """The visitor let go of a control: what Python thinks of it, for `wiring` to draw its tabs from."""

@@ -16,7 +16,7 @@ from wsis import changes, instances
 from wsis.analysis import Settings
 from wsis.choices import Mode, Naive
 from wsis.errors import WsisError
-from wsis.explorer import alike, api, markup, pictures, rated, theme, travel, words
+from wsis.explorer import alike, api, glossary, markup, pictures, rated, theme, travel, words
 from wsis.explorer.files import GROWTH, WRITERS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.server.uploads import Shelf, fetch_nothing
@@ -33,35 +33,21 @@ SCRIPTS = (
     *("stage/markup", "stage/dom", "stage/match", "stage/alike", "stage/travel", "stage/words", "stage/unpack"),
     *("stage/page", "stage/presets", "stage/link", "stage/arrival", "stage/wire", "stage/receive"),
     *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
-    *(
-        "stage/changes",
-        "stage/simplex",
-        "stage/triangle",
-        "stage/weights",
-        "stage/ranking",
-        "stage/rating",
-        "stage/trust",
-    ),
-    *(
-        "stage/firmness",
-        "stage/table",
-        "stage/measure",
-        "stage/touch",
-        "stage/draft",
-        "stage/panels",
-        "stage/correction",
-    ),
-    *("stage/camera", "stage/gestures", "stage/pointer", "stage/tools", "stage/player", "stage/controls"),
-    *("stage/swipe", "stage/layers", "stage/captions", "stage/marks", "stage/film", "stage/grid", "stage/hover"),
-    *("stage/notices", "stage/stage", "stage/shelf", "stage/webcam", "stage/photos"),
+    *("stage/changes", "stage/simplex", "stage/triangle", "stage/weights", "stage/ranking", "stage/rating"),
+    *("stage/trust", "stage/firmness", "stage/table", "stage/measure", "stage/touch", "stage/draft"),
+    *("stage/panels", "stage/correction", "stage/camera", "stage/gestures", "stage/pointer", "stage/tools"),
+    *("stage/player", "stage/controls", "stage/swipe", "stage/layers", "stage/captions", "stage/marks"),
+    *("stage/film", "stage/grid", "stage/hover", "stage/notices", "stage/stage"),
+    *("stage/keys", "stage/chapters", "stage/present", "stage/help", "stage/code"),
+    *("stage/shelf", "stage/webcam", "stage/photos"),
     *("tabs/results", "tabs/plots", "tabs/tune", "tabs/dropped", "tabs/teach"),
     *("tabs/easel", "tabs/brush", "tabs/likeness", "tabs/why", "stage/api"),
 )
 """What the page runs: one script, in pieces that each give it one name, after those that they need at once."""
 STYLES = (
     *("stage/looking", "style", "stage/photo", "stage/stage", "stage/film", "stage/grid", "stage/panels"),
-    *("stage/below", "stage/advanced", "stage/models", "stage/search", "stage/touch", "sizes"),
-    *("tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach", "tabs/why"),
+    *("stage/below", "stage/advanced", "stage/models", "stage/search", "stage/touch", "stage/present", "stage/help"),
+    *("sizes", "tabs/method", "tabs/plots", "tabs/results", "tabs/tune", "tabs/teach", "tabs/why"),
 )
 """What it looks like: of rules that weigh the same the last holds."""
 BACKSTOP = 1000
@@ -85,6 +71,8 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
     first = handlers.networks.origin
     with gr.Blocks(title="wsis explorer", fill_width=True, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         _html(piece("header", handlers.networks.device, handlers.models.first), elem_id="top")
+        _html(markup.render("help.html", shortcuts=glossary.SHORTCUTS, numbers=glossary.NUMBERS), elem_id="help")
+        _html(markup.render("code.html"), elem_id="code")
         with gr.Row(elem_id="screen"):
             with gr.Column(elem_id="left", min_width=0):
                 photo = markup.render("photo.html", examples=_examples(handlers.examples.photos))
@@ -184,6 +172,8 @@ def method_config() -> dict[str, Any]:
         "symbols": words.SYMBOLS,
         "unused": words.UNUSED,
         "trust": rated.WORDS,
+        "numbers": words.NUMBERS,
+        "glossary": glossary.hovered(),
         "rules": {
             "nms": instances.NMS,
             "object": instances.OBJECT,
@@ -245,7 +235,7 @@ def _json(content: Any) -> str:
 
 
 def _examples(photos: Mapping[str, Path]) -> list[dict[str, str]]:
-    """Name and small picture of each example that can be read."""
+    """Name and small picture of each example that can be read; `why` it fails, as a text beside the photo has it."""
     shown = []
     for name, path in photos.items():
         try:
@@ -256,7 +246,9 @@ def _examples(photos: Mapping[str, Path]) -> list[dict[str, str]]:
         y, x = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
         square = image[y : y + side, x : x + side]
         small = cv2.resize(square, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-        shown.append({"name": name, "picture": pictures.jpeg(small, 84)})
+        why = path.with_suffix(".txt")
+        told = why.read_text(encoding="utf-8").strip() if why.is_file() else ""
+        shown.append({"name": name, "picture": pictures.jpeg(small, 84), "why": told})
     return shown
 
 

@@ -278,9 +278,25 @@ class Shared(Message):
     kind: ClassVar[str] = "shared"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Code(Message):
+    """What gives exactly what is on the screen, see `again`.
+
+    Attributes:
+        python: to be run where wsis is installed.
+        command: line for a shell.
+        left_out: what of the screen the command line has no option for; empty where it has all.
+    """
+
+    kind: ClassVar[str] = "code"
+    python: str
+    command: str
+    left_out: list[str]
+
+
 KINDS: tuple[type[Message], ...] = (
     Glance, Analysis, Peak, Grid, Other, Levels, Likely, Models, Synonyms, Settled, Notice, Gone, Busy, Idle, Stale,
-    Shared,
+    Shared, Code,
 )  # fmt: skip
 
 

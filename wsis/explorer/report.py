@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
+import cv2
 import numpy as np
 from markupsafe import Markup
 
 from wsis import provenance, render
-from wsis.explorer import again, faithful, firmness, markup, pictures, rated, sensitivity, theme, words
+from wsis.explorer import again, doubts, faithful, firmness, markup, pictures, rated, sensitivity, theme, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import PAIRS, short, unit, weight
 from wsis.image import resized
@@ -28,8 +29,6 @@ SHOWN = 8
 """At most so many instances are shown step by step, so that the page stays below 1.5 MB; the table has all."""
 PHOTO_SIZE = 1200
 PANEL_HEIGHT = 150
-SAME = 0.7
-"""Two masks whose intersection over union is above this are nearly the same."""
 CLASSES = 8
 """How many classes are listed with what the classifier thinks of them."""
 LIMITS = (
@@ -95,7 +94,9 @@ def html(scene: Scene, model: str | Described, options: Options | None = None) -
         title=scene.photo,
         about=[part for part in about if part],
         photo=_photo(scene),
-        found=told(scene),
+        lead=told(scene).partition(". ")[0] + ".",
+        found=told(scene).partition(". ")[2],
+        doubts=doubts.sentences(scene),
         terms=words.terms(scene.analysis.settings.reading),
         instances=[_row(scene, instance, model) for instance in scene.found],
         **_weights(scene),
@@ -132,15 +133,19 @@ def told(scene: Scene) -> str:
         ]
     )
     surest = scene.found[0]
+    by_hand = sum(instance.by_hand for instance in scene.found)
+    who = f"{words.in_words(by_hand).capitalize()} of them by hand; of the others" if by_hand else (
+        "Nothing was drawn by hand on this photo:"
+    )  # fmt: skip
     how = (
-        "Nothing was drawn by hand on this photo: a classifier that only knows what is in a photo showed where it "
+        f"{who} a classifier that only knows what is in a photo showed where it "
         f"looks, its maps were {'matched as they are' if not scene.step else 'grown over the objects'}, and the "
         f"best of {len(scene.analysis.proposals):,} proposed outlines was taken for each."
     )
     return (
         f"{words.in_words(count).capitalize()} instance{'' if count == 1 else 's'} found: {listed}. The surest is "
         f"{words.with_article(surest.name)} with a score of {unit(surest.score)}, covering {_share(scene, surest):.0%} "
-        f"of the photo. {_doubts(scene)}{how}"
+        f"of the photo. {how}"
     )
 
 
@@ -152,23 +157,14 @@ def limits(model: str | Described) -> tuple[str, ...]:
     return tuple(points) or LIMITS
 
 
-def _doubts(scene: Scene) -> str:
-    """A warning where two classes claim the same pixels: suppression only looks within a class."""
-    indices = [instance.proposal for instance in scene.found]
-    same = np.argwhere(np.triu(scene.analysis.proposals.iou(indices, indices) > SAME, 1))
-    for first, second in same:
-        names = scene.found[first].name, scene.found[second].name
-        if names[0] != names[1]:
-            return f"The masks of {names[0]} and {names[1]} are nearly the same, so one of them is probably wrong. "
-    return ""
-
-
 def _photo(scene: Scene) -> Picture:
     """The photo with its instances; drawn small, for a large photo would only be shrunk again."""
     image = resized(scene.analysis.evidence.image, PHOTO_SIZE)
-    instances, proposals = scene.found, scene.analysis.evidence.source
-    masks = proposals.masks([instance.proposal for instance in instances], image.shape[:2])
-    labels = [f"{instance.name} {unit(instance.score)}" for instance in instances]
+    instances, size = scene.found, (image.shape[1], image.shape[0])
+    masks = np.zeros((len(instances), *image.shape[:2]), bool)
+    for small, mask in zip(masks, scene.analysis.masks(instances), strict=True):
+        small[:] = cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    labels = [f"{_name(instance)} {unit(instance.score)}" for instance in instances]
     colours = [render.colour(instance.peak) for instance in instances]
     drawn = render.over_instances(image, masks, labels, colours)
     return _picture(pictures.jpeg(drawn, 85), drawn, f"{scene.photo} with {len(instances)} instances")
@@ -179,7 +175,7 @@ def _row(scene: Scene, instance: Instance, model: str | Described) -> dict[str, 
     terms = scene.analysis.terms[scene.step, instance.peak, instance.proposal]
     return {
         "colour": pictures.colour(instance.peak),
-        "name": instance.name,
+        "name": _name(instance),
         "score": short(round(instance.score, 3)),
         "terms": [short(float(terms[term.index]), 2) for term in words.terms(scene.analysis.settings.reading)],
         "area": f"{_share(scene, instance):.1%}",
@@ -208,7 +204,7 @@ def _strip(scene: Scene, instance: Instance, model: str | Described) -> dict[str
     plane = sensitivity.plane(picked)
     return {
         "colour": pictures.colour(instance.peak),
-        "name": instance.name,
+        "name": _name(instance),
         "score": unit(instance.score),
         "columns": -(-len(panels) // 2),
         "panels": [_panel(panel) for panel in panels],
@@ -295,5 +291,9 @@ def _picture(source: str, pixels: np.ndarray, alt: str, note: str = "") -> Pictu
 
 def _share(scene: Scene, instance: Instance) -> float:
     """Part of the photo that an instance covers."""
-    proposals = scene.analysis.proposals
-    return float(proposals.areas[instance.proposal] / proposals.labels.size)
+    return float(scene.analysis.work_mask(instance).mean())
+
+
+def _name(instance: Instance) -> str:
+    """Its class, and whether it is by hand."""
+    return f"{instance.name}, by hand" if instance.by_hand else instance.name

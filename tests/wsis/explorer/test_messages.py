@@ -11,7 +11,7 @@ import pytest
 from wsis.explorer import messages
 
 STAGE = Path(messages.__file__).parent / "stage"
-TYPES = (STAGE / "messages.d.ts").read_text(encoding="utf-8")
+TYPES = "".join((STAGE / f"{name}.d.ts").read_text(encoding="utf-8") for name in ("packed", "messages"))
 ENVELOPE = {"kind", "serial"}
 QUIET = {"stale", "shared"}
 """Nothing is done about these."""

@@ -20,7 +20,7 @@ from tests.helpers.small_analysis import empty_scene, small_analysis
 from wsis import cli, export, files, provenance
 from wsis.analysis import Settings
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import again, downloads, firmness, report
+from wsis.explorer import again, doubts, downloads, firmness, report
 from wsis.explorer.report import Options
 from wsis.explorer.scene import Scene
 from wsis.matching import PRESETS, Weights
@@ -100,14 +100,25 @@ def test_what_was_found_in_words(scene):
     assert report.told(scene).startswith(
         "Two instances found: a cat and a dog. The surest is a cat with a score of .90,"
     )
-    assert "nearly the same" not in report.told(scene)
+    assert "nearly the same" not in " ".join(doubts.sentences(scene))
     same = scene.analysis.terms.copy()
     same[:, 1] = same[:, 0]  # the dog's peak takes the cat's proposal
     both = Scene(replace(scene.analysis, terms=same, overlaps=scene.analysis.overlaps[:, [0, 0]]))
-    assert "The masks of cat and dog are nearly the same" in report.told(both)
+    assert "The masks of cat and dog are nearly the same" in " ".join(doubts.sentences(both))
+    assert "Likely wrong" in report.html(both, "tiny")
     nothing = Scene(empty_scene().analysis)
     assert report.told(nothing).startswith("Nothing was found")
     assert "cat (.90)" in report.told(nothing)
+
+
+def test_what_is_unsure_is_named_and_not_drawn(scene):
+    high = replace(scene.analysis.settings, semantic_threshold=0.85)
+    doubted = Scene(replace(scene.analysis, settings=high))
+    assert [one.name for one in doubted.found] == ["cat"]
+    assert [one.name for one in doubts.left_out(doubted)] == ["dog"]
+    content = report.html(doubted, "tiny")
+    assert "Unsure, neither drawn nor counted: dog" in content
+    assert "One instance found: a cat." in content
 
 
 def test_an_empty_scene_has_a_page_too():

@@ -69,7 +69,9 @@ def test_what_checks_them_is_pinned():
 
 def test_types_stay_out_of_the_page_and_the_package():
     types = sorted(path.name for path in EXPLORER.rglob("*.d.ts"))
-    assert types == [f"{name}.d.ts" for name in ("config", "hands", "messages", "proposals", "rated", "types")]
+    assert types == [
+        f"{name}.d.ts" for name in ("config", "hands", "messages", "packed", "proposals", "rated", "tabs", "types")
+    ]
     assert (
         ".ts"
         not in (ROOT / "pyproject.toml").read_text().partition("[tool.setuptools.package-data]")[2].partition("[")[0]

@@ -49,4 +49,6 @@ interface Config {
   unused: string;
   rules: Rules;
   trust: TrustWords;
+  numbers: string[];
+  glossary: Record<'where' | 'text', string>[];
 }

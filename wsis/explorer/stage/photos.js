@@ -152,10 +152,19 @@ const photos = (() => {
     const picture = dom.one(home(), 'figure img', HTMLImageElement);
     picture.hidden = !photo;
     say(caption());
+    const fails = dom.one(home(), '.fails', HTMLElement);
+    fails.textContent = story();
+    fails.hidden = !fails.textContent;
     if (!photo) return;
     picture.src = photo.src;
     for (const b of dom.all(home(), '.examples button'))
       b.setAttribute('aria-pressed', String(b.dataset.example === photo.example));
   }
-  return {mount, choose, held, again};
+  /** Why the example on the screen fails; empty where it does not. */
+  function story() {
+    const name = data.photo?.example;
+    const b = dom.all(document, '#photo .examples button').find(one => name && one.dataset.example === name);
+    return b?.dataset.why ?? '';
+  }
+  return {mount, choose, held, again, story};
 })();

@@ -204,6 +204,8 @@ const receive = (() => {
         return touch.likely(message);
       case 'settled':
         return settled(message);
+      case 'code':
+        return code.show(message);
       case 'notice':
       case 'gone':
         return notice(message, asked);

@@ -33,6 +33,7 @@ class Stage {
     this.tools = new Tools(element, box, this.camera, repaint);
     this.grid = new Grid(box, this.layers);
     this.notices = new Notices(element);
+    this.present = new Present(this.layers);
     new ResizeObserver(() => this.camera.resize()).observe(box);
     page.listenFirst(why => this.draw(why === 'back' ? 'photo' : why));
     this.notices.draw();
@@ -103,6 +104,7 @@ class Stage {
     this.marks.draw(left && models.compared(page.state.compare) ? this.swipe.at() : null);
     this.film.draw(step);
     this.grid.draw();
+    this.present.repaint();
   }
 
   /** As many pixels as the screen has for the box. @param {CanvasRenderingContext2D} g */
