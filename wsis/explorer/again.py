@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from dataclasses import fields
+from pathlib import Path
 
 from wsis.analysis import Settings
 from wsis.explorer.scene import Scene
