@@ -31,7 +31,7 @@ const table = (() => {
         ${cells}
         <td>${((100 * pixels) / (width * height)).toFixed(1)}%</td>
         <td title="${rated.title}">${rated.text}</td>
-        <td class="why">${why}</td>
+        <td class="decided">${why}</td>
         <td class="get">
           <button type="button" data-get="instance-png" data-index="${i}" aria-label="${name}: mask as PNG">PNG</button>
           ${' · '}

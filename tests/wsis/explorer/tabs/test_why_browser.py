@@ -13,7 +13,7 @@ from tests.wsis.explorer.test_browser import COLOURS, violations
 pytestmark = pytest.mark.slow
 SCORES = "[...document.querySelectorAll('.why-score :is(span, strong)')].map(one => Number(one.textContent))"
 GONE = "document.querySelector('.why-pictures figcaption')?.innerText"
-LOW = """() => [...document.querySelectorAll('.why :is(button, select, input)')].filter(
+LOW = """() => [...document.querySelectorAll('.why-page :is(button, select, input)')].filter(
   one => one.offsetParent && one.getBoundingClientRect().height < 44).map(one => one.outerHTML.slice(0, 90))"""
 
 
