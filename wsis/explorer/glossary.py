@@ -69,6 +69,13 @@ SHORTCUTS = (
     Shortcut(("←", "→"), "on the stage: the peak before, the next; presenting: pages"),
     Shortcut(("↑", "↓"), "on the stage as ← →; presenting: pictures"),
     Shortcut(("+", "−", "0"), "on the stage: larger, smaller, the whole photo"),
+    Shortcut(("K",), "a click places a peak; peaks can be dragged"),
+    Shortcut(("R",), "paint regions in and out"),
+    Shortcut(("B", "X"), "brush, eraser"),
+    Shortcut(("[", "]"), "a part, the group; of a brush: its size"),
+    Shortcut(("S", "M", "G"), "split, merge, draw the edge to the photo"),
+    Shortcut(("Delete",), "remove the picked peak"),
+    Shortcut(("Ctrl", "Z"), "undo; with Shift: do it again"),
     Shortcut(("Ctrl", "V"), "paste a photo"),
     Shortcut(("Esc",), "leave what is open"),
 )
