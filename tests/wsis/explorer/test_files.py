@@ -21,7 +21,7 @@ from pycocotools.coco import COCO
 
 from tests.helpers.bad_files import NAMES
 from tests.helpers.small_analysis import empty_scene, small_analysis
-from wsis import photo_sets
+from wsis import edits, photo_sets
 from wsis.errors import WsisError
 from wsis.explorer import downloads, files, growth
 from wsis.explorer.scene import Scene
@@ -50,6 +50,8 @@ def test_every_download_is_named_after_the_photo(scene, folder, kind):
         assert np.load(io.BytesIO(content), allow_pickle=False)["maps"].shape == scene.analysis.maps.shape
     elif kind == "COCO data set":
         assert [one["category_id"] for one in json.loads(content)["annotations"]] == [8, 12]
+    elif kind == "Edits":
+        assert edits.read(content).edits == ()
     elif path.suffix == ".json":
         assert [entry["category_name"] for entry in json.loads(content)] == ["cat", "dog"]
     elif path.suffix in (".gif", ".mp4"):

@@ -14,7 +14,7 @@ from tests.helpers.small_analysis import small_analysis
 from wsis import changes
 from wsis.explorer import growth
 from wsis.explorer.scene import Scene
-from wsis.explorer.words import change
+from wsis.explorer.words import changed
 
 
 @pytest.fixture
@@ -79,5 +79,5 @@ def test_captions_say_what_is_grown_and_what_changed(scene):
     assert second.what == "spread"
     assert second.where == "dog, peak 2 · spread"
     (gained, lost), _ = changes.shares(scene.analysis.binary[:, 1])
-    assert (second.gained, second.lost) == (f"+{change(gained)}", f"-{change(lost)}")
+    assert (second.gained, second.lost) == (f"+{changed(gained)}", f"-{changed(lost)}")
     assert (last.gained, last.lost) == ("+0%", "-0%")

@@ -18,7 +18,7 @@ from PIL import Image
 from tests.helpers.page_data import decoded, unpacked
 from wsis import changes, instances
 from wsis.analysis import Settings
-from wsis.explorer import words
+from wsis.explorer import alike, travel, words
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import _advanced, build, config, launch_options
 from wsis.explorer.server import uploads
@@ -583,7 +583,8 @@ def test_the_page_matches_by_the_rules_of_the_core(handlers):
     told = config(handlers)
     assert told["rules"] == {
         "nms": instances.NMS, "object": instances.OBJECT, "leastObject": instances.LEAST_OBJECT,
-        "again": instances.AGAIN, "settled": changes.SETTLED,
+        "again": instances.AGAIN, "settled": changes.SETTLED, "alike": alike.ALIKE, "groups": alike.GROUPS,
+        "aside": alike.ASIDE, "flat": travel.FLAT, "most": travel.MOST, "dull": travel.DULL,
     }  # fmt: skip
     assert (told["terms"], told["symbols"], told["unused"]) == (words.TERMS, words.SYMBOLS, words.UNUSED)
 
