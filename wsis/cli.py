@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from click.core import ParameterSource
 
 from wsis import names, stopping, streams
 from wsis.choices import Enhancer, Mode, Naive, PresetName
@@ -320,9 +319,8 @@ def _exits(stopped: str) -> Iterator[None]:
 
 def _given(context: typer.Context) -> frozenset[str]:
     """The options that stand on the command line."""
-    return frozenset(
-        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    )
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return frozenset(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
 
 
 def _text(path: Path | None) -> str | None:

@@ -11,7 +11,8 @@ from wsis import provenance
 
 def test_libraries_that_shape_results_are_those_that_are_imported() -> None:
     """What `versions` leaves out may be upgraded and old measurements would still be believed."""
-    beside = {"huggingface_hub", "safetensors", "typer"}  # fetch files, read numbers as they are, read options
+    # They fetch files, check what people send, read numbers as they are, read options.
+    beside = {"huggingface_hub", "pydantic", "safetensors", "typer"}
     imported, folder = set(), Path(provenance.__file__).parent
     cluster = {"ray", "pyarrow", "fsspec"}  # carry photos and results
     for file in folder.rglob("*.py"):
