@@ -153,9 +153,9 @@ const photos = (() => {
     for (const b of dom.all(home(), '.examples button'))
       b.setAttribute('aria-pressed', String(b.dataset.example === photo.example));
   }
-  /** Why the example on the screen fails; empty where it does not. */
+  /** Why the example on the screen fails; empty where it does not, or another model may do better. */
   function story() {
-    const name = data.photo?.example;
+    const name = data.model && data.model !== wsis.config.model.name ? '' : data.photo?.example;
     const b = dom.all(document, '#photo .examples button').find(one => name && one.dataset.example === name);
     return b?.dataset.why ?? '';
   }
