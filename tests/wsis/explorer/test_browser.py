@@ -216,8 +216,8 @@ def test_without_a_camera_it_says_so_and_closes(visit):
     page = visit()
     before = state(page)
     page.locator(".camera").click()
-    page.wait_for_selector("dialog .why:visible")
-    assert "No camera can be reached" in page.locator("dialog .why").inner_text()
+    page.wait_for_selector("#photo dialog .why:visible")
+    assert "No camera can be reached" in page.locator("#photo dialog .why").inner_text()
     assert page.locator("dialog .take").is_disabled()
     page.locator("dialog .cancel").click()
     page.wait_for_selector("dialog", state="hidden")
@@ -257,7 +257,7 @@ def test_a_camera_allowed_after_cancelling_goes_off(visit):
 
 def test_another_example(visit):
     page = visit()
-    page.locator("[data-example]").nth(2).click()
+    page.locator("[data-example*=motorcycle]").click()
     shown(page, "D.photo.example.includes('motorcycle') && D.match && !D.busy")
     assert "motorbike" in state(page)["on"]
     assert page.locator("[data-example][aria-pressed=true]").count() == 1
@@ -367,7 +367,7 @@ def test_proposals_of_ones_own_and_the_built_in_ones_again(advanced):
     own.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": encoded(index, "PNG")})
     shown(advanced, "!D.busy && D.match && D.photo.total === 2")
     assert "2 proposals" in advanced.locator("#status").inner_text()
-    assert advanced.locator(".proposal").count() <= 2
+    advanced.wait_for_function("() => document.querySelectorAll('.proposal').length <= 2")
     assert {one for _, one in state(advanced)["found"]} <= {0, 1}
     anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
     assert advanced.evaluate("wsis.data.photo.total") == total

@@ -169,6 +169,7 @@ def test_by_finger_on_a_phone(visit):
     page = visit(width=400, height=860, has_touch=True, is_mobile=True)
     peaks = state(page)["peaks"]
     page.tap("[data-tool=peak]")
+    page.evaluate("document.querySelector('.stage .box').scrollIntoView({block: 'center'})")
     anew(page, lambda: page.touchscreen.tap(*at(page, 0.4, 0.4)))
     assert page.evaluate("wsis.data.peaks.length") == peaks + 1
     page.locator("#hands [data-do=remove]").scroll_into_view_if_needed()

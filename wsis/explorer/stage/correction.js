@@ -107,6 +107,10 @@ const correction = (() => {
     if (step) touch.goTo(Number(step.dataset.step));
     if (dom.hit(event, '#hands [data-asfound]')) touch.asFound(state.peak);
   });
+  for (const near of ['pointerover', 'focusin'])
+    document.addEventListener(near, event => {
+      if (dom.hit(event, '#hands .rename')) touch.guess();
+    });
   document.addEventListener('change', event => {
     const list = dom.hit(event, '#hands .rename');
     if (list instanceof HTMLSelectElement) touch.rename(state.peak, list.value);

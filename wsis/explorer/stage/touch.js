@@ -193,11 +193,12 @@ const touch = (() => {
     guessed = {token, peak, classes};
     page.change({}, 'touch');
   }
-  /** What the picked peak may be; asked for when it is not known yet. */
-  function guesses() {
-    if (guessed && guessed.token === state.token && guessed.peak === state.peak) return guessed.classes;
-    if (ready() && !data.busy) wire.ask('likely', {peak: state.peak});
-    return [];
+  const known = () => (guessed?.token === state.token && guessed?.peak === state.peak ? guessed : null);
+  /** What the picked peak may be, as far as it was asked for. */
+  const guesses = () => known()?.classes ?? [];
+  /** Asked for as soon as somebody comes near the list. */
+  function guess() {
+    if (!known() && ready() && !data.busy) wire.ask('likely', {peak: state.peak});
   }
 
   // --- back and forth -----------------------------------------------------------------------------------------------
@@ -242,6 +243,7 @@ const touch = (() => {
     levels,
     likely,
     guesses,
+    guess,
     undo,
     redo,
     goTo,
