@@ -367,7 +367,7 @@ def test_proposals_of_ones_own_and_the_built_in_ones_again(advanced):
     own.set_input_files({"name": "two.png", "mimeType": "image/png", "buffer": encoded(index, "PNG")})
     shown(advanced, "!D.busy && D.match && D.photo.total === 2")
     assert "2 proposals" in advanced.locator("#status").inner_text()
-    advanced.wait_for_function("() => document.querySelectorAll('.proposal').length <= 2")
+    assert advanced.locator(".proposal:visible").count() <= 2
     assert {one for _, one in state(advanced)["found"]} <= {0, 1}
     anew(advanced, advanced.locator("#proposal-file").get_by_label("Clear").click)
     assert advanced.evaluate("wsis.data.photo.total") == total

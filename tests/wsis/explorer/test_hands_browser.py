@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -32,6 +33,15 @@ FOUND = "wsis.now.right.found.map(one => [one.peak, one.id, one.byHand, one.scor
 def at(page, x, y):
     """Where a place of the photo, in shares, is on the page."""
     return page.evaluate(PLACE, [x, y])
+
+
+def free(page):
+    """A place of the photo with nothing over it, in shares."""
+    for place in itertools.product((0.1, 0.3, 0.5, 0.7, 0.9), (0.2, 0.5, 0.8)):
+        x, y = at(page, *place)
+        if page.evaluate("([x, y]) => document.elementFromPoint(x, y)?.matches('canvas') ?? false", [x, y]):
+            return place
+    raise AssertionError("something lies over the whole photo")
 
 
 def drag(page, begin, end):
@@ -170,7 +180,7 @@ def test_by_finger_on_a_phone(visit):
     peaks = state(page)["peaks"]
     page.tap("[data-tool=peak]")
     page.evaluate("document.querySelector('.stage .box').scrollIntoView({block: 'center'})")
-    anew(page, lambda: page.touchscreen.tap(*at(page, 0.4, 0.4)))
+    anew(page, lambda: page.touchscreen.tap(*at(page, *free(page))))
     assert page.evaluate("wsis.data.peaks.length") == peaks + 1
     page.locator("#hands [data-do=remove]").scroll_into_view_if_needed()
     anew(page, lambda: page.tap("#hands [data-do=remove]"))
