@@ -97,7 +97,7 @@ def test_under_each_step_stands_what_it_changed_and_the_stage_outlines_it(visit,
     shares = changes.shares(analysis.binary[:, k])
     settled = changes.settled(shares)
     for t, (gained, lost) in enumerate(shares.tolist(), 1):
-        note = f"+{words.change(gained)} −{words.change(lost)}"
+        note = f"+{words.changed(gained)} −{words.changed(lost)}"
         note = note if settled is None or t <= settled else f"settled at {settled}"
         stop = page.locator(".film button", has_text=f"t = {t}")
         page.wait_for_function(
