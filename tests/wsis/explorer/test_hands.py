@@ -13,8 +13,10 @@ from PIL import Image
 
 from wsis import edits
 from wsis.analysis import Settings
+from wsis.explorer import report
 from wsis.explorer.acts import OTHER_PEAKS
 from wsis.explorer.handlers import Handlers
+from wsis.explorer.scene import Scene
 from wsis.explorer.visit import Controls
 from wsis.pipeline import Pipeline
 from wsis.replay import replay
@@ -148,3 +150,22 @@ def test_the_download_of_edits_is_a_file_that_gives_the_same(handlers, token, pi
     assert edits.plain(file.edits) == edited["edits"]
     assert file.made.step == 2
     assert file.photo.name == "cat.png"
+
+
+def test_the_code_for_the_screen_takes_the_file_of_edits(handlers, token):
+    edited = look(handlers, token, edits=[ADD])
+    code = ask(handlers, edited["token"], "code")
+    path = Path(handlers.download(gr.EventData(None, {"kind": "Edits", "now": now(edited["token"])})))
+    assert f"segment cat.png --edits {path.name} " in code["command"]
+    assert path.name in code["python"]
+    assert "replay.of_file(" in code["python"]
+    assert "--edits" not in ask(handlers, token, "code")["command"]
+
+
+def test_the_report_says_what_is_by_hand(handlers, token, analysis, pipeline):
+    plain = Scene(analysis, "cat.png")
+    edited = Scene(replay(pipeline, analysis, edits.checked([ADD])), "cat.png")
+    assert "Nothing was drawn by hand" in report.told(plain)
+    assert "One of them by hand" in report.told(edited)
+    page = report.html(edited, "tiny")
+    assert "dog, by hand" in page
