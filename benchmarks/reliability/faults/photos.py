@@ -225,7 +225,7 @@ def too_large_for_memory(workdir: Path, photos: Path) -> Outcome:
 
     exit code 1, that photo reported with the reason, all others equal
     """
-    return _too_large(workdir, photos, Image.new("1", (10_000, 9_000)), 800)
+    return _too_large(workdir, photos, Image.new("1", (10_000, 9_000)), 920)
 
 
 def too_large_to_decode(workdir: Path, photos: Path) -> Outcome:
@@ -233,7 +233,7 @@ def too_large_to_decode(workdir: Path, photos: Path) -> Outcome:
 
     exit code 1, that photo reported with the reason, all others equal
     """
-    return _too_large(workdir, photos, Image.new("RGB", (11_000, 9_000)), 520)
+    return _too_large(workdir, photos, Image.new("RGB", (11_000, 9_000)), 640)
 
 
 def network_raises(workdir: Path, photos: Path) -> Outcome:

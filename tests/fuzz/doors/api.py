@@ -47,7 +47,7 @@ class Endpoints(Door):
         (home / "bad.png").write_bytes(b"no photo")
         networks = SimpleNamespace(
             whole=lambda image, settings: replace(self._made, settings=settings),
-            origin=SimpleNamespace(model="tiny", enhancer="spread"),
+            origin=SimpleNamespace(model="tiny", enhancer="spread", card={}),
         )
         behind = SimpleNamespace(store=self._store, photo=uploads.photo, model=lambda name: networks)
         self._api: Any = Api(behind)

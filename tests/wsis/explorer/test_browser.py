@@ -25,6 +25,7 @@ from skimage import data
 from tests.helpers.browser_tools import (
     PIXELS,
     READY,
+    SETTLES,
     Visitors,
     anew,
     changed,
@@ -519,8 +520,9 @@ def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
         one, other = marks.nth(0).bounding_box(), marks.nth(1).bounding_box()
         return abs(other["x"] - one["x"])
 
-    whole = apart()
     page.locator(".box").hover()
+    page.wait_for_timeout(SETTLES)  # the table below has its rows, and the stage its height
+    whole = apart()
     changed(page, lambda: page.get_by_role("button", name="Zoom in").click())
     assert apart() == pytest.approx(1.5 * whole, rel=0.05)
     changed(page, lambda: page.get_by_role("button", name="Zoom out").click())
