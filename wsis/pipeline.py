@@ -311,10 +311,11 @@ class Pipeline:
             found = self._chunks.run(
                 respond, len(asked), response.CHUNK, "responses of peaks were computed", clock.note
             )
-        except WsisError:  # activations that cannot be passed back: only a picture is missing
+        except (WsisError, RuntimeError) as error:
+            # Activations that cannot be passed back, or too little memory: only a picture is missing.
             net = self.checkpoint.icns.get(settings.enhancer)
             told = net is not None and ("response" in net.hints or settings.enhancer in REGIONS) and settings.steps > 0
-            if settings.naive != "class map" or told:
+            if settings.naive != "class map" or told or not (isinstance(error, WsisError) or memory.is_short(error)):
                 raise
             return None
         if not alone:
