@@ -25,7 +25,6 @@ from skimage import data
 from tests.helpers.browser_tools import (
     PIXELS,
     READY,
-    SETTLES,
     Visitors,
     anew,
     changed,
@@ -512,6 +511,18 @@ def test_hovering_reads_values(visit):
     page.wait_for_function(r"() => /cat \.\d\d/.test(document.querySelector('.tag.read').textContent)")
 
 
+STILL = """() => new Promise(done => {
+  const box = document.querySelector('.stage .box');
+  let last = 0, still = 0;
+  const watch = setInterval(() => {
+    still = box.clientHeight === last ? still + 1 : 0;
+    last = box.clientHeight;
+    if (still === 20) { clearInterval(watch); done(); }
+  }, 50);
+})"""
+"""Wait until the stage has kept its height for a second: what stands below it comes bit by bit."""
+
+
 def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
     page = visit()
     marks = page.locator(".marks button")
@@ -521,7 +532,7 @@ def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
         return abs(other["x"] - one["x"])
 
     page.locator(".box").hover()
-    page.wait_for_timeout(SETTLES)  # the table below has its rows, and the stage its height
+    page.evaluate(STILL)
     whole = apart()
     changed(page, lambda: page.get_by_role("button", name="Zoom in").click())
     assert apart() == pytest.approx(1.5 * whole, rel=0.05)
