@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,14 +126,3 @@ def overlaps(first: np.ndarray, second: np.ndarray, areas: np.ndarray) -> np.nda
     common = weighted @ second.astype(np.float64).T
     union = weighted.sum(1)[:, None] + (second * areas.astype(np.float64)).sum(1)[None] - common
     return (common / np.maximum(union, 1)).astype(np.float32)
-
-
-def words(edits: Sequence[Edit]) -> list[str]:
-    """What was done, a line each, for people."""
-    return [f"{edit.do} {_about(edit)}".strip() for edit in edits]
-
-
-def _about(edit: Edit) -> str:
-    name = getattr(edit, "name", "")
-    peaks = getattr(edit, "peaks", None) or ((edit.peak,) if hasattr(edit, "peak") else ())
-    return " ".join([*(f"#{number}" for number in peaks), name]).strip()

@@ -132,7 +132,6 @@ class Levels(Message):
     peak: int
     proposal: int
     ids: list[int]
-    bits: Packed
 
 
 @dataclass(frozen=True, kw_only=True)

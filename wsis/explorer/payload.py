@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from wsis import edits, hands, matching, replay
+from wsis import edits, matching, replay
 from wsis.analysis import Analysis, Evidence, Glance, Settings
 from wsis.class_names import NONE, Synonyms
 from wsis.explorer import pictures
@@ -64,7 +64,6 @@ def photo(evidence: Evidence, name: str, example: str = "") -> Packed:
         "areas": pack(evidence.proposals.region_areas, "i4"),
         "bits": pack(_bits(evidence.proposals.membership), "u1"),
         "total": len(evidence.proposals),
-        "key": hands.key(labels, evidence.proposals.membership),
         "source": evidence.proposals.source,
     }
 
@@ -268,14 +267,8 @@ def _hands(made: Analysis) -> list[Packed] | None:
 
 
 def levels(made: Analysis, k: int, proposal: int) -> Packed:
-    """Proposals around a peak, from its part to its group, see `wsis.replay.levels`: `ids` and `bits` as in `field`."""
-    ids = np.array(replay.levels(made, k, proposal), np.int64)
-    return {
-        "peak": k,
-        "proposal": proposal,
-        "ids": ids.tolist(),
-        "bits": pack(_bits(made.proposals.membership[ids]), "u1"),
-    }
+    """Proposals around a peak, from its part to its group, see `wsis.replay.levels`."""
+    return {"peak": k, "proposal": proposal, "ids": replay.levels(made, k, proposal)}
 
 
 def _runners(made: Analysis, k: int) -> Packed:

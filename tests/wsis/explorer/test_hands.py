@@ -135,7 +135,7 @@ def test_what_makes_no_sense_is_one_sentence(handlers, token, data, said):
     assert re.search(said, message["text"])
 
 
-def test_levels_come_with_their_regions(handlers, token, analysis):
+def test_levels_are_proposals_around_the_peak(handlers, token, analysis):
     best = analysis.instances()[0]
     message = ask(handlers, token, "levels", peak=best.peak, proposal=best.proposal)
     assert best.proposal in message["ids"]

@@ -85,7 +85,6 @@ interface LevelsMessage {
   peak: number;
   proposal: number;
   ids: number[];
-  bits: Packed;
 }
 /** What the picked peak may be. */
 interface LikelyMessage {

@@ -54,7 +54,6 @@ interface PackedPhoto {
   work?: number[];
   labels?: string;
   areas?: Packed;
-  key?: string;
   bits?: Packed;
   total?: number;
   source?: string;
