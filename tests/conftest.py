@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import shutil
 import warnings
 from collections import Counter
@@ -21,6 +22,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling
 
 from benchmarks.reliability import small_model
 
@@ -39,6 +41,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that no worker has a long one left when the others are done."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+class OneFileOneWorker(LoadFileScheduling):
+    """A file's tests stay on one worker, and so do all that start Ray: its instances starve one another."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "Ray" if re.search(r"cluster/test_batch|test_survived\[batch_", nodeid) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneFileOneWorker:
+    """For `--dist loadfile`, the only way in which these tests are spread."""
+    return OneFileOneWorker(config, log)
 
 
 @pytest.fixture(autouse=True)
