@@ -14,7 +14,7 @@ from benchmarks.reliability import small_model
 from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, judged, sentence
 from benchmarks.reliability.faults.processes import PATIENCE, ROOT
 
-OPTIONS = ("--class", "cat", "--device", "cpu", "--quiet")
+OPTIONS = ("--class", "cat", "--enhancer", "none", "--device", "cpu", "--quiet")
 
 
 def _started(workdir: Path, photos: Path, out: Path, *more: str) -> subprocess.Popen:
