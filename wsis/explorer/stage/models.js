@@ -124,9 +124,14 @@ const models = (() => {
     }
   });
 
-  /** What the pill says beside the name. @param {ModelRow | undefined} row */
+  /**
+   * What the pill says beside the name; of a model of kinds how many there are to choose from.
+   * @param {ModelRow | undefined} row
+   */
   function known(row) {
-    if (row) return row.about.split(/ · | in \d/)[0];
+    const kinds = row && / in ([\d,]+) kinds/.exec(row.about);
+    if (kinds) return `${kinds[1]} classes`;
+    if (row) return row.about.split(' · ')[0];
     return state.model === config.model.name ? words.plural(config.model.classes, 'class', 'classes') : '';
   }
   /** @param {Why} [why] */
