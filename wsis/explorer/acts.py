@@ -284,8 +284,10 @@ class Acts:
         """What a visitor looks at; an example is called like its file."""
         example = self._examples.photos.get(entry.photo)
         photo = entry.photo if example is None else example.name
-        origin = self._origin(entry)
-        return Scene(entry.analysis, photo, now.peak, now.step, now.preset, now.weights, origin, entry.followed)
+        return Scene(
+            entry.analysis, photo, now.peak, now.step, now.preset, now.weights, self._origin(entry), entry.followed,
+            now.fill,
+        )  # fmt: skip
 
     def part(self, scene: Scene, other: Analysis | None, now: Now) -> Packed:
         """The picked peak's maps on both sides of the swipe."""

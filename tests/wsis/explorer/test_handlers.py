@@ -68,7 +68,9 @@ def controls(handlers, file=None, **changes) -> tuple:
         start.window,
         start.sigma,
         start.max_peaks,
+        start.spread_strength,
         start.agreement,
+        start.objectness,
         file,
     )
 
@@ -583,7 +585,8 @@ def test_the_page_matches_by_the_rules_of_the_core(handlers):
     told = config(handlers)
     assert told["rules"] == {
         "nms": instances.NMS, "object": instances.OBJECT, "leastObject": instances.LEAST_OBJECT,
-        "again": instances.AGAIN, "settled": changes.SETTLED, "alike": alike.ALIKE, "groups": alike.GROUPS,
+        "again": instances.AGAIN, "offersApart": instances.OFFERS_APART, "settled": changes.SETTLED,
+        "alike": alike.ALIKE, "groups": alike.GROUPS,
         "aside": alike.ASIDE, "flat": travel.FLAT, "most": travel.MOST, "dull": travel.DULL,
     }  # fmt: skip
     assert (told["terms"], told["symbols"], told["unused"]) == (words.TERMS, words.SYMBOLS, words.UNUSED)
@@ -591,6 +594,16 @@ def test_the_page_matches_by_the_rules_of_the_core(handlers):
 
 def test_controls_become_settings(handlers):
     assert Controls(*controls(handlers)).settings(enhancer=handlers.enhancer) == handlers.defaults
+
+
+def test_a_click_sets_all_settings_and_the_controls_follow(handlers):
+    message = opened(handlers)
+    wanted = {"objectness": False, "spread": 0.1, "sigma": 1.5}
+    answer = look(handlers, "adjust", at(message), linked=wanted, name="none")[-1]
+    assert {name: answer["settings"][name] for name in wanted} == wanted
+    assert answer["enhancer"] == "none"
+    made = handlers.store.get(answer["token"]).analysis.settings
+    assert (made.objectness, made.spread_strength, made.sigma) == (False, 0.1, 1.5)
 
 
 def test_controls_on_the_screen_stand_in_the_order_in_which_they_are_read(handlers):
