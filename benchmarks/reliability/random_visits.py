@@ -150,6 +150,7 @@ class Visitor:
             spread=self._one((0.005, 0.02, 0.1)),
             agreement=self._may(0.5),
             objectness=self._may(0.5),
+            found=self._one((0.05, 0.1, 0.4)),
         )
         return tuple(vars(chosen).values())
 

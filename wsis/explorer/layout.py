@@ -293,6 +293,10 @@ def _advanced(start: Settings) -> tuple[dict[str, gr.components.Component], gr.F
             stand.objectness, label="Objectness",
             info="Counts in a score how likely its proposal is one whole object.",
         ),
+        "found": slider(
+            0, 1, stand.found, step=0.01, label="Found from",
+            info="Masks of a lower score are unsure: pictures and counts leave them out.",
+        ),
     }  # fmt: skip
     file = gr.File(
         label=PROPOSALS, file_types=[".mat", ".json", ".png"],

@@ -92,7 +92,7 @@ class Controls:
     """The advanced settings as they stand on the screen, in the order of the components.
 
     Attributes:
-        naive, mode, threshold, window, sigma, limit, spread, agreement, objectness: see `FIELDS` and
+        naive, mode, threshold, window, sigma, limit, spread, agreement, objectness, found: see `FIELDS` and
             `wsis.analysis.Settings`.
         file: of proposals; None for the built-in ones.
     """
@@ -106,6 +106,7 @@ class Controls:
     spread: float = Settings.spread_strength
     agreement: bool = True
     objectness: bool = True
+    found: float = Settings.semantic_threshold
     file: str | None = None
 
     @classmethod
@@ -145,6 +146,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "spread": ("spread_strength", float),
     "agreement": ("agreement", bool),
     "objectness": ("objectness", bool),
+    "found": ("semantic_threshold", float),
 }
 """What each control sets: the field of `Settings`, and how it is read."""
 

@@ -71,6 +71,7 @@ def controls(handlers, file=None, **changes) -> tuple:
         start.spread_strength,
         start.agreement,
         start.objectness,
+        start.semantic_threshold,
         file,
     )
 
@@ -410,7 +411,7 @@ def test_the_controls_are_told_with_every_analysis(handlers, example, analysis):
 
 
 def test_what_no_control_shows_stays(handlers, analysis):
-    settings = replace(handlers.defaults, objectness=False, semantic_threshold=0.3, classes=CLASSES)
+    settings = replace(handlers.defaults, classes=CLASSES)
     token = handlers.store.put(replace(analysis, settings=settings), photo="mine.jpg", owner="tab")
     (fresh,) = look(handlers, "adjust", now(token=token, enhancer=handlers.enhancer), controls(handlers, window=5))
     made = handlers.store.get(fresh["token"]).analysis.settings
@@ -604,6 +605,17 @@ def test_a_click_sets_all_settings_and_the_controls_follow(handlers):
     assert answer["enhancer"] == "none"
     made = handlers.store.get(answer["token"]).analysis.settings
     assert (made.objectness, made.spread_strength, made.sigma) == (False, 0.1, 1.5)
+
+
+def test_scores_alone_need_no_networks(handlers, monkeypatch):
+    message = look(handlers, "adjust", at(opened(handlers)))[-1]
+    monkeypatch.setattr(handlers.networks, "analyse", None)
+    before = handlers.store.get(message["token"]).analysis
+    answer = look(handlers, "adjust", at(message), linked={"objectness": False, "found": 0.4})[-1]
+    made = handlers.store.get(answer["token"]).analysis
+    assert made.settings == replace(before.settings, objectness=False, semantic_threshold=0.4)
+    assert made.maps is before.maps
+    assert (answer["settings"]["objectness"], answer["settings"]["found"]) == (False, 0.4)
 
 
 def test_controls_on_the_screen_stand_in_the_order_in_which_they_are_read(handlers):

@@ -62,7 +62,6 @@ def test_default_is_how_the_page_begins():
 
 def test_every_setting_has_a_control_of_its_own_or_stands_elsewhere():
     elsewhere = {"enhancer", "steps", "classes", "reading"}  # menus, chips and presets of the screen
-    open_still = {"semantic_threshold"}
     shown_fields = {
         name
         for name in Settings.__dataclass_fields__
@@ -71,7 +70,7 @@ def test_every_setting_has_a_control_of_its_own_or_stands_elsewhere():
             for other in _others(name)
         )
     }
-    assert shown_fields == set(Settings.__dataclass_fields__) - elsewhere - open_still
+    assert shown_fields == set(Settings.__dataclass_fields__) - elsewhere
 
 
 def _others(name: str) -> list:
@@ -79,6 +78,7 @@ def _others(name: str) -> list:
     others = {
         "naive": "mixed", "mode": "gradient", "class_threshold": 0.7, "sigma": 3.0, "window": 9, "max_peaks": 7,
         "spread_strength": 0.1, "agreement": False, "objectness": False,
+        "semantic_threshold": 0.3,
     }  # fmt: skip
     return [others[name]] if name in others else []
 
