@@ -172,6 +172,8 @@ def test_the_photo_stays_large_beside_a_plot_and_the_peaks_above_advanced(visit)
     page.locator("#advanced > button").click()
     page.wait_for_selector("#proposal-file:visible")
     assert page.locator("#peaks").bounding_box()["height"] >= 200
+    box = page.locator("#advanced").bounding_box()
+    assert box["y"] + box["height"] <= 900
 
 
 # --- a photo of one's own --------------------------------------------------------------------------------------------
