@@ -147,7 +147,10 @@ class Visitor:
             window=self._one((3, 5, 7, 11)),
             sigma=self._one((0.5, 1.0, 2.0, 4.0)),
             limit=self._one((1, 5, 20, 60)),
+            spread=self._one((0.005, 0.02, 0.1)),
             agreement=self._may(0.5),
+            objectness=self._may(0.5),
+            found=self._one((0.05, 0.1, 0.4)),
         )
         return tuple(vars(chosen).values())
 

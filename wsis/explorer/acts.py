@@ -284,8 +284,10 @@ class Acts:
         """What a visitor looks at; an example is called like its file."""
         example = self._examples.photos.get(entry.photo)
         photo = entry.photo if example is None else example.name
-        origin = self._origin(entry)
-        return Scene(entry.analysis, photo, now.peak, now.step, now.preset, now.weights, origin, entry.followed)
+        return Scene(
+            entry.analysis, photo, now.peak, now.step, now.preset, now.weights, self._origin(entry), entry.followed,
+            now.fill,
+        )  # fmt: skip
 
     def part(self, scene: Scene, other: Analysis | None, now: Now) -> Packed:
         """The picked peak's maps on both sides of the swipe."""
@@ -373,8 +375,10 @@ class Acts:
         if token is None:
             before = self._origin(entry)
             networks = self._models.get(before.model)
-            evidence = networks.seen(entry.analysis.evidence, before)
-            fresh = _carried(entry.analysis, networks.analyse(evidence, settings), networks)
+            fresh = _rescored(entry.analysis, settings) if networks.origin.key == before.key else None
+            if fresh is None:
+                evidence = networks.seen(entry.analysis.evidence, before)
+                fresh = _carried(entry.analysis, networks.analyse(evidence, settings), networks)
             return self._put(fresh, entry.photo, networks.origin, visit), fresh
         if token != visit.now.token:
             self._store.leave(visit.now.token, visit.owner)
@@ -465,6 +469,15 @@ def _nearest(now: Analysis, base: Analysis, wanted: tuple[edits.Edit, ...]) -> t
     """Where to begin, and what is left to do: undoing begins with the analysis as it was found."""
     done = now.hands.edits if now.hands else ()
     return (now, wanted[len(done) :]) if wanted[: len(done)] == done else (base, wanted)
+
+
+def _rescored(before: Analysis, settings: Settings) -> Analysis | None:
+    """The same maps where only scores and what is found of them change, which needs no networks; else None."""
+    old = before.settings
+    if replace(settings, objectness=old.objectness, semantic_threshold=old.semantic_threshold) != old:
+        return None
+    base = before.base and replace(before.base, settings=settings)
+    return replace(before, settings=settings, base=base)
 
 
 def _carried(before: Analysis, fresh: Analysis, networks: Networks) -> Analysis:

@@ -33,7 +33,7 @@ def command(scene: Scene, model: str) -> str:
             parts += [option, str(getattr(settings, name))]
     for category in settings.classes or ():
         parts += ["--class", category]
-    parts += ["--fill", "0", "--preset", preset]  # the screen lists what peaks give alone
+    parts += ["--fill", str(scene.fill), "--preset", preset]
     for axis in AXES:
         if getattr(weights, axis) != getattr(PRESETS[preset].weights, axis):
             parts += [f"--{axis}", str(getattr(weights, axis))]
@@ -56,7 +56,7 @@ def snippet(scene: Scene, model: str) -> str:
         f"pipeline = Pipeline.load({model!r})\n"
         f"analysis = pipeline.analyse(read({scene.photo or 'photo'!r}), Settings({', '.join(unusual)}))\n"
         f"weights = Weights(alpha={weights.alpha!r}, beta={weights.beta!r}, gamma={weights.gamma!r})\n"
-        f"instances = analysis.instances(weights, step={scene.step})\n"
+        f"instances = analysis.instances(weights, step={scene.step}{_filled(scene)})\n"
         "masks = [analysis.mask(instance) for instance in instances]"
     )
 
@@ -73,14 +73,20 @@ def _edited(scene: Scene, model: str) -> str:
         f"file = edits.read(Path({edits_file(scene)!r}).read_bytes())\n"
         f"pipeline = Pipeline.load({model!r})\n"
         f"analysis = replay.of_file(pipeline, pipeline.observe(read({scene.photo or 'photo'!r})), file)\n"
-        "instances = analysis.instances(Weights(*file.made.weights), step=file.made.step)\n"
+        f"instances = analysis.instances(Weights(*file.made.weights), step=file.made.step{_filled(scene)})\n"
         "masks = [analysis.mask(instance) for instance in instances]"
     )
 
 
-def left_out(settings: Settings) -> list[str]:
-    """What differs from the usual and the command line has no option for."""
-    usual = Settings()
+def _filled(scene: Scene) -> str:
+    return f", fill={scene.fill}" if scene.fill else ""
+
+
+def left_out(scene: Scene) -> list[str]:
+    """What differs from the usual and the command line has no option for; a file of edits brings its settings along."""
+    if scene.analysis.hands:
+        return ["fill"] if scene.fill else []
+    settings, usual = scene.analysis.settings, Settings()
     return [name.replace("_", " ") for name in NO_OPTION if getattr(settings, name) != getattr(usual, name)]
 
 

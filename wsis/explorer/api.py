@@ -18,9 +18,9 @@ from wsis.explorer.networks import Networks
 from wsis.explorer.origin import Origin
 from wsis.explorer.server.desk import Desk
 from wsis.explorer.store import Store
+from wsis.explorer.visit import MOST_FILLED
 from wsis.matching import PUBLISHED, Weights
 
-MOST_FILLED = 50
 Wanted = Literal["default", Enhancer]
 """An enhancer, or the model's own."""
 

@@ -44,6 +44,7 @@ def bundle(
     step: int = -1,
     more: Mapping[str, bytes] | None = None,
     trust: Sequence[float | None] = (),
+    fill: int = 0,
 ) -> bytes:
     """Everything in one zip: instances, PNGs, overlay, strips (Fig. 7), raw maps and the manifest.
 
@@ -51,13 +52,14 @@ def bundle(
 
     Args:
         analysis: what was found out.
-        found: the instances, from `analysis.instances(weights, step)`.
+        found: the instances, from `analysis.instances(weights, step, fill)`; pictures have those that are `painted`.
         stem: name of the photo's files.
         model: for the manifest.
         weights: for the manifest.
         step: which map was matched, 0..T; -1 is the last.
         more: further files, content by name.
         trust: of each instance, see `wsis.trust.shares`.
+        fill: for the manifest.
     """
     contents = {
         "instances.json": coco_json(analysis, found, stem, trust),
@@ -71,6 +73,7 @@ def bundle(
     manifest = {
         **provenance.manifest(analysis, model=model, weights=weights),
         "step": analysis.steps if step < 0 else step,
+        "fill": fill,
         "arrays": {name: {"dtype": "uint8", "range": [0, 1], "scale": 1 / 255} for name in reduced},
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

@@ -189,7 +189,7 @@ class Handlers:
             return messages.Code(
                 python=again.snippet(scene, name),
                 command=again.command(scene, name),
-                left_out=again.left_out(scene.analysis.settings),
+                left_out=again.left_out(scene),
             )
         scene = self._acts.scene(entry, replace(now, peak=int(data.get("peak", now.peak))))
         if data["act"] == "grid":
@@ -205,7 +205,7 @@ class Handlers:
             return None, None, self._wire(_told(error))
         message = messages.Settled(
             token=now.token,
-            found=[[instance.peak, instance.proposal] for instance in scene.found],
+            found=[[instance.peak, instance.proposal] for instance in scene.listed],
             weights=[now.weights.alpha, now.weights.beta, now.weights.gamma],
             step=scene.step,
             tab=now.tab,

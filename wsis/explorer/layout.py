@@ -23,14 +23,16 @@ from wsis.explorer.server.uploads import Shelf, fetch_nothing
 from wsis.explorer.server.web import app_options
 from wsis.explorer.tabs import method, results, teach, tune, why
 from wsis.explorer.tabs.teach.lesson import Lessons
-from wsis.explorer.visit import FIELDS, Controls
+from wsis.explorer.visit import FIELDS, MOST_FILLED, Controls
+from wsis.explorer.whole import wholes
 from wsis.explorer.wiring import PRIVATE, PROPOSALS, Plot, Screen, wire
 from wsis.image import read
 from wsis.matching import PRESETS
 
 HERE = Path(__file__).parent
 SCRIPTS = (
-    *("stage/markup", "stage/dom", "stage/match", "stage/alike", "stage/travel", "stage/words", "stage/unpack"),
+    *("stage/markup", "stage/dom", "stage/match", "stage/offers", "stage/alike", "stage/travel", "stage/words"),
+    "stage/unpack",
     *("stage/page", "stage/presets", "stage/link", "stage/arrival", "stage/wire", "stage/receive"),
     *("stage/models", "stage/acts", "stage/paint", "stage/search", "stage/classes", "stage/peaks"),
     *("stage/changes", "stage/simplex", "stage/triangle", "stage/weights", "stage/ranking", "stage/rating"),
@@ -38,7 +40,7 @@ SCRIPTS = (
     *("stage/panels", "stage/correction", "stage/camera", "stage/gestures", "stage/pointer", "stage/tools"),
     *("stage/player", "stage/controls", "stage/swipe", "stage/layers", "stage/captions", "stage/marks"),
     *("stage/film", "stage/grid", "stage/hover", "stage/notices", "stage/stage"),
-    *("stage/keys", "stage/chapters", "stage/present", "stage/help", "stage/code"),
+    *("stage/whole", "stage/keys", "stage/chapters", "stage/present", "stage/help", "stage/code"),
     *("stage/shelf", "stage/webcam", "stage/photos"),
     *("tabs/results", "tabs/plots", "tabs/tune", "tabs/dropped", "tabs/teach"),
     *("tabs/easel", "tabs/brush", "tabs/likeness", "tabs/why", "stage/api"),
@@ -54,6 +56,8 @@ BACKSTOP = 1000
 """Most events under way at all; the desk refuses far earlier, with a sentence."""
 UPLOAD = 100 * 2**20
 """Bytes of the largest upload, unless the operator says otherwise."""
+SPREADS = (0.005, 0.2)
+"""Least and most of the strength of spreading."""
 THUMBNAIL = 104
 """Side of an example's picture, in pixels."""
 piece = partial(markup.part, "screen.html")
@@ -81,6 +85,7 @@ def build(handlers: Handlers, *, local: bool = False, lessons: Lessons | None = 
                 _card("peaks", 2, piece("peaks_head"))
                 _card("hands", 1, piece("hands_head"))
                 with gr.Accordion("Advanced", open=False, elem_id="advanced", elem_classes="card"):
+                    _html(piece("host", 2), elem_id="whole", js_on_load="wsis.whole(element)")
                     controls, file = _advanced(handlers.defaults)
             with gr.Column(elem_id="centre", min_width=0):
                 stage = _scripted("stage", _read("stage/stage.html"), "wsis.stage(element, props, trigger, watch)")
@@ -160,6 +165,8 @@ def config(handlers: Handlers) -> dict[str, Any]:
         "tints": [*pictures.TINTS, pictures.QUIET],
         "faded": pictures.FADED,
         "settings": asdict(Controls.of(handlers.defaults)),
+        "whole": {name: whole.packed() for name, whole in wholes(handlers.defaults).items()},
+        "mostFilled": MOST_FILLED,
         "inferno": pictures.inferno(),
         **method_config(),
     }
@@ -179,6 +186,7 @@ def method_config() -> dict[str, Any]:
             "object": instances.OBJECT,
             "leastObject": instances.LEAST_OBJECT,
             "again": instances.AGAIN,
+            "offersApart": instances.OFFERS_APART,
             "settled": changes.SETTLED,
             "alike": alike.ALIKE,
             "groups": alike.GROUPS,
@@ -257,18 +265,39 @@ def _advanced(start: Settings) -> tuple[dict[str, gr.components.Component], gr.F
     slider = partial(gr.Slider, elem_classes="knob", buttons=[])
     stand = Controls.of(start)
     controls = {
-        "naive": gr.Dropdown(list(get_args(Naive)), value=stand.naive, label="Naive map", info="what is grown"),
-        "mode": gr.Radio(list(get_args(Mode)), value=stand.mode, label="Response", info="how it is propagated back"),
+        "naive": gr.Dropdown(
+            list(get_args(Naive)), value=stand.naive, label="Naive map", info="The map of a peak that is grown."
+        ),
+        "mode": gr.Radio(
+            list(get_args(Mode)), value=stand.mode, label="Response", info="How a peak is propagated back (Eq. 2)."
+        ),
         "threshold": slider(
-            0, 1, stand.threshold, step=0.01, label="Class threshold", info="least probability of a class"
+            0, 1, stand.threshold, step=0.01, label="Class threshold",
+            info="Classes of a lower probability are not looked for.",
         ),
-        "window": slider(3, 15, stand.window, step=2, label="Peak window", info="cells that a peak must dominate"),
-        "sigma": slider(0.5, 5, stand.sigma, step=0.1, label="Peak sigma", info="of the Gaussian in Eq. 1, in cells"),
-        "limit": slider(1, 60, stand.limit, step=1, label="Most peaks", info="followed in one photo"),
+        "window": slider(
+            3, 15, stand.window, step=2, label="Peak window", info="A peak is the highest of so many cells across."
+        ),
+        "sigma": slider(
+            0.5, 5, stand.sigma, step=0.1, label="Peak sigma", info="Width of the Gaussian in Eq. 1, in cells."
+        ),
+        "limit": slider(1, 60, stand.limit, step=1, label="Most peaks", info="At most so many are followed."),
+        "spread": slider(
+            SPREADS[0], SPREADS[1], stand.spread, step=SPREADS[0], label="Spreading, λ",
+            info="By spread, smaller values let a map flow further over superpixels.",
+        ),
         "agreement": gr.Checkbox(
-            stand.agreement, label="Agreement", info="hold an ICN back where superpixels or a class disagree"
+            stand.agreement, label="Agreement", info="Holds an ICN back where superpixels or a class disagree."
         ),
-    }
+        "objectness": gr.Checkbox(
+            stand.objectness, label="Objectness",
+            info="Counts in a score how likely its proposal is one whole object.",
+        ),
+        "found": slider(
+            0, 1, stand.found, step=0.01, label="Found from",
+            info="Masks of a lower score are unsure: pictures and counts leave them out.",
+        ),
+    }  # fmt: skip
     file = gr.File(
         label=PROPOSALS, file_types=[".mat", ".json", ".png"],
         file_count="single", type="filepath", elem_id="proposal-file", height=92,

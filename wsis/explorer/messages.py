@@ -69,6 +69,7 @@ class Analysis(Message):
         settings: the controls as they stand for it.
         part: maps of the picked peak.
         other, other_token: the analysis on the other side of the swipe.
+        offers: what may fill up the list, see `payload.offers`.
         hands, edits: what was done by hand, of each peak and in order; see `wsis.edits`.
         photo: the photo, where it is another one.
         expired: token of a link that led to nothing.
@@ -93,6 +94,7 @@ class Analysis(Message):
     seconds: dict[str, float]
     trust: Packed
     match: Packed | None
+    offers: Packed | None
     empty: Packed | None
     hands: list[Packed] | None
     edits: list[Packed]

@@ -38,7 +38,7 @@ def pack(values: np.ndarray, kind: str) -> dict[str, str]:
 
     Args:
         values: any shape; sent flat, in C order.
-        kind: little-endian type as in numpy: u1, u2, i4, f4.
+        kind: little-endian type as in numpy: u1, u2, i4, f4, f8.
 
     Returns:
         `t`, the type, and `z`, the zlib-packed bytes in base64.
@@ -104,9 +104,25 @@ def analysis(made: Analysis) -> Packed:
         "peaks": _peaks(maps, made.peaks),
         "seconds": {stage: round(seconds, 3) for stage, seconds in made.seconds.items()},
         "match": field(made, _cells(made), 1),
+        "offers": offers(made),
         "empty": empty(made),
         "hands": _hands(made),
         "edits": edits.plain(made.hands.edits) if made.hands else [],
+    }
+
+
+def offers(made: Analysis) -> Packed | None:
+    """What classes may add to their peaks' picks, best first, see `stage/offers.js`; None where there is nothing.
+
+    Of each: `peaks`, the peak that it is told with; `ids`, its proposal; `scores`.
+    """
+    offered = made.offers if len(made.peaks) else ()
+    if not offered:
+        return None
+    return {
+        "peaks": pack(np.array([one.peak for one in offered]), "i4"),
+        "ids": pack(np.array([one.proposal for one in offered]), "i4"),
+        "scores": pack(np.array([one.score for one in offered]), "f8"),
     }
 
 

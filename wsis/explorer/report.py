@@ -95,7 +95,7 @@ def html(scene: Scene, model: str | Described, options: Options | None = None) -
         about=[part for part in about if part],
         photo=_photo(scene),
         lead=told(scene).partition(". ")[0] + ".",
-        found=told(scene).partition(". ")[2],
+        found=" ".join([told(scene).partition(". ")[2], *offered(scene)]),
         doubts=doubts.sentences(scene),
         terms=words.terms(scene.analysis.settings.reading),
         instances=[_row(scene, instance, model) for instance in scene.found],
@@ -108,7 +108,7 @@ def html(scene: Scene, model: str | Described, options: Options | None = None) -
         made=_made(scene, model),
         command=again.command(scene, name),
         snippet=again.snippet(scene, name),
-        left_out=again.left_out(scene.analysis.settings),
+        left_out=again.left_out(scene),
     )
     return str(page)  # a page of its own, not a piece that another one shows as it is
 
@@ -147,6 +147,19 @@ def told(scene: Scene) -> str:
         f"{words.with_article(surest.name)} with a score of {unit(surest.score)}, covering {_share(scene, surest):.0%} "
         f"of the photo. {how}"
     )
+
+
+def offered(scene: Scene) -> list[str]:
+    """A sentence about what fills up the list, where anything does."""
+    count = len(scene.offered)
+    if not count:
+        return []
+    names = words.joined(list(dict.fromkeys(one.name for one in scene.offered)))
+    return [
+        f"To fill the list up to {scene.fill} masks, {words.in_words(count)} more "
+        f"{'stands' if count == 1 else 'stand'} in its files, of class {names}: likely objects that no peak was found "
+        "on, in no picture and not counted here."
+    ]
 
 
 def limits(model: str | Described) -> tuple[str, ...]:
@@ -277,7 +290,7 @@ def _settings(scene: Scene) -> Iterable[tuple[str, object]]:
     classes = chosen.get("classes")
     if classes:
         chosen["classes"] = ", ".join(classes)
-    return {**chosen, "proposals": scene.analysis.proposals.source}.items()
+    return {**chosen, "fill": scene.fill, "proposals": scene.analysis.proposals.source}.items()
 
 
 def _panel(panel: render.Panel) -> Picture:

@@ -32,6 +32,7 @@ class Scene:
         weights: alpha, beta, gamma.
         origin: the model that made the analysis; None where nobody asks.
         followed: curves that somebody asked for.
+        fill: up to how many masks offers are added to the list, see `wsis.instances.assemble`.
     """
 
     analysis: Analysis
@@ -42,6 +43,7 @@ class Scene:
     weights: Weights = PUBLISHED
     origin: Origin | None = None
     followed: Followed = field(default_factory=dict)
+    fill: int = 0
 
     @cached_property
     def step(self) -> int:
@@ -63,7 +65,21 @@ class Scene:
     @cached_property
     def found(self) -> tuple[Instance, ...]:
         """The instances that pictures show, best first."""
-        return () if self.empty else shown(self.analysis.instances(self.weights, self.step))
+        return () if self.empty else shown(self._made)
+
+    @cached_property
+    def offered(self) -> tuple[Instance, ...]:
+        """What fills the masks up to `fill`, best first: in lists, never in pictures."""
+        return () if self.empty else tuple(one for one in self._made if one.hypothesis == "offer")
+
+    @property
+    def listed(self) -> tuple[Instance, ...]:
+        """What lists and files name: what pictures show, then what fills up."""
+        return (*self.found, *self.offered)
+
+    @cached_property
+    def _made(self) -> tuple[Instance, ...]:
+        return self.analysis.instances(self.weights, self.step, self.fill)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

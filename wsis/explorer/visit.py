@@ -16,6 +16,8 @@ START = Settings(steps=4)
 """How a photo is looked at unless a control says otherwise."""
 MODEL = "model:"
 """Before a model's name where an enhancer's might stand: what the left of the swipe shows."""
+MOST_FILLED = 50
+"""Masks a photo that offers may fill up to, see `wsis.instances.assemble`."""
 AS_PUBLISHED = "published"
 """Where an enhancer's name might stand: the maps as `published.published` has them."""
 
@@ -32,6 +34,7 @@ class Now:
         preset: name of the published preset that the weights started from.
         reading: of Eq. 5.
         weights: alpha, beta, gamma.
+        fill: up to how many masks offers are added to the list, see `wsis.instances.assemble`.
         enhancer: what grows the maps.
         compare: what the left of the swipe shows: `naive`, an enhancer, `AS_PUBLISHED`, or a model as `MODEL` has it.
         model: that new photos are looked at by; None stands for the server's first.
@@ -53,6 +56,7 @@ class Now:
     tab: str = "instances"
     axes: tuple[str, str] = ("alpha", "gamma")
     dark: bool = False
+    fill: int = 0
 
     @classmethod
     def of(cls, said: Any) -> Now:
@@ -77,6 +81,7 @@ class Now:
                 tab=str(said["tab"]),
                 axes=(first, second),
                 dark=bool(said["dark"]),
+                fill=max(0, min(int(said.get("fill", 0)), MOST_FILLED)),
             )
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             raise WsisError("The page sent something that cannot be read. Reload it.") from error
@@ -87,7 +92,8 @@ class Controls:
     """The advanced settings as they stand on the screen, in the order of the components.
 
     Attributes:
-        naive, mode, threshold, window, sigma, limit, agreement: see `FIELDS` and `wsis.analysis.Settings`.
+        naive, mode, threshold, window, sigma, limit, spread, agreement, objectness, found: see `FIELDS` and
+            `wsis.analysis.Settings`.
         file: of proposals; None for the built-in ones.
     """
 
@@ -97,7 +103,10 @@ class Controls:
     window: float
     sigma: float
     limit: float
+    spread: float = Settings.spread_strength
     agreement: bool = True
+    objectness: bool = True
+    found: float = Settings.semantic_threshold
     file: str | None = None
 
     @classmethod
@@ -134,7 +143,10 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "window": ("window", int),
     "sigma": ("sigma", float),
     "limit": ("max_peaks", int),
+    "spread": ("spread_strength", float),
     "agreement": ("agreement", bool),
+    "objectness": ("objectness", bool),
+    "found": ("semantic_threshold", float),
 }
 """What each control sets: the field of `Settings`, and how it is read."""
 

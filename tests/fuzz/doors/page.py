@@ -91,7 +91,8 @@ class Settings(Door):
 
     def case(self, rng: random.Random) -> Case:
         """Values, some of them odd."""
-        values: list[Any] = ["class map", "excitation", rng.random(), rng.choice((3, 5, 7)), rng.random() * 3, 60, True]
+        numbers = [rng.random(), rng.choice((3, 5, 7)), rng.random() * 3, 60, 0.02]
+        values: list[Any] = ["class map", "excitation", *numbers, True, True, 0.1]
         for _ in range(rng.choice((0, 1, 1, 2, 3))):
             values[rng.randrange(len(values))] = rng.choice(
                 (*mutate.ODD_VALUES, 2, 4, 99, 100_001, 1e9, 1e-9, "response", "gradient")

@@ -172,6 +172,8 @@ def test_the_photo_stays_large_beside_a_plot_and_the_peaks_above_advanced(visit)
     page.locator("#advanced > button").click()
     page.wait_for_selector("#proposal-file:visible")
     assert page.locator("#peaks").bounding_box()["height"] >= 200
+    box = page.locator("#advanced").bounding_box()
+    assert box["y"] + box["height"] <= 900
 
 
 # --- a photo of one's own --------------------------------------------------------------------------------------------
@@ -314,6 +316,43 @@ def test_a_file_name_cannot_write_into_the_page(visit, cat):
 
 
 # --- advanced ---------------------------------------------------------------------------------------------------------
+
+
+def test_best_measured_fills_the_list_and_survives_a_reload(visit, site, tmp_path):
+    page = visit("#photo=4-sheep-and-dog")
+    page.locator("#advanced > button").click()
+    default, best = page.locator("[data-whole=default]"), page.locator("[data-whole=best]")
+    shown(page, "document.querySelector('[data-whole=default]').ariaPressed === 'true'")
+    before, rows = state(page)["found"], page.locator("#table tbody tr")
+    assert rows.count() == len(before)
+    box = page.get_by_label("Objectness")
+    anew(page, box.uncheck)
+    assert "Settings of your own" in page.locator("#whole").inner_text()
+    assert default.get_attribute("aria-pressed") == best.get_attribute("aria-pressed") == "false"
+    anew(page, best.click)
+    shown(page, "document.querySelector('[data-whole=best]').ariaPressed === 'true'")
+    assert box.is_checked()
+    count = page.evaluate("wsis.now.right.offered.length")
+    assert count > 0
+    assert state(page)["found"] == before
+    assert rows.count() == len(before) + count
+    assert f"and {count} offered" in page.locator("#status").inner_text()
+    listed = site.analysis(page).instances(PUBLISHED, 3, 20)
+    here = page.evaluate("wsis.now.right.offered.map(one => [one.peak, one.id])")
+    assert here == [[one.peak, one.proposal] for one in listed if one.hypothesis == "offer"]
+    written = json.loads(fetched(page, "[data-get='COCO JSON']", tmp_path).read_text())
+    assert len(written) == len(before) + count
+    page.locator("#table [data-offer] button").first.click()
+    shown(page, f"now.shown === {here[0][1]}")
+    visit.reload(page)
+    shown(page, "S.fill === 20")
+    assert "fill=20" in page.evaluate("location.hash")
+    assert page.locator("#table tbody tr").count() == len(before) + count
+    page.locator("#advanced > button").click()
+    page.locator("[data-whole=default]").click()
+    shown(page, "S.fill === 0")
+    assert page.locator("#table tbody tr").count() == len(before)
+
 
 MAPS = "() => JSON.stringify([...wsis.data.parts].map(([peak, part]) => [peak, part.maps]))"
 

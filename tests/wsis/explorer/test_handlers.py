@@ -68,7 +68,10 @@ def controls(handlers, file=None, **changes) -> tuple:
         start.window,
         start.sigma,
         start.max_peaks,
+        start.spread_strength,
         start.agreement,
+        start.objectness,
+        start.semantic_threshold,
         file,
     )
 
@@ -408,7 +411,7 @@ def test_the_controls_are_told_with_every_analysis(handlers, example, analysis):
 
 
 def test_what_no_control_shows_stays(handlers, analysis):
-    settings = replace(handlers.defaults, objectness=False, semantic_threshold=0.3, classes=CLASSES)
+    settings = replace(handlers.defaults, classes=CLASSES)
     token = handlers.store.put(replace(analysis, settings=settings), photo="mine.jpg", owner="tab")
     (fresh,) = look(handlers, "adjust", now(token=token, enhancer=handlers.enhancer), controls(handlers, window=5))
     made = handlers.store.get(fresh["token"]).analysis.settings
@@ -583,7 +586,8 @@ def test_the_page_matches_by_the_rules_of_the_core(handlers):
     told = config(handlers)
     assert told["rules"] == {
         "nms": instances.NMS, "object": instances.OBJECT, "leastObject": instances.LEAST_OBJECT,
-        "again": instances.AGAIN, "settled": changes.SETTLED, "alike": alike.ALIKE, "groups": alike.GROUPS,
+        "again": instances.AGAIN, "offersApart": instances.OFFERS_APART, "settled": changes.SETTLED,
+        "alike": alike.ALIKE, "groups": alike.GROUPS,
         "aside": alike.ASIDE, "flat": travel.FLAT, "most": travel.MOST, "dull": travel.DULL,
     }  # fmt: skip
     assert (told["terms"], told["symbols"], told["unused"]) == (words.TERMS, words.SYMBOLS, words.UNUSED)
@@ -591,6 +595,27 @@ def test_the_page_matches_by_the_rules_of_the_core(handlers):
 
 def test_controls_become_settings(handlers):
     assert Controls(*controls(handlers)).settings(enhancer=handlers.enhancer) == handlers.defaults
+
+
+def test_a_click_sets_all_settings_and_the_controls_follow(handlers):
+    message = opened(handlers)
+    wanted = {"objectness": False, "spread": 0.1, "sigma": 1.5}
+    answer = look(handlers, "adjust", at(message), linked=wanted, name="none")[-1]
+    assert {name: answer["settings"][name] for name in wanted} == wanted
+    assert answer["enhancer"] == "none"
+    made = handlers.store.get(answer["token"]).analysis.settings
+    assert (made.objectness, made.spread_strength, made.sigma) == (False, 0.1, 1.5)
+
+
+def test_scores_alone_need_no_networks(handlers, monkeypatch):
+    message = look(handlers, "adjust", at(opened(handlers)))[-1]
+    monkeypatch.setattr(handlers.networks, "analyse", None)
+    before = handlers.store.get(message["token"]).analysis
+    answer = look(handlers, "adjust", at(message), linked={"objectness": False, "found": 0.4})[-1]
+    made = handlers.store.get(answer["token"]).analysis
+    assert made.settings == replace(before.settings, objectness=False, semantic_threshold=0.4)
+    assert made.maps is before.maps
+    assert (answer["settings"]["objectness"], answer["settings"]["found"]) == (False, 0.4)
 
 
 def test_controls_on_the_screen_stand_in_the_order_in_which_they_are_read(handlers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 
 from app import examples
-from tests.helpers.small_analysis import small_analysis
+from tests.helpers.small_analysis import small_analysis, with_class_maps
 from wsis import image, matching
 from wsis.analysis import Settings
 from wsis.explorer import firmness, layout, payload, words
 from wsis.hands import Hand, Hands
-from wsis.instances import Fit, assemble, shown
+from wsis.instances import OFFERS_APART, Fit, Instance, assemble, shown
 from wsis.matching import PRESETS, Weights
 from wsis.peaks import Peaks
 from wsis.pipeline import Pipeline
@@ -30,7 +31,7 @@ def page(browser):
     page = browser.new_page()
     page.set_content("<html><body></body></html>")
     page.evaluate("config => { globalThis.wsis = {config}; }", layout.method_config())
-    for name in ("dom", "match", "words", "unpack"):
+    for name in ("dom", "match", "offers", "words", "unpack"):
         page.add_script_tag(content=(STAGE / f"{name}.js").read_text(encoding="utf-8"))
     yield page
     page.close()
@@ -142,6 +143,83 @@ def test_same_picks_with_hands(page, made, objects):
     hands = Hands(tuple(HANDS[made].get(k, Hand(k)) for k in range(6)))
     for step in (0, 2):
         compare(page, generated(4, ties=False, objects=objects, least=0.05, hands=hands), step=step, k=5, seed=4)
+
+
+FILLED = """async ([field, packed, bits, total, peaks, areas, step, objects, weights, least, hands, fill]) => {
+  const all = await unpack.field(field), members = await unpack.array(bits);
+  const given = await unpack.offers(packed, members, members.length / total);
+  return weights.map(w => {
+    const kept = match.instances(all, peaks, step, w, areas, objects, least, hands, true);
+    return [...kept, ...(given ? offers.filled(all, kept, given, fill, peaks, areas) : [])]
+      .sort((a, b) => b.score - a.score).map(one => [one.peak, one.id, one.score, one.hypothesis]);
+  });
+}"""
+
+
+def offered(seed: int, peaks: Peaks, count: int = 40) -> list[Instance]:
+    """Random offers of the peaks' classes, by falling score, some of them equal."""
+    rng = np.random.default_rng(seed)
+    scores = np.sort(np.round(rng.random(count) * 0.03, 3))[::-1]
+    rows = rng.integers(0, len(peaks), count).tolist()
+    return [
+        Instance(c := int(peaks.classes[k]), "abc"[c], float(score), k, int(rng.integers(300)), "offer", painted=False)
+        for k, score in zip(rows, scores, strict=True)
+    ]
+
+
+def compare_filled(page, analysis, made, step: int, fill: int, seed: int) -> int:
+    """The whole list, what pictures leave out and what fills it up included; returns the most that was offered."""
+    peaks = [
+        {"category": int(c), "probability": float(p)}
+        for c, p in zip(analysis.peaks.classes, analysis.peaks.probabilities, strict=True)
+    ]
+    proposals, chosen = analysis.proposals, weights(seed)[:200]
+    asked = [
+        payload.field(analysis, payload._cells(analysis), 1),
+        payload.offers(analysis),
+        payload.pack(payload._bits(proposals.membership), "u1"),
+        len(proposals), peaks, proposals.region_areas.tolist(), step,
+        None if analysis.objects is None else analysis.steps + 1,
+        chosen, analysis.least, payload._hands(analysis), fill,
+    ]  # fmt: skip
+    most = 0
+    for triple, found in zip(chosen, page.evaluate(FILLED, asked), strict=True):
+        here = made(Weights(*triple), step, fill)
+        expected = [[one.peak, one.proposal, one.score, one.hypothesis] for one in here]
+        assert found == expected, triple
+        most = max(most, sum(one.hypothesis == "offer" for one in here))
+    return most
+
+
+@pytest.mark.parametrize("hands", [None, *HANDS])
+@pytest.mark.parametrize("fill", [3, 8, 20])
+@pytest.mark.parametrize("objects", [False, True])
+def test_the_same_fills_up_the_list(page, objects, fill, hands):
+    by_hand = None if hands is None else Hands(tuple(HANDS[hands].get(k, Hand(k)) for k in range(6)))
+    made = generated(7, ties=False, objects=objects, least=0.3, hands=by_hand)
+    made.offers = offered(8, made.peaks)
+
+    def listed(own, step, fill):
+        return assemble(
+            made.peaks, Fit(made.terms[step], made.fits[step]), made.proposals, "abc", own,
+            objects=Fit(made.objects.terms, made.object_fits) if objects and step else None,
+            least=made.least, hands=by_hand, offers=made.offers, fill=fill,
+        )  # fmt: skip
+
+    for step in (0, 2):
+        most = compare_filled(page, made, listed, step, fill, seed=7)
+        assert most > 0 or fill < 20
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_the_same_fills_up_with_and_without_objectness(page, counts):
+    small = small_analysis()
+    evidence = replace(small.evidence, objectness=np.array([0.7, 0.9, 0.95], np.float32))
+    evidence = with_class_maps(evidence, maps=small.evidence.class_maps.maps * 9)
+    made = replace(small, evidence=evidence, settings=replace(small.settings, objectness=counts))
+    compare(page, made, step=1, k=0, seed=5)
+    assert compare_filled(page, made, made.instances, 1, 20, seed=5) == (2 if counts else 0)
+    assert layout.method_config()["rules"]["offersApart"] == OFFERS_APART
 
 
 def test_naive_maps_go_without_objects(page):

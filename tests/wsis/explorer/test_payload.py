@@ -14,7 +14,7 @@ from wsis.explorer import payload, pictures
 from wsis.matching import Weights
 
 
-@pytest.mark.parametrize("kind", ["u1", "u2", "i4", "f4"])
+@pytest.mark.parametrize("kind", ["u1", "u2", "i4", "f4", "f8"])
 def test_numbers_arrive_as_they_are(kind):
     values = np.arange(12).reshape(3, 4).astype(kind)
     packed = payload.pack(values, kind)
@@ -136,3 +136,18 @@ def test_where_there_is_no_peak_the_five_likeliest_are_offered_best_first():
     assert [one["name"] for one in told["likeliest"]][:2] == ["cat", "dog"]
     assert len(told["likeliest"]) == payload.LIKELIEST
     assert told["name"] == "cat"
+
+
+def test_offers_arrive_as_they_are():
+    small = small_analysis()
+    evidence = replace(small.evidence, objectness=np.array([0.7, 0.9, 0.95], np.float32))
+    made = replace(small, evidence=with_class_maps(evidence, maps=small.evidence.class_maps.maps * 9))
+    sent = {name: unpacked(packed).tolist() for name, packed in payload.analysis(made)["offers"].items()}
+    offered = made.offers
+    assert offered
+    assert sent == {
+        "peaks": [one.peak for one in offered],
+        "ids": [one.proposal for one in offered],
+        "scores": [one.score for one in offered],
+    }
+    assert payload.analysis(empty_scene().analysis)["offers"] is None

@@ -189,7 +189,8 @@ def test_what_the_command_line_cannot_say_is_said(scene):
 
 def test_published_weights_need_no_options(scene):
     assert "--alpha" not in again.command(scene, "tiny")
-    assert "--fill 0" in again.command(scene, "tiny")  # the screen lists no offers
+    assert "--fill 0" in again.command(scene, "tiny")
+    assert "fill" not in again.snippet(scene, "tiny")
     tiny = replace(scene, weights=Weights(0.8, 1.0, 1e-5), analysis=replace(
         scene.analysis, settings=replace(scene.analysis.settings, reading="prm-2018")
     ))  # fmt: skip

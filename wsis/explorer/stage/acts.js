@@ -73,6 +73,11 @@ const acts = (() => {
     if (state.token && preset.reading !== data.reading) wire.look('reading', {}, 'Measuring the proposals anew', undo);
     else wire.settle();
   }
+  /** Up to how many masks offers are added to the list. @param {number} fill @param {boolean} done */
+  function setFill(fill, done = true) {
+    page.change({fill}, 'weights');
+    if (done) wire.settle();
+  }
   /** @param {string} name @param {boolean} on @param {boolean} only whether all others go off */
   function setClass(name, on, only = false) {
     wire.look('class', {name, on, only}, on ? `Looking for ${name}` : `Leaving out ${name}`);
@@ -123,6 +128,7 @@ const acts = (() => {
     setModel,
     setCompare,
     setPreset,
+    setFill,
     setClass,
     openExample,
     openTab,

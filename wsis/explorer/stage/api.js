@@ -28,6 +28,7 @@ Object.assign(wsis, {
     watch('value', () => wsis.receive(props.value));
   },
   photos: photos.mount,
+  whole: whole.mount,
   results: results.mount,
   tune: tune.mount,
   teach: teach.mount,

@@ -19,6 +19,7 @@ const arrival = (() => {
       steps: data.steps,
       objects: data.objects,
       match: data.match,
+      offers: data.offers,
       other: data.other,
       parts: data.parts,
       areas: data.areas,

@@ -20,6 +20,7 @@ interface Rules {
   object: number;
   leastObject: number;
   again: number;
+  offersApart: number;
   settled: number;
   alike: number;
   groups: number;
@@ -27,6 +28,16 @@ interface Rules {
   flat: number;
   most: number;
   dull: number;
+}
+/** Settings that one click sets all at once: `whole.Whole`. */
+interface Whole {
+  title: string;
+  note: string;
+  enhancer: string;
+  settings: ControlValues;
+  step: number;
+  fill: number;
+  preset: string;
 }
 /**
  * What the page knows from the start: `layout.config`. `model` is the server's first; `terms` of Eq. 5 as the
@@ -43,6 +54,8 @@ interface Config {
   tints: string[];
   faded: number;
   settings: ControlValues;
+  whole: Record<string, Whole>;
+  mostFilled: number;
   inferno: string;
   terms: string[];
   symbols: string[];

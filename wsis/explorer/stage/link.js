@@ -30,6 +30,7 @@ const link = (() => {
     }
     if (get('model')) said.model = get('model');
     if (/^[0-8]$/.test(get('t'))) said.step = Number(get('t'));
+    if (/^\d{1,2}$/.test(get('fill'))) said.fill = Math.min(Number(get('fill')), config.mostFilled);
     if (/^\d{1,2}$/.test(get('peak'))) said.peak = Number(get('peak'));
     for (const name of SHARES) if (q.has(name) && +get(name) >= 0 && +get(name) <= 1) said[name] = +get(name);
     return said;
@@ -60,6 +61,7 @@ const link = (() => {
       ? state.preset
       : Object.keys(published).find(name => published[name].reading === data.reading);
     if (preset !== 'paper') q.set('preset', String(preset));
+    if (state.fill) q.set('fill', String(state.fill));
     q.set('enhancer', state.enhancer);
     if (data.model !== config.model.name) q.set('model', data.model);
     if (state.swipe) q.set('compare', state.compare);

@@ -78,7 +78,7 @@ const match = (() => {
    */
   const candidates = (field, cell) => field.offsets[cell + 1] - field.offsets[cell];
 
-  /** @param {Field} field @param {number} slot @param {number} region */
+  /** @param {Bits} field @param {number} slot @param {number} region */
   const inside = (field, slot, region) => (field.bits[slot * field.stride + (region >> 3)] >> (region & 7)) & 1;
 
   /**
@@ -99,7 +99,7 @@ const match = (() => {
   }
   /**
    * Regions and pixels of a proposal.
-   * @param {Field} field @param {number} slot @param {ArrayLike<number>} areas
+   * @param {Bits} field @param {number} slot @param {ArrayLike<number>} areas
    */
   function extent(field, slot, areas) {
     let regions = 0;
@@ -166,9 +166,10 @@ const match = (() => {
    * @param {number} least score from which pictures show a region
    * @param {Hand[] | null} hands what was done to each peak: one instance of each that was touched, which gives way to
    *   none
+   * @param {boolean} all whether objects that pictures leave out are among them
    * @returns {Instance[]}
    */
-  function instances(field, peaks, step, w, areas, objects = null, least = 0, hands = null) {
+  function instances(field, peaks, step, w, areas, objects = null, least = 0, hands = null, all = false) {
     const made = byHand(field, peaks, step, w, objects, hands);
     /** @param {Winner} one */
     const free = one => !overlaps(field, peaks, one, made, areas, rules.nms);
@@ -178,15 +179,15 @@ const match = (() => {
       .map(one => ({...one, hypothesis: 'region', painted: one.score >= least, byHand: false}));
     if (objects === null || !step) return [...regions, ...made].sort((a, b) => b.score - a.score);
     const shown = new Set(regions.filter(one => one.painted).map(one => one.peak));
+    /** @param {Winner} one */
+    const likely = one => one.score >= Math.max(rules.leastObject, least / 2);
     /** @type {Instance[]} */
     const singles = picked(field, peaks, objects, w, areas, hands)
       .filter(free)
-      .map(one => ({...one, score: one.score * rules.object, hypothesis: 'object', painted: true, byHand: false}));
+      .map(one => ({...one, score: one.score * rules.object}))
+      .map(one => ({...one, hypothesis: 'object', painted: likely(one) && !shown.has(one.peak), byHand: false}));
     const more = singles.filter(
-      one =>
-        one.score >= Math.max(rules.leastObject, least / 2) &&
-        !shown.has(one.peak) &&
-        !overlaps(field, peaks, one, regions, areas, rules.again),
+      one => (all || one.painted) && !overlaps(field, peaks, one, regions, areas, rules.again),
     );
     return [...regions, ...more, ...made].sort((a, b) => b.score - a.score);
   }

@@ -37,6 +37,7 @@ interface AnalysisMessage {
   seconds: Record<string, number>;
   trust: PackedTrust;
   match: PackedField | null;
+  offers: Record<'peaks' | 'ids' | 'scores', Packed> | null;
   hands: Hand[] | null;
   edits: Edit[];
   empty: Empty | null;
@@ -203,6 +204,7 @@ interface Snapshot {
   model: string;
   tab: string;
   axes: number[];
+  fill: number;
   dark: boolean;
   reading: string;
 }

@@ -5,7 +5,7 @@
 
 /** Numbers, zlib-packed in base64; `t` is their little-endian type as in numpy. */
 interface Packed {
-  t: 'u1' | 'u2' | 'i4' | 'f4';
+  t: 'u1' | 'u2' | 'i4' | 'f4' | 'f8';
   z: string;
 }
 /** The weights alpha, beta, gamma of Eq. 5. */

@@ -9,6 +9,7 @@ const page = (() => {
     step: config.step,
     preset: 'paper',
     weights: config.presets.paper.weights,
+    fill: 0,
     enhancer: config.enhancer,
     model: config.model.name,
     /** @type {View} */
@@ -41,6 +42,7 @@ const page = (() => {
     steps: 0,
     objects: false,
     match: null,
+    offers: null,
     other: null,
     parts: new Map(),
     areas: null,
@@ -82,20 +84,28 @@ const page = (() => {
   function side(analysed, wanted, part) {
     const peak = part?.peak ?? state.peak;
     if (!analysed.match)
-      return {data: analysed, step: 0, peak, part, found: [], unsure: new Map(), best: [], single: () => -1};
+      return {
+        ...{data: analysed, step: 0, peak, part, found: [], offered: []},
+        ...{unsure: new Map(), best: [], single: () => -1},
+      };
     const {match: field, steps, objects, peaks, least, hands = null} = analysed;
     const step = Math.min(wanted, steps);
     const row = objects ? steps + 1 : null;
     /** @param {number} row @param {number} k */
     const winner = (row, k) => match.winner(field, peaks, row, k, state.weights, hands?.[k].proposal).slot;
-    const kept = match.instances(field, peaks, step, state.weights, dom.known(data.areas), row, least, hands);
+    const areas = dom.known(data.areas);
+    const filling = analysed.offers && state.fill ? analysed.offers : null;
+    const kept = match.instances(field, peaks, step, state.weights, areas, row, least, hands, !!filling);
     return {
       data: analysed,
       step,
       peak,
       part,
       found: kept.filter(one => one.painted),
-      unsure: new Map(kept.filter(one => !one.painted).map(one => [one.peak, one.score])),
+      offered: filling ? offers.filled(field, kept, filling, state.fill, peaks, areas) : [],
+      unsure: new Map(
+        kept.filter(one => !one.painted && one.hypothesis === 'region').map(one => [one.peak, one.score]),
+      ),
       get best() {
         return peaks.map((_, k) => winner(hands?.[k].of === 'object' && row && step ? row : step, k));
       },

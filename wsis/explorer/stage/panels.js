@@ -26,6 +26,7 @@ const panels = (() => {
     class: (name, b) => acts.setClass(name, b.getAttribute('aria-pressed') !== 'true'),
     only: name => acts.setClass(name, true, true),
     kin: group => classes.toggle(group),
+    offer: (id, {dataset: {of}}) => table.look(Number(of), Number(id)),
     peak: k => acts.pick(Number(k)),
     walk: by => acts.walk(Number(by)),
     preview: id => ranking.pin(Number(id)),
@@ -58,7 +59,8 @@ const panels = (() => {
   });
   // Gradio's sliders tell when the mouse lets go, not when a key does.
   document.addEventListener('keyup', event => {
-    if (dom.hit(event, '#advanced input[type=range]') && /^(Arrow|Page|Home|End)/.test(event.key)) wire.look('adjust');
+    if (dom.hit(event, '#advanced .knob input[type=range]') && /^(Arrow|Page|Home|End)/.test(event.key))
+      wire.look('adjust');
   });
 
   // --- the head -----------------------------------------------------------------------------------------------------

@@ -65,7 +65,9 @@ const receive = (() => {
       unpackedOther(message.other),
       message.photo && unpackedPhoto(message.photo),
     ]);
-    const part = await unpackedPart(message.part, photo ?? data.photo, message.hands);
+    const on = photo ?? data.photo;
+    const part = await unpackedPart(message.part, on, message.hands);
+    const offers = on?.total ? await unpack.offers(message.offers, on.members, on.members.length / on.total) : null;
     if (photo) {
       data.photo = photo;
       data.areas = photo.partition?.areas ?? null;
@@ -75,10 +77,10 @@ const receive = (() => {
     const falsified = photo?.partition && !unpack.intact(photo.partition) ? FALSIFIED : '';
     const text = [message.text || asked?.told?.text, falsified].filter(Boolean).join(' ');
     const expired = message.expired || asked?.told?.expired;
-    const {classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty} = message;
+    const {classes, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty} = message;
     const {pristine, least, model, enhancers, hands, edits, trust} = message;
-    page.setData({hands, edits});
-    page.setData({classes, on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty});
+    page.setData({hands, edits, offers});
+    page.setData({classes, on: message.on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty});
     page.setData({model, enhancers, trust});
     page.setData({pristine, least, match: field, other, busy: '', looking: false, notice: text, gone: null});
     data.grid = null;
@@ -142,7 +144,7 @@ const receive = (() => {
     data.drawn = token + tab;
     if (state.token && !data.parts.has(state.peak) && data.match) wire.ask('pick', {peak: state.peak});
     const {right} = page.now;
-    const here = JSON.stringify(right.found.map(one => [one.peak, one.id]));
+    const here = JSON.stringify([...right.found, ...right.offered].map(one => [one.peak, one.id]));
     const same = token === state.token && String(weights) === String(state.weights) && step === right.step;
     if (same && JSON.stringify(found) !== here) console.error('Browser and Python picked differently', here, found);
     page.change({}, 'drawn');

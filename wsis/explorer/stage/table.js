@@ -4,6 +4,8 @@ const table = (() => {
   const {state, data} = page;
   const OBJECT =
     'What stands for the region around this peak stands for another peak already: this is the object under it.';
+  const OFFER =
+    'A likely object of this class without a peak: lists and files have it, pictures do not. Click to see it.';
   /** So many classes are offered where nothing is sure, as in `payload.py`. */
   const LIKELIEST = 5;
   const LEAD =
@@ -32,12 +34,41 @@ const table = (() => {
         <td>${((100 * pixels) / (width * height)).toFixed(1)}%</td>
         <td title="${rated.title}">${rated.text}</td>
         <td class="decided">${why}</td>
+        ${files(name, i)}
+      </tr>`;
+  }
+  /** A mask that fills up the list. @param {Offered} instance @param {number} i @param {Offers} offers */
+  function offer(instance, i, offers) {
+    const {name, colour} = data.peaks[instance.peak];
+    const [width, height] = dom.known(data.photo?.work);
+    const {pixels} = match.extent(offers, instance.slot, dom.known(data.areas));
+    const rated = trust.row(instance);
+    const now = state.preview === instance.id && instance.peak === state.peak ? markup.html`class="now"` : '';
+    const of = markup.html`data-offer="${instance.id}" data-of="${instance.peak}"`;
+    return markup.html`
+      <tr ${of} ${now}>
+        <td><button type="button" ${of}>${panels.dot(colour)}${name}</button> <small title="${OFFER}">offer</small></td>
+        <td>${words.short(instance.score)}</td>
+        ${terms().map(() => markup.html`<td></td>`)}
+        <td>${((100 * pixels) / (width * height)).toFixed(1)}%</td>
+        <td title="${rated.title}">${rated.text}</td>
+        <td class="decided">no peak on it</td>
+        ${files(name, i)}
+      </tr>`;
+  }
+  /** @param {string} name @param {number} i */
+  function files(name, i) {
+    return markup.html`
         <td class="get">
           <button type="button" data-get="instance-png" data-index="${i}" aria-label="${name}: mask as PNG">PNG</button>
           ${' · '}
           <button type="button" data-get="instance-json" data-index="${i}" aria-label="${name}: COCO JSON">JSON</button>
-        </td>
-      </tr>`;
+        </td>`;
+  }
+  /** An offer, on the stage in the place of its peak's mask. @param {number} peak @param {number} id */
+  function look(peak, id) {
+    acts.pick(peak);
+    ranking.pin(id);
   }
   function head() {
     return markup.html`
@@ -74,7 +105,12 @@ const table = (() => {
     if (!home.querySelector('.scroll'))
       dom.fill(home, markup.html`<div class="scroll" tabindex="0" role="region" aria-label="Instances"></div>`);
     const box = dom.one(home, '.scroll', HTMLElement);
-    const rows = page.now.right.found.map((instance, i) => row(instance, i, field));
+    const {found, offered} = page.now.right;
+    const more = data.offers;
+    const rows = [
+      ...found.map((instance, i) => row(instance, i, field)),
+      ...(more ? offered.map((instance, i) => offer(instance, found.length + i, more)) : []),
+    ];
     if (!rows.length) return dom.fill(box, unsure());
     dom.fill(box, markup.html`<table><thead>${head()}</thead><tbody>${rows}</tbody></table>`);
     if (panels.PICKED.includes(why)) dom.reveal(box, box.querySelector('tr.now'), 32);
@@ -93,5 +129,5 @@ const table = (() => {
         <p class="status" title="${slow.join(' · ')}">${summary}${can}</p>`,
     );
   }
-  return {draw, status};
+  return {draw, status, look};
 })();

@@ -9,7 +9,7 @@ const trust = (() => {
     const {probability} = data.peaks[peak];
     return data.trust ? rating.rate(data.trust, one, probability, state.weights, page.now.right.step) : 'model';
   }
-  /** Of the table: its text, and the exact share or the reason as its title. @param {Instance} instance */
+  /** Of the table: its text, and the exact share or the reason as its title. @param {Instance | Offered} instance */
   function row(instance) {
     const found = rated(instance, instance.peak);
     return {text: rating.cell(found), title: title(found)};

@@ -3,12 +3,14 @@
  * Only for the type checker: nothing of this file reaches a browser.
  */
 
-/** The proposals that can matter for some cells, see `match.js`. */
-interface Field {
-  ids: Int32Array;
+/** Regions of proposals; `stride`: bytes from one proposal to the next. */
+interface Bits {
   bits: Uint8Array;
-  /** Bytes of `bits` from one proposal to the next. */
   stride: number;
+}
+/** The proposals that can matter for some cells, see `match.js`. */
+interface Field extends Bits {
+  ids: Int32Array;
   offsets: Int32Array;
   slots: Uint16Array;
   terms: Float32Array;
@@ -36,6 +38,16 @@ interface Instance extends Winner {
   painted: boolean;
   /** Whether somebody placed its peak or corrected it. */
   byHand: boolean;
+}
+/** What fills up the list, in no picture; `cell` and `entry` are those of no map. */
+interface Offered extends Winner {
+  hypothesis: 'offer';
+}
+/** What classes may add to their peaks' picks, best first; `bits` of all proposals, see `payload.offers`. */
+interface Offers extends Bits {
+  peaks: Int32Array;
+  ids: Int32Array;
+  scores: Float64Array;
 }
 /** Where another entry takes over as one weight moves; `below`: from there down. */
 interface Handover {
@@ -88,6 +100,7 @@ interface Analysed {
   least: number;
   peaks: Peak[];
   match: Field | null;
+  offers?: Offers | null;
   hands: Hand[] | null;
 }
 /** An analysis for the left of the swipe; `compare` is what it was asked for as. */
@@ -104,6 +117,7 @@ interface Side {
   peak: number;
   part: PackedPart | Part | null | undefined;
   found: Instance[];
+  offered: Offered[];
   /** Scores of regions that pictures leave out, by peak. */
   unsure: Map<number, number>;
   readonly best: number[];
@@ -131,6 +145,8 @@ interface State {
   step: number;
   preset: string;
   weights: Weights;
+  /** Up to how many masks offers are added to the list. */
+  fill: number;
   enhancer: string;
   model: string;
   view: View;
@@ -157,6 +173,7 @@ interface OnScreen {
   steps: number;
   objects: boolean;
   match: Field | null;
+  offers?: Offers | null;
   other: Compared | null;
   parts: Map<number, Part>;
   areas: Int32Array | null;

@@ -1,7 +1,7 @@
 // @ts-check
 // What Python packed, as numbers and pictures again: see `pack` and `field` in wsis/explorer/payload.py.
 const unpack = (() => {
-  const TYPES = {u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array};
+  const TYPES = {u1: Uint8Array, u2: Uint16Array, i4: Int32Array, f4: Float32Array, f8: Float64Array};
 
   /** @param {Packed} packed */
   async function array({t, z}) {
@@ -18,6 +18,16 @@ const unpack = (() => {
     const arrays = await Promise.all(Object.entries(packed).map(async ([name, one]) => [name, await array(one)]));
     const made = Object.fromEntries(arrays);
     return {...made, stride: made.bits.length / made.ids.length};
+  }
+  /**
+   * What may fill up the list: see `offers` in wsis/explorer/payload.py.
+   * @param {AnalysisMessage['offers']} packed @param {Uint8Array} bits of all proposals @param {number} stride
+   * @returns {Promise<Offers | null>}
+   */
+  async function offers(packed, bits, stride) {
+    if (!packed) return null;
+    const [peaks, ids, scores] = await Promise.all([packed.peaks, packed.ids, packed.scores].map(array));
+    return {peaks: Int32Array.from(peaks), ids: Int32Array.from(ids), scores: Float64Array.from(scores), bits, stride};
   }
   /**
    * All proposals of a peak, ranked at every step: see `runners` in wsis/explorer/payload.py.
@@ -99,5 +109,5 @@ const unpack = (() => {
     for (const label of labels) counted[label]++;
     return areas.every((area, r) => area === counted[r]);
   }
-  return {array, field, runners, picture, grey, partition, intact};
+  return {array, field, offers, runners, picture, grey, partition, intact};
 })();

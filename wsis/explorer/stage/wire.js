@@ -25,6 +25,7 @@ const wire = (() => {
     model: state.model,
     tab: state.tab,
     axes: state.axes,
+    fill: state.fill,
     dark: document.body.classList.contains('dark'),
     reading: presets.current().reading,
   });

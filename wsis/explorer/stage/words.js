@@ -57,7 +57,9 @@ const words = (() => {
     const spent = Object.values(data.seconds || {}).reduce((a, b) => a + b, 0);
     const found = plural(now.right.found.length, 'instance');
     const unsure = now.right.unsure.size ? ` and ${now.right.unsure.size} unsure` : '';
-    return `${found}${unsure} · ${spent.toFixed(2)} s · ${plural(data.photo?.total || 0, 'proposal')}`;
+    const {length} = now.right.offered;
+    const offered = length ? ` and ${length} offered` : '';
+    return `${found}${unsure}${offered} · ${spent.toFixed(2)} s · ${plural(data.photo?.total || 0, 'proposal')}`;
   }
   /** @param {Place} queue */
   function place({place, seconds}) {
