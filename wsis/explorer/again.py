@@ -33,7 +33,7 @@ def command(scene: Scene, model: str) -> str:
             parts += [option, str(getattr(settings, name))]
     for category in settings.classes or ():
         parts += ["--class", category]
-    parts += ["--fill", "0", "--preset", preset]  # the screen lists what peaks give alone
+    parts += ["--fill", "0", "--preset", preset]  # with --unsure, too, what the screen lists: what peaks give alone
     for axis in AXES:
         if getattr(weights, axis) != getattr(PRESETS[preset].weights, axis):
             parts += [f"--{axis}", str(getattr(weights, axis))]
@@ -57,7 +57,7 @@ def snippet(scene: Scene, model: str) -> str:
         f"analysis = pipeline.analyse(read({scene.photo or 'photo'!r}), Settings({', '.join(unusual)}))\n"
         f"weights = Weights(alpha={weights.alpha!r}, beta={weights.beta!r}, gamma={weights.gamma!r})\n"
         f"instances = analysis.instances(weights, step={scene.step})\n"
-        "masks = [analysis.mask(instance) for instance in instances]"
+        "masks = [analysis.mask(instance) for instance in instances if instance.painted]"
     )
 
 
@@ -74,7 +74,7 @@ def _edited(scene: Scene, model: str) -> str:
         f"pipeline = Pipeline.load({model!r})\n"
         f"analysis = replay.of_file(pipeline, pipeline.observe(read({scene.photo or 'photo'!r})), file)\n"
         "instances = analysis.instances(Weights(*file.made.weights), step=file.made.step)\n"
-        "masks = [analysis.mask(instance) for instance in instances]"
+        "masks = [analysis.mask(instance) for instance in instances if instance.painted]"
     )
 
 

@@ -37,7 +37,7 @@ def _report(scene: Scene, model: str | Described, device: str) -> bytes:
 def _bundle(scene: Scene, stem: str, model: str | Described, device: str) -> bytes:
     return downloads.bundle(
         scene.analysis,
-        scene.found,
+        scene.listed,
         stem=stem,
         model=model,
         weights=scene.weights,
@@ -46,7 +46,7 @@ def _bundle(scene: Scene, stem: str, model: str | Described, device: str) -> byt
             "report.html": _report(scene, model, device),
             **({"edits.json": _edits(scene, model)} if scene.analysis.hands else {}),
         },
-        trust=rated.shares(scene, scene.found),
+        trust=rated.shares(scene, scene.listed),
     )
 
 
@@ -61,14 +61,14 @@ def _film(film: Callable[[Scene], bytes], scene: Scene, *_: Any) -> bytes:
     return film(scene)
 
 
-def _results(scene: Scene, found: tuple[Instance, ...], stem: str) -> bytes:
-    return downloads.coco_json(scene.analysis, found, stem, rated.shares(scene, found))
+def _results(scene: Scene, listed: tuple[Instance, ...], stem: str) -> bytes:
+    return downloads.coco_json(scene.analysis, listed, stem, rated.shares(scene, listed))
 
 
 def _data_set(scene: Scene, stem: str) -> bytes:
     height, width = scene.analysis.evidence.size
     photo = {"image_id": stem, "file_name": Path(scene.photo).name, "width": width, "height": height}
-    entries = export.coco_results(scene.analysis, scene.found, stem=stem, trust=rated.shares(scene, scene.found))
+    entries = export.coco_results(scene.analysis, scene.listed, stem=stem, trust=rated.shares(scene, scene.listed))
     return coco_dataset.dataset(scene.analysis.classes, [photo], entries)
 
 
@@ -78,7 +78,7 @@ GROWTH: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
 }
 """Films of the picked peak's map, which have their buttons beside the steps: how the name ends, and the content."""
 WRITERS: dict[str, tuple[str, Callable[[Scene, str, str | Described, str], bytes]]] = {
-    "COCO JSON": ("instances.json", lambda scene, stem, *_: _results(scene, scene.found, stem)),
+    "COCO JSON": ("instances.json", lambda scene, stem, *_: _results(scene, scene.listed, stem)),
     "COCO data set": ("coco.json", lambda scene, stem, *_: _data_set(scene, stem)),
     "VOC PNG": ("voc.zip", lambda scene, stem, *_: downloads.voc_zip(scene.analysis, scene.found, stem)),
     "Overlay": ("overlay.png", lambda scene, *_: downloads.overlay_png(scene.analysis, scene.found)),
@@ -117,7 +117,7 @@ class Folder:
             kind: a key of `WRITERS` or of `INSTANCE_WRITERS`.
             scene: what is on the screen.
             model: what made it, for the manifest.
-            index: place of the instance in `scene.found`, for `INSTANCE_WRITERS`.
+            index: place of the instance among those found and, behind them, the unsure, for `INSTANCE_WRITERS`.
 
         Returns:
             Path of the file, below a name that cannot be guessed.
@@ -155,9 +155,10 @@ class Folder:
         if kind in WRITERS:
             ending, content = WRITERS[kind]
             return files.write(folder / f"{stem}-{ending}", content(scene, stem, model, self._device))
-        if not 0 <= index < len(scene.found):
+        every = (*scene.found, *scene.unsure)
+        if not 0 <= index < len(every):
             raise WsisError("This instance is no longer on the screen. Choose one from the table.")
-        instance, (ending, content_of) = scene.found[index], INSTANCE_WRITERS[kind]
+        instance, (ending, content_of) = every[index], INSTANCE_WRITERS[kind]
         name = f"{stem}-{safe_stem(instance.name)}-{index + 1}.{ending}"
         return files.write(folder / name, content_of(scene, instance, stem))
 

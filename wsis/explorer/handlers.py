@@ -229,6 +229,7 @@ class Handlers:
             now = Now.of(data.get("now"))
             scene = self._acts.scene(self.store.get(now.token), now)  # whoever has the token, so without an owner
             kind, index = str(data.get("kind")), int(data.get("index", 0))
+            scene = replace(scene, with_unsure=data.get("unsure") is True)
             return str(self.files.write(kind, scene, scene.origin or "", index))
         except WsisError as error:
             raise gr.Error(str(error), print_exception=False) from error

@@ -9,7 +9,7 @@ from wsis import matching
 from wsis.analysis import Analysis
 from wsis.explorer.alike import Group, groups
 from wsis.explorer.origin import Origin
-from wsis.instances import Instance, shown
+from wsis.instances import Instance, listed, shown
 from wsis.matching import PUBLISHED, Weights
 from wsis.why.faithfulness import Curves
 
@@ -32,6 +32,7 @@ class Scene:
         weights: alpha, beta, gamma.
         origin: the model that made the analysis; None where nobody asks.
         followed: curves that somebody asked for.
+        with_unsure: whether lists in files hold what is unsure too.
     """
 
     analysis: Analysis
@@ -42,6 +43,7 @@ class Scene:
     weights: Weights = PUBLISHED
     origin: Origin | None = None
     followed: Followed = field(default_factory=dict)
+    with_unsure: bool = False
 
     @cached_property
     def step(self) -> int:
@@ -62,8 +64,22 @@ class Scene:
 
     @cached_property
     def found(self) -> tuple[Instance, ...]:
-        """The instances that pictures show, best first."""
-        return () if self.empty else shown(self.analysis.instances(self.weights, self.step))
+        """The instances that are found, see `wsis.instances.is_found`, best first."""
+        return shown(self._every)
+
+    @cached_property
+    def unsure(self) -> tuple[Instance, ...]:
+        """Those that are not found, best first: dashed on the stage, apart in lists."""
+        return tuple(instance for instance in self._every if not instance.painted)
+
+    @property
+    def listed(self) -> tuple[Instance, ...]:
+        """What lists in files hold, best first."""
+        return listed(self._every, self.with_unsure)
+
+    @cached_property
+    def _every(self) -> tuple[Instance, ...]:
+        return () if self.empty else self.analysis.instances(self.weights, self.step)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

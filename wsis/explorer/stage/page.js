@@ -82,7 +82,7 @@ const page = (() => {
   function side(analysed, wanted, part) {
     const peak = part?.peak ?? state.peak;
     if (!analysed.match)
-      return {data: analysed, step: 0, peak, part, found: [], unsure: new Map(), best: [], single: () => -1};
+      return {data: analysed, step: 0, peak, part, found: [], unsure: [], best: [], single: () => -1};
     const {match: field, steps, objects, peaks, least, hands = null} = analysed;
     const step = Math.min(wanted, steps);
     const row = objects ? steps + 1 : null;
@@ -95,7 +95,7 @@ const page = (() => {
       peak,
       part,
       found: kept.filter(one => one.painted),
-      unsure: new Map(kept.filter(one => !one.painted).map(one => [one.peak, one.score])),
+      unsure: kept.filter(one => !one.painted),
       get best() {
         return peaks.map((_, k) => winner(hands?.[k].of === 'object' && row && step ? row : step, k));
       },

@@ -25,7 +25,7 @@ const table = (() => {
     const cells = terms().map(([t]) => markup.html`<td>${words.short(field.terms[3 * instance.entry + t], 2)}</td>`);
     const now = instance.peak === state.peak ? markup.html`class="now"` : '';
     return markup.html`
-      <tr data-peak="${instance.peak}" ${now}>
+      <tr data-peak="${instance.peak}" ${now} ${instance.painted ? '' : markup.html`data-unsure`}>
         <td><button type="button" data-peak="${instance.peak}">${panels.dot(colour)}${name}</button>${single}${by}</td>
         <td>${words.short(instance.score)}</td>
         ${cells}
@@ -51,10 +51,16 @@ const table = (() => {
         <th scope="col"><span class="aloud">files</span></th>
       </tr>`;
   }
-  /** Peaks, but no mask that pictures show: what it may be, to be looked for by name. */
-  function unsure() {
-    const likeliest = [...data.classes].sort((a, b) => b.score - a.score).slice(0, LIKELIEST);
-    const chips = likeliest.map(
+  /** The head of those that are not found. */
+  function apart() {
+    return markup.html`
+      <tr class="apart"><th scope="rowgroup" colspan="${6 + terms().length}">Unsure
+        <small>below a score of ${words.unit(data.least)}, or a second guess: dashed, not counted</small></th></tr>`;
+  }
+  /** Peaks, but nothing is found: what it may be, to be looked for by name. */
+  function likeliest() {
+    const best = [...data.classes].sort((a, b) => b.score - a.score).slice(0, LIKELIEST);
+    const chips = best.map(
       ({name, score}) => markup.html`
         <button type="button" class="chip off" data-only="${name}" title="Whatever the score of its masks">${name}
           <b>${words.unit(score)}</b></button>`,
@@ -74,9 +80,16 @@ const table = (() => {
     if (!home.querySelector('.scroll'))
       dom.fill(home, markup.html`<div class="scroll" tabindex="0" role="region" aria-label="Instances"></div>`);
     const box = dom.one(home, '.scroll', HTMLElement);
-    const rows = page.now.right.found.map((instance, i) => row(instance, i, field));
-    if (!rows.length) return dom.fill(box, unsure());
-    dom.fill(box, markup.html`<table><thead>${head()}</thead><tbody>${rows}</tbody></table>`);
+    const {found, unsure} = page.now.right;
+    const rows = [...found, ...unsure].map((instance, i) => row(instance, i, field));
+    const group = unsure.length > 0 && markup.html`<tbody>${apart()}${rows.slice(found.length)}</tbody>`;
+    const sure = markup.html`<tbody>${rows.slice(0, found.length)}</tbody>`;
+    dom.fill(
+      box,
+      markup.html`
+        ${!found.length && likeliest()}
+        ${rows.length > 0 && markup.html`<table><thead>${head()}</thead>${sure}${group}</table>`}`,
+    );
     if (panels.PICKED.includes(why)) dom.reveal(box, box.querySelector('tr.now'), 32);
   }
   function status() {

@@ -104,8 +104,8 @@ interface Side {
   peak: number;
   part: PackedPart | Part | null | undefined;
   found: Instance[];
-  /** Scores of regions that pictures leave out, by peak. */
-  unsure: Map<number, number>;
+  /** What is not found: dashed on the stage, apart in lists; by falling score. */
+  unsure: Instance[];
   readonly best: number[];
   single(peak: number): number;
 }
