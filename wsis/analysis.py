@@ -54,8 +54,9 @@ class Settings:
             `wsis.agreement`; without it they are as published.
         objectness: count in an instance's score how likely its proposal is one whole object, where the checkpoint can
             tell; without it the score is the class's probability times the IoU.
-        semantic_threshold: least score of a region that pictures and the semantic map show; below, its class is more
-            often wrong than right. Instances of `classes` that were named are always painted.
+        semantic_threshold: score from which a region is found, in pictures, counts and files, see
+            `wsis.instances.is_found`; below, its class is more often wrong than right, and it is *unsure*. Of `classes`
+            that were named all regions are found.
 
     Raises:
         WsisError: a field is not what its attribute above says.
@@ -81,7 +82,7 @@ class Settings:
     spread_strength: float = 0.02
     agreement: bool = True
     objectness: bool = True
-    semantic_threshold: float = 0.1
+    semantic_threshold: float = instances.FOUND
 
     def __post_init__(self) -> None:
         """Check every field; a list of classes becomes a tuple."""
@@ -407,7 +408,7 @@ class Analysis:
 
     @property
     def least(self) -> float:
-        """The score from which pictures and the semantic map show a region; 0 where its class was named."""
+        """The score from which a region is found, see `wsis.instances.is_found`; 0 where its class was named."""
         return self.settings.semantic_threshold if self.settings.classes is None else 0.0
 
     def terms_at(self, step: int, reading: Reading, class_maps: np.ndarray | None = None) -> np.ndarray:

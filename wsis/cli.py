@@ -62,7 +62,14 @@ Fill = Annotated[
     int,
     typer.Option(
         min=0,
-        help="Fill a photo's masks up to so many with objects that no peak was found on; `instance` is 0 for them.",
+        help="With --unsure, fill a photo's masks up to so many with objects that no peak was found on.",
+    ),
+]
+Unsure = Annotated[
+    bool,
+    typer.Option(
+        "--unsure",
+        help="Also list what scores too low to be found: `instance` is 0, no picture shows it.",
     ),
 ]
 Threshold = Annotated[float, typer.Option(min=0, max=1, help="Least probability of a class to look for.")]
@@ -118,6 +125,7 @@ def segment(
     beta: Beta = None,
     gamma: Gamma = None,
     fill: Fill = FILL,
+    unsure: Unsure = False,
     threshold: Threshold = 0.1,
     classes: Classes = None,
     overlays: Overlays = False,
@@ -165,7 +173,7 @@ def segment(
             (settings, matching), fill = options.of_edits(pipeline, edited), 0
         job = Job(
             pipeline=pipeline, settings=settings, weights=matching, fill=fill, out=out, proposals=proposals,
-            overlays=overlays, edits=edited,
+            overlays=overlays, unsure=unsure, edits=edited,
         )  # fmt: skip
         failed = local.run(job, selection, quiet, workers)
     raise typer.Exit(1 if failed else 0)
@@ -211,6 +219,7 @@ def batch(
     beta: Beta = None,
     gamma: Gamma = None,
     fill: Fill = FILL,
+    unsure: Unsure = False,
     threshold: Threshold = 0.1,
     classes: Classes = None,
     overlays: Overlays = False,
@@ -253,7 +262,7 @@ def batch(
         )
         matching = options.weights(preset, alpha, beta, gamma)
         plan = Plan.of(
-            pipeline, settings, matching, fill=fill, overlays=overlays,
+            pipeline, settings, matching, fill=fill, overlays=overlays, unsure=unsure,
             weights=weights, labels=labels, proposals=proposals, device=device,
         )  # fmt: skip
         failed = cluster_batch.run(plan, pipeline.checkpoint, listing, Folder(out), crew, quiet)

@@ -70,15 +70,14 @@ def image_rows(photos: Iterable[Mapping[str, Any]], first: int = 1) -> Iterator[
 def annotation_rows(
     entries: Iterable[Mapping[str, Any]], numbers: Mapping[str, int], first: int = 1
 ) -> Iterator[dict[str, Any]]:
-    """`annotations` of a data set: the results that pictures show too, for a data set's readers know no doubt.
+    """`annotations` of a data set; what is unsure, which only lists that were asked for have, says so.
 
     Args:
         entries: COCO results, see `wsis.export.coco_results`.
         numbers: `id` of each photo's image, by the results' `image_id`.
         first: number of the first annotation.
     """
-    shown = (entry for entry in entries if entry["instance"])
-    for number, entry in enumerate(shown, first):
+    for number, entry in enumerate(entries, first):
         rle = dict(entry["segmentation"])
         yield {
             "id": number,
@@ -90,6 +89,7 @@ def annotation_rows(
             "area": entry["area"],
             "iscrowd": 0,
             "score": entry["score"],
+            **({} if entry["instance"] else {"unsure": True}),
             **({"by_hand": True} if entry.get("by_hand") else {}),
             **({"trust": entry["trust"]} if "trust" in entry else {}),
         }

@@ -14,12 +14,14 @@ from wsis.matching import PUBLISHED, Weights, rank, total
 from wsis.peaks import Peaks
 from wsis.proposals.proposal_set import ProposalSet, Size, resized_labels
 
+FOUND = 0.1
+"""The one threshold: from this score on a region is found; what is not found is *unsure*, see `is_found`."""
 NMS = 0.3
 """IoU above which the weaker of two picks of one class is its double, and goes."""
 OBJECT = 0.25
 """Factor on the score of what a peak's own-object map picks beside its region: it is right less often."""
 LEAST_OBJECT = 0.05
-"""Score, after that factor, from which pictures show such a pick where they show no region of its peak."""
+"""Score, after that factor, from which such a pick is found where no region of its peak is."""
 AGAIN = 0.6
 """IoU above which such a pick is a region of its class once more, and goes."""
 OFFER = 0.03
@@ -45,8 +47,7 @@ class Instance:
         peak: index of the peak it grew from; of an offer, the strongest peak of the class inside it, or of all.
         proposal: index of the proposal.
         hypothesis: what it says of the peak.
-        painted: whether pictures show it: the regions that were kept and score high enough, likely objects
-            (`LEAST_OBJECT`) of peaks whose region pictures do not show, and whatever is by hand.
+        painted: whether it is found, see `is_found`, so in pictures, counts and files; else it is unsure.
         by_hand: whether somebody placed its peak or corrected it: it is not the method's, and never counted as such.
     """
 
@@ -112,7 +113,7 @@ def assemble(
         offers: by falling score, see `Analysis.offers`.
         fill: up to how many masks offers are added; 0 adds none.
         nms: see `kept`.
-        least: score from which pictures show a region; of an object half of it, but no less than `LEAST_OBJECT`.
+        least: score from which a region is found, see `is_found`.
         hands: what was done by hand; of a touched peak there is one instance, which gives way to none, and whatever of
             the method's doubles it goes.
 
@@ -127,7 +128,7 @@ def assemble(
     by_hand = _by_hand(peaks, regions, objects, classes, weights, hands)
     free = np.ones(len(peaks), bool) if hands is None else ~hands.touched
     picked = [
-        replace(pick, painted=pick.score >= least)
+        replace(pick, painted=is_found("region", pick.score, least))
         for pick in _picked(peaks, regions, proposals, classes, weights, nms, free)
         if not _overlaps(pick, by_hand, proposals, nms, hands)
     ]
@@ -138,7 +139,7 @@ def assemble(
                 pick,
                 score=score,
                 hypothesis="object",
-                painted=pick.peak not in painted_peaks and score >= max(LEAST_OBJECT, least / 2),
+                painted=is_found("object", score, least, beside=pick.peak in painted_peaks),
             )
             for pick in _picked(peaks, objects, proposals, classes, weights, nms, free)
             for score in (pick.score * OBJECT,)
@@ -147,6 +148,25 @@ def assemble(
         picked += [single for single in singles if not _overlaps(single, picked, proposals, AGAIN)]
     picked += by_hand
     return tuple(_by_score(_filled(picked, offers, proposals, fill, hands)))
+
+
+def is_found(hypothesis: Hypothesis, score: float, least: float = FOUND, *, beside: bool = False) -> bool:
+    """Whether an instance of the method's own is found, or unsure; what is by hand is always found.
+
+    Args:
+        hypothesis: what it says of its peak. An object is found from half of `least`, but no less than `LEAST_OBJECT`;
+            an offer, which stands for no peak, never.
+        score: in [0, 1].
+        least: score from which a region is found; 0 where its class was named.
+        beside: whether a region of its peak is found already, to which an object is a second guess.
+
+    Examples:
+        >>> is_found("region", 0.1), is_found("region", 0.09), is_found("object", 0.06)
+        (True, False, True)
+    """
+    if hypothesis == "region":
+        return score >= least
+    return hypothesis == "object" and not beside and score >= max(LEAST_OBJECT, least / 2)
 
 
 def kept(iou: np.ndarray, categories: np.ndarray, most: float = NMS) -> np.ndarray:
@@ -199,8 +219,13 @@ def offers(
 
 
 def shown(instances: Sequence[Instance]) -> tuple[Instance, ...]:
-    """Those that pictures show, in the given order."""
+    """Those that are found, which pictures show, in the given order."""
     return tuple(instance for instance in instances if instance.painted)
+
+
+def listed(instances: Sequence[Instance], unsure: bool = False) -> tuple[Instance, ...]:
+    """What lists of masks hold, in the given order: those that are found, and on request the unsure ones too."""
+    return tuple(instances) if unsure else shown(instances)
 
 
 def in_painting_order(instances: Sequence[Instance]) -> list[Instance]:

@@ -302,7 +302,7 @@ async def _guess(address: str, held: list[Held], guesses: int) -> int:
     async with httpx.AsyncClient(base_url=address, headers={"X-Forwarded-For": "10.9.9.9"}, timeout=PATIENCE) as client:
         for _ in range(guesses):
             one = held[secrets.randbelow(len(held))] if held else Held({}, "x" * 22, "")
-            call = await client.post("/gradio_api/call/rank", json={"data": [_near(one.token), 1, 1, 1, -1, 1]})
+            call = await client.post("/gradio_api/call/rank", json={"data": [_near(one.token), 1, 1, 1, -1, 1, False]})
             answer = await client.get(f"/gradio_api/call/rank/{call.json()['event_id']}")
             given += "event: complete" in answer.text
             folder, _, name = one.file.rpartition("/")

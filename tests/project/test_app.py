@@ -211,7 +211,7 @@ def test_a_password_is_asked_for_everywhere(guarded):
     assert "Login" in httpx.get(address).text or "auth_required" in httpx.get(address).text
     for path in ("config", "gradio_api/info"):
         assert httpx.get(f"{address}{path}").status_code == 401, path
-    call = httpx.post(f"{address}gradio_api/call/rank", json={"data": ["x", 1, 1, 1, -1, 1]})
+    call = httpx.post(f"{address}gradio_api/call/rank", json={"data": ["x", 1, 1, 1, -1, 1, False]})
     assert call.status_code == 401
     assert httpx.post(f"{address}gradio_api/upload", files={"files": b"x"}).status_code == 401
     with pytest.raises(AuthenticationError):

@@ -237,7 +237,7 @@ def test_the_model_and_its_results_file_agree(kit, tmp_path, tiny_checkpoint):
     from wsis.cli import app
 
     arguments = ["segment", str(kit / "JPEGImages"), "--out", str(tmp_path), "--model", str(tiny_checkpoint)]
-    assert CliRunner().invoke(app, [*arguments, "--enhancer", "spread"]).exit_code == 0
+    assert CliRunner().invoke(app, [*arguments, "--enhancer", "spread", "--unsure"]).exit_code == 0
     ids = data.voc_ids(kit, "val")
     photos = the_set(kit, ids)
     written = evaluate.results_file_figures(tmp_path / "instances.json", photos)["rows"][0]

@@ -258,3 +258,27 @@ def test_nms_goes_class_by_class():
     for drawn, stays in ((masks, [0, 2]), (np.zeros_like(masks), [0, 1, 2])):
         kept = instances.kept(metrics.mask_iou(drawn, drawn), np.array([7, 7, 11]))
         assert np.flatnonzero(kept).tolist() == stays
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "score", "least", "beside", "found"),
+    [
+        ("region", 0.1, instances.FOUND, False, True),
+        ("region", 0.099, instances.FOUND, False, False),
+        ("region", 0.0, 0.0, True, True),  # its class was named
+        ("object", 0.05, instances.FOUND, False, True),
+        ("object", 0.049, instances.FOUND, False, False),
+        ("object", 0.9, instances.FOUND, True, False),  # a second guess
+        ("object", 0.04, 0.0, False, False),
+        ("object", 0.09, 0.2, False, False),
+        ("offer", 0.9, 0.0, False, False),
+    ],
+)
+def test_one_threshold_says_what_is_found(hypothesis, score, least, beside, found):
+    assert instances.is_found(hypothesis, score, least, beside=beside) is found
+
+
+def test_lists_hold_the_unsure_on_request():
+    sure, doubt = Instance(0, "cat", 0.9, 0, 0), Instance(1, "dog", 0.05, 1, 1, painted=False)
+    assert instances.listed([sure, doubt]) == (sure,)
+    assert instances.listed([sure, doubt], unsure=True) == (sure, doubt)

@@ -33,7 +33,8 @@ def command(scene: Scene, model: str) -> str:
             parts += [option, str(getattr(settings, name))]
     for category in settings.classes or ():
         parts += ["--class", category]
-    parts += ["--fill", str(scene.fill), "--preset", preset]
+    # Without --unsure lists hold what pictures show, and no offers.
+    parts += ["--fill", str(scene.fill), *(["--unsure"] if scene.fill else []), "--preset", preset]
     for axis in AXES:
         if getattr(weights, axis) != getattr(PRESETS[preset].weights, axis):
             parts += [f"--{axis}", str(getattr(weights, axis))]
@@ -57,7 +58,7 @@ def snippet(scene: Scene, model: str) -> str:
         f"analysis = pipeline.analyse(read({scene.photo or 'photo'!r}), Settings({', '.join(unusual)}))\n"
         f"weights = Weights(alpha={weights.alpha!r}, beta={weights.beta!r}, gamma={weights.gamma!r})\n"
         f"instances = analysis.instances(weights, step={scene.step}{_filled(scene)})\n"
-        "masks = [analysis.mask(instance) for instance in instances]"
+        f"masks = [analysis.mask(instance) for instance in instances{_kept(scene)}]"
     )
 
 
@@ -74,12 +75,16 @@ def _edited(scene: Scene, model: str) -> str:
         f"pipeline = Pipeline.load({model!r})\n"
         f"analysis = replay.of_file(pipeline, pipeline.observe(read({scene.photo or 'photo'!r})), file)\n"
         f"instances = analysis.instances(Weights(*file.made.weights), step=file.made.step{_filled(scene)})\n"
-        "masks = [analysis.mask(instance) for instance in instances]"
+        f"masks = [analysis.mask(instance) for instance in instances{_kept(scene)}]"
     )
 
 
 def _filled(scene: Scene) -> str:
     return f", fill={scene.fill}" if scene.fill else ""
+
+
+def _kept(scene: Scene) -> str:
+    return "" if scene.fill else " if instance.painted"
 
 
 def left_out(scene: Scene) -> list[str]:

@@ -19,6 +19,7 @@ from wsis.explorer.origin import Origin
 from wsis.explorer.server.desk import Desk
 from wsis.explorer.store import Store
 from wsis.explorer.visit import MOST_FILLED
+from wsis.instances import listed
 from wsis.matching import PUBLISHED, Weights
 
 Wanted = Literal["default", Enhancer]
@@ -81,7 +82,14 @@ class Api:
         return _friendly(lambda: self._analyse(photo, enhancer, steps, class_threshold, classes, model))
 
     def rank(
-        self, id: str, alpha: float = 0.95, beta: float = 0.1, gamma: float = 0.8, step: int = -1, fill: int = 0
+        self,
+        id: str,
+        alpha: float = 0.95,
+        beta: float = 0.1,
+        gamma: float = 0.8,
+        step: int = -1,
+        fill: int = 0,
+        unsure: bool = False,
     ) -> list[dict]:
         """Instances of an analysed photo for the given weights of Eq. 5, at once.
 
@@ -91,14 +99,15 @@ class Api:
             beta: weight of the contour term, at least 0.
             gamma: weight of recall, at least 0.
             step: which map to match, 0 (naive) to T; -1 is the last.
-            fill: up to how many masks, 0 to 50, objects of the photo's classes that no peak was found on are added.
+            fill: with `unsure`, up to how many masks, 0 to 50, objects of classes that no peak was found on are added.
+            unsure: also give masks that score too low to be found; their `instance` is 0.
 
         Returns:
             COCO results, best first, with `image_id`, `file_name`, `category_id` and `category_name`
             `segmentation`, a compressed RLE at the photo's own size
             `bbox` as [x, y, width, height], `area` in pixels, and `score` in [0, 1]
         """
-        return _friendly(lambda: self._rank(id, alpha, beta, gamma, step, fill))
+        return _friendly(lambda: self._rank(id, alpha, beta, gamma, step, fill, unsure))
 
     def segment(
         self,
@@ -109,6 +118,7 @@ class Api:
         classes: list[str] | None = None,
         fill: int = 0,
         model: str = "default",
+        unsure: bool = False,
     ) -> list[dict]:
         """A photo to its instances in one call, with the published weights; nothing is kept.
 
@@ -118,15 +128,16 @@ class Api:
             steps: T, how often an ICN is applied to its own output, 0 to 8.
             class_threshold: least probability of a class whose peaks are followed, 0 to 1.
             classes: names of the classes to look for, however unlikely; null: those above the threshold; []: none.
-            fill: up to how many masks, 0 to 50, objects of the photo's classes that no peak was found on are added.
+            fill: with `unsure`, up to how many masks, 0 to 50, objects of classes that no peak was found on are added.
             model: its name, as the page's menu has it; `default` is the one that the page opens with.
+            unsure: also give masks that score too low to be found; their `instance` is 0.
 
         Returns:
             COCO results, best first, with `image_id`, `file_name`, `category_id` and `category_name`
             `segmentation`, a compressed RLE at the photo's own size
             `bbox` as [x, y, width, height], `area` in pixels, and `score` in [0, 1]
         """
-        return _friendly(lambda: self._segment(photo, enhancer, steps, class_threshold, classes, model, fill))
+        return _friendly(lambda: self._segment(photo, enhancer, steps, class_threshold, classes, model, fill, unsure))
 
     def _look(
         self, photo: Any, enhancer: Any, steps: Any, threshold: Any, classes: Any, model: Any
@@ -174,17 +185,18 @@ class Api:
             "notes": list(analysis.notes),
         }
 
-    def _rank(self, id: Any, alpha: Any, beta: Any, gamma: Any, step: Any, fill: Any) -> list[dict]:
+    def _rank(self, id: Any, alpha: Any, beta: Any, gamma: Any, step: Any, fill: Any, unsure: Any) -> list[dict]:
         entry = self._behind.store.get(id)
         weights = Weights(_number("alpha", alpha), _number("beta", beta), _number("gamma", gamma))
         step, fill = _whole("step", step, -1, entry.analysis.steps), _whole("fill", fill, 0, MOST_FILLED)
-        return _results(entry.analysis, entry.photo, weights, step, fill, entry.origin)
+        return _results(entry.analysis, entry.photo, weights, step, fill, entry.origin, _flag("unsure", unsure))
 
     def _segment(self, *request: Any) -> list[dict]:
-        *look, fill = request
-        fill = _whole("fill", fill, 0, MOST_FILLED)  # said before the networks run, not after
+        *look, fill, unsure = request
+        # Said before the networks run, not after.
+        fill, unsure = _whole("fill", fill, 0, MOST_FILLED), _flag("unsure", unsure)
         analysis, name, origin = self._look(*look)
-        return _results(analysis, name, PUBLISHED, -1, fill, origin)
+        return _results(analysis, name, PUBLISHED, -1, fill, origin, unsure)
 
 
 def register(behind: Behind) -> None:
@@ -196,12 +208,12 @@ def register(behind: Behind) -> None:
 
 
 def _results(
-    analysis: Analysis, photo: str, weights: Weights, step: int, fill: int, origin: Origin | None
+    analysis: Analysis, photo: str, weights: Weights, step: int, fill: int, origin: Origin | None, unsure: bool
 ) -> list[dict]:
-    found = analysis.instances(weights, step, fill)
+    chosen = listed(analysis.instances(weights, step, fill if unsure else 0), unsure)  # offers are unsure
     counted = trust.of(origin.card) if origin else None
-    rated = trust.shares(counted, analysis, found, weights, step)
-    return export.coco_results(analysis, found, stem=Path(photo).stem, file_name=photo, trust=rated)
+    rated = trust.shares(counted, analysis, chosen, weights, step)
+    return export.coco_results(analysis, chosen, stem=Path(photo).stem, file_name=photo, trust=rated)
 
 
 def _number(name: str, value: Any) -> float:
@@ -211,6 +223,12 @@ def _number(name: str, value: Any) -> float:
         return float(value)
     except OverflowError as error:  # JSON has integers of any length
         raise WsisError(f"{name} must be a smaller number.") from error
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise WsisError(f"{name} must be true or false, got {str(value)[:80]!r}.")
+    return value
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:

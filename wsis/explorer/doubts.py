@@ -10,7 +10,6 @@ from wsis.explorer import words
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import unit
 from wsis.hands import overlaps
-from wsis.instances import Instance
 
 SAME = 0.7
 """Two masks whose intersection over union is above this are nearly the same."""
@@ -50,14 +49,8 @@ def shared(scene: Scene) -> list[str]:
 
 def unsure(scene: Scene) -> list[str]:
     """What scores too low to be drawn or counted."""
-    left = [f"{one.name} ({unit(one.score)})" for one in left_out(scene)]
+    left = [f"{one.name} ({unit(one.score)})" for one in scene.unsure]
     if not left:
         return []
     more = [] if len(left) <= LISTED else [f"{len(left) - LISTED} more"]
     return [f"Unsure, neither drawn nor counted: {words.joined([*left[:LISTED], *more])}."]
-
-
-def left_out(scene: Scene) -> list[Instance]:
-    """The regions that score too low to be drawn, best first."""
-    every = scene.analysis.instances(scene.weights, scene.step)
-    return sorted((one for one in every if not one.painted and one.hypothesis == "region"), key=lambda one: -one.score)

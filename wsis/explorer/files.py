@@ -62,8 +62,8 @@ def _film(film: Callable[[Scene], bytes], scene: Scene, *_: Any) -> bytes:
     return film(scene)
 
 
-def _results(scene: Scene, found: tuple[Instance, ...], stem: str) -> bytes:
-    return downloads.coco_json(scene.analysis, found, stem, rated.shares(scene, found))
+def _results(scene: Scene, listed: tuple[Instance, ...], stem: str) -> bytes:
+    return downloads.coco_json(scene.analysis, listed, stem, rated.shares(scene, listed))
 
 
 def _data_set(scene: Scene, stem: str) -> bytes:
@@ -118,7 +118,7 @@ class Folder:
             kind: a key of `WRITERS` or of `INSTANCE_WRITERS`.
             scene: what is on the screen.
             model: what made it, for the manifest.
-            index: place of the instance in `scene.listed`, for `INSTANCE_WRITERS`.
+            index: place of the instance in `scene.every`, for `INSTANCE_WRITERS`.
 
         Returns:
             Path of the file, below a name that cannot be guessed.
@@ -156,9 +156,9 @@ class Folder:
         if kind in WRITERS:
             ending, content = WRITERS[kind]
             return files.write(folder / f"{stem}-{ending}", content(scene, stem, model, self._device))
-        if not 0 <= index < len(scene.listed):
+        if not 0 <= index < len(scene.every):
             raise WsisError("This instance is no longer on the screen. Choose one from the table.")
-        instance, (ending, content_of) = scene.listed[index], INSTANCE_WRITERS[kind]
+        instance, (ending, content_of) = scene.every[index], INSTANCE_WRITERS[kind]
         name = f"{stem}-{safe_stem(instance.name)}-{index + 1}.{ending}"
         return files.write(folder / name, content_of(scene, instance, stem))
 

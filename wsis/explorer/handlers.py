@@ -205,7 +205,7 @@ class Handlers:
             return None, None, self._wire(_told(error))
         message = messages.Settled(
             token=now.token,
-            found=[[instance.peak, instance.proposal] for instance in scene.listed],
+            found=[[instance.peak, instance.proposal] for instance in (*scene.found, *scene.offered)],
             weights=[now.weights.alpha, now.weights.beta, now.weights.gamma],
             step=scene.step,
             tab=now.tab,
@@ -229,6 +229,7 @@ class Handlers:
             now = Now.of(data.get("now"))
             scene = self._acts.scene(self.store.get(now.token), now)  # whoever has the token, so without an owner
             kind, index = str(data.get("kind")), int(data.get("index", 0))
+            scene = replace(scene, with_unsure=data.get("unsure") is True)
             return str(self.files.write(kind, scene, scene.origin or "", index))
         except WsisError as error:
             raise gr.Error(str(error), print_exception=False) from error

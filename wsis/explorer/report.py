@@ -157,8 +157,8 @@ def offered(scene: Scene) -> list[str]:
     names = words.joined(list(dict.fromkeys(one.name for one in scene.offered)))
     return [
         f"To fill the list up to {scene.fill} masks, {words.in_words(count)} more "
-        f"{'stands' if count == 1 else 'stand'} in its files, of class {names}: likely objects that no peak was found "
-        "on, in no picture and not counted here."
+        f"{'stands' if count == 1 else 'stand'} among the unsure, of class {names}: likely objects that no peak was "
+        "found on, in no picture and not counted here."
     ]
 
 

@@ -9,7 +9,7 @@ from wsis import matching
 from wsis.analysis import Analysis
 from wsis.explorer.alike import Group, groups
 from wsis.explorer.origin import Origin
-from wsis.instances import Instance, shown
+from wsis.instances import Instance, listed, shown
 from wsis.matching import PUBLISHED, Weights
 from wsis.why.faithfulness import Curves
 
@@ -32,7 +32,8 @@ class Scene:
         weights: alpha, beta, gamma.
         origin: the model that made the analysis; None where nobody asks.
         followed: curves that somebody asked for.
-        fill: up to how many masks offers are added to the list, see `wsis.instances.assemble`.
+        fill: up to how many masks offers are added to the unsure ones, see `wsis.instances.assemble`.
+        with_unsure: whether lists in files hold what is unsure too.
     """
 
     analysis: Analysis
@@ -44,6 +45,7 @@ class Scene:
     origin: Origin | None = None
     followed: Followed = field(default_factory=dict)
     fill: int = 0
+    with_unsure: bool = False
 
     @cached_property
     def step(self) -> int:
@@ -64,22 +66,32 @@ class Scene:
 
     @cached_property
     def found(self) -> tuple[Instance, ...]:
-        """The instances that pictures show, best first."""
-        return () if self.empty else shown(self._made)
+        """The instances that are found, see `wsis.instances.is_found`, best first."""
+        return shown(self._made)
+
+    @cached_property
+    def unsure(self) -> tuple[Instance, ...]:
+        """Those of peaks that are not found, best first: dashed on the stage, apart in lists."""
+        return tuple(one for one in self._made if not one.painted and one.hypothesis != "offer")
 
     @cached_property
     def offered(self) -> tuple[Instance, ...]:
-        """What fills the masks up to `fill`, best first: in lists, never in pictures."""
-        return () if self.empty else tuple(one for one in self._made if one.hypothesis == "offer")
+        """What fills the masks up to `fill`, best first: unsure too, but of no peak."""
+        return tuple(one for one in self._made if one.hypothesis == "offer")
+
+    @property
+    def every(self) -> tuple[Instance, ...]:
+        """All in the table's order: what is found, what is unsure, what fills up."""
+        return (*self.found, *self.unsure, *self.offered)
 
     @property
     def listed(self) -> tuple[Instance, ...]:
-        """What lists and files name: what pictures show, then what fills up."""
-        return (*self.found, *self.offered)
+        """What lists in files hold, best first."""
+        return listed(self._made, self.with_unsure)
 
     @cached_property
     def _made(self) -> tuple[Instance, ...]:
-        return self.analysis.instances(self.weights, self.step, self.fill)
+        return () if self.empty else self.analysis.instances(self.weights, self.step, self.fill)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

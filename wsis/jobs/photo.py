@@ -15,7 +15,7 @@ from wsis import export, image, names, render, replay, trust
 from wsis.analysis import Analysis, Settings
 from wsis.edits import EditedPhoto
 from wsis.errors import WsisError
-from wsis.instances import Instance
+from wsis.instances import Instance, listed
 from wsis.matching import Weights
 from wsis.pipeline import Pipeline
 from wsis.proposals import sources
@@ -37,6 +37,7 @@ class Job:
         out: folder of the results.
         proposals: folder with STEM.mat, .json or .png, or a COCO file; None generates proposals.
         overlays: whether pictures are written too.
+        unsure: whether lists hold what is unsure too, see `wsis.instances.listed`.
         edits: what was done by hand to the one photo, whose settings and weights are the job's; None for most jobs.
     """
 
@@ -47,6 +48,7 @@ class Job:
     out: Path
     proposals: Path | None
     overlays: bool
+    unsure: bool = False
     edits: EditedPhoto | None = None
 
 
@@ -81,8 +83,9 @@ def outcome(job: Job, stem: str, path: Path) -> Outcome:
     try:
         analysis, instances = _segment(job, stem, path)
         counted = trust.of(job.pipeline.checkpoint.card)
-        rated = trust.shares(counted, analysis, instances, job.weights)
-        entries = export.coco_results(analysis, instances, stem=stem, file_name=path.name, trust=rated)
+        chosen = listed(instances, job.unsure)
+        rated = trust.shares(counted, analysis, chosen, job.weights)
+        entries = export.coco_results(analysis, chosen, stem=stem, file_name=path.name, trust=rated)
         contents = _files(job, stem, analysis, instances)
     except WsisError as error:
         return Outcome(reason=str(error), again=_passing(error))
@@ -131,7 +134,7 @@ def _segment(job: Job, stem: str, path: Path) -> tuple[Analysis, tuple[Instance,
         analysis = replay.of_file(job.pipeline, evidence, job.edits)
         return analysis, analysis.instances(job.weights, job.edits.made.step)
     analysis = job.pipeline.analyse(evidence, job.settings)
-    return analysis, analysis.instances(job.weights, fill=job.fill)
+    return analysis, analysis.instances(job.weights, fill=job.fill if job.unsure else 0)  # offers are unsure
 
 
 def _regular(path: Path) -> None:

@@ -23,7 +23,10 @@ from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, 
 from benchmarks.reliability.faults.processes import Running, Surroundings, exploring
 from wsis.explorer.server.uploads import FREE
 
-QUICK = {"enhancer": "none", "steps": 0, "class_threshold": 0.1, "classes": None, "fill": 0, "model": "default"}
+QUICK = {
+    "enhancer": "none", "steps": 0, "class_threshold": 0.1, "classes": None, "fill": 0, "model": "default",
+    "unsure": False,
+}  # fmt: skip
 """The least work that still runs every stage."""
 ROOM = FREE + 64 * 2**20
 """Bytes of the disk for temporary files: what uploads leave to others, and some for them."""

@@ -132,7 +132,8 @@ def test_analyse_then_rank_then_segment(client, png, behind, monkeypatch):
     published = client.predict(seen["id"], api_name="/rank")
     assert client.predict(handle_file(png), **QUICK, api_name="/segment") == published
     monkeypatch.setattr(instances, "LEAST_OFFER", 0)  # an untrained network is never sure enough
-    several = client.predict(seen["id"], fill=3, api_name="/rank")
+    assert client.predict(seen["id"], fill=3, api_name="/rank") == published, "offers are unsure"
+    several = client.predict(seen["id"], fill=3, unsure=True, api_name="/rank")
     assert len(several) > len(published)
 
 
@@ -158,7 +159,7 @@ def test_arguments_are_typed_and_described(client):
     assert set(told) == {"/analyse", "/rank", "/segment"}
     kinds = {one["parameter_name"]: one["type"].get("type") for one in told["/rank"]["parameters"]}
     assert kinds == {"id": "string", "alpha": "number", "beta": "number", "gamma": "number", "step": "integer",
-                     "fill": "integer"}  # fmt: skip
+                     "fill": "integer", "unsure": "boolean"}  # fmt: skip
     for endpoint in told.values():
         required = [one["parameter_name"] for one in endpoint["parameters"] if not one["parameter_has_default"]]
         assert required in (["photo"], ["id"])
@@ -181,6 +182,7 @@ def test_arguments_are_typed_and_described(client):
         ({"classes": "cat"}, "classes must be a list"),
         ({"classes": [1]}, "classes must be a list"),
         ({"fill": -1}, "fill must be a whole number from 0 to 50"),
+        ({"unsure": "yes"}, "unsure must be true or false, got 'yes'"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(client, png, arguments, pattern):
@@ -269,7 +271,7 @@ def test_only_uploads_are_read(server, tmp_path, monkeypatch):
         ("data:image/png;base64,AAAA", "photo must be a file"),
         (None, "photo must be a file"),
     ):
-        answer = ask(server, "segment", photo, *IN_ORDER, 1, "default")
+        answer = ask(server, "segment", photo, *IN_ORDER, 1, "default", False)
         assert answer.startswith("event: error"), (photo, answer)
         assert pattern in answer, (photo, answer)
         assert "Traceback" not in answer
@@ -282,7 +284,7 @@ def test_the_address_of_an_upload_is_the_upload(server, png):
     path = upload(server, png)
     mark = {"meta": {"_type": "gradio.FileData"}}
     for address in (path, f"https://public.example/wsis/gradio_api/file={path}"):
-        found = answer_of(ask(server, "segment", {"path": address, **mark}, *IN_ORDER, 1, "default"))
+        found = answer_of(ask(server, "segment", {"path": address, **mark}, *IN_ORDER, 1, "default", False))
         assert found[0]["image_id"] == "small"
     assert uploads.uploaded(Path(path)).name == "small.png"
     with pytest.raises(WsisError):
@@ -358,7 +360,7 @@ def test_twenty_visitors_at_once_see_their_own_photo(tmp_path):
         path.write_bytes(encoded(picture(40 + number, 60), "PNG"))
         photo = {"path": upload(server, path), "orig_name": path.name, "meta": {"_type": "gradio.FileData"}}
         seen = answer_of(ask(server, "analyse", photo, *IN_ORDER, "default"))
-        return seen, answer_of(ask(server, "rank", seen["id"], 0.95, 0.1, 0.8, -1, 1))
+        return seen, answer_of(ask(server, "rank", seen["id"], 0.95, 0.1, 0.8, -1, 1, False))
 
     with (
         served(networks(store, analyse)) as page,

@@ -5,6 +5,7 @@ Only that a photo of an earlier test is not looked at anew; who tests what happe
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -446,6 +447,39 @@ def test_views_and_film(visit):
     assert state(page)["view"] == "instances"
 
 
+def test_the_unsure_are_dashed_and_in_a_group_of_their_own(visit, site, tmp_path):
+    page = visit("#view=instances&w=1,0,0")  # precision alone picks small proposals, of low scores
+    analysis, now = site.analysis(page), state(page)
+    found = analysis.instances(Weights(*now["weights"]), now["t"])
+    unsure = [one for one in found if not one.painted]
+    assert unsure
+    rows = page.locator("#table tr[data-unsure]")
+    assert rows.count() == len(unsure)
+    assert page.locator("#table tr.apart").inner_text().startswith("Unsure")
+    listed = page.locator("#table tbody").first.locator("tr").count()
+    assert listed == len(found) - len(unsure)
+    assert f"{len(unsure)} unsure" in page.locator("#status").inner_text()
+
+    picture = page.locator("canvas.main").evaluate("canvas => canvas.toDataURL()").partition(",")[2]
+    stage = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")).astype(int)
+    best = max(unsure, key=lambda one: analysis.work_mask(one).sum())
+    mask = analysis.work_mask(best)
+    scale = min(stage.shape[0] / mask.shape[0], stage.shape[1] / mask.shape[1])
+    top, left = ((side - scale * own) / 2 for side, own in zip(stage.shape, mask.shape, strict=False))
+    rim = mask & ~cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0).astype(bool)
+    rows_, columns = ((np.argwhere(rim) + 0.5) * scale + (top, left)).astype(int).T
+    colour = page.evaluate("k => wsis.data.peaks[k].colour", best.peak)
+    ink = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+    coloured = (np.abs(stage[rows_, columns] - ink).sum(axis=1) < 60).mean()
+    assert 0.15 < coloured < 0.85, "neither a line nor nothing"
+
+    assert len(json.loads(fetched(page, "[data-get='COCO JSON']", tmp_path).read_text())) == listed
+    page.get_by_label("with unsure ones").check()
+    assert len(json.loads(fetched(page, "[data-get='COCO JSON']", tmp_path).read_text())) == len(found)
+    alone = json.loads(fetched(page, "#table tr[data-unsure] [data-get=instance-json]", tmp_path).read_text())
+    assert [one["instance"] for one in alone] == [0]
+
+
 def test_pictures_leave_out_the_unsure_and_the_peaks_say_so(visit, site):
     page = visit("#view=instances&w=1,0,0")  # precision alone picks small proposals, of low scores
     analysis, now = site.analysis(page), state(page)
@@ -454,7 +488,9 @@ def test_pictures_leave_out_the_unsure_and_the_peaks_say_so(visit, site):
     unsure = [one for one in found if one.hypothesis == "region" and one.peak not in shown_peaks]
     assert unsure
     assert all(one.score < analysis.least for one in unsure)
-    assert page.locator("#peaks .peak", has_text="not painted").count() == len(unsure)
+    assert page.locator("#peaks .peak", has_text="unsure: ").count() == len(
+        {one.peak for one in found if not one.painted} - shown_peaks
+    )
     alone = np.sum([analysis.mask(one) for one in unsure], axis=0, dtype=int) > 0
     for one in instances.shown(found):
         alone &= ~analysis.mask(one)
@@ -475,7 +511,7 @@ def test_pictures_leave_out_the_unsure_and_the_peaks_say_so(visit, site):
     for view in ("instances", "semantic"):
         page.locator(f".views [data-view={view}]").click()
         shown(page, f"S.view === '{view}'")
-        assert look() == "background"
+        assert look().startswith("unsure: " if view == "instances" else "background")
     visit.forgiven = ("picked differently",)  # as the browser alone now has another threshold
     changed(page, lambda: page.evaluate("() => { wsis.data.least = 0; wsis.change({}, 'view'); }"))
     assert look() != "background"

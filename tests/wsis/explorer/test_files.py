@@ -174,3 +174,23 @@ def test_members_of_a_zip_stay_in_their_folder(name: str) -> None:
             archive.extractall(Path(folder, "out"))
         left = [one for one in Path(folder).rglob("*") if one.is_file()]
         assert sorted(one.relative_to(folder).parts[0] for one in left) == ["out", "out", "voc.zip"]
+
+
+def test_lists_hold_the_unsure_on_request_and_pictures_never(scene, folder):
+    high = replace(scene.analysis.settings, semantic_threshold=0.85)
+    asked = (Scene(replace(scene.analysis, settings=high), with_unsure=flag) for flag in (False, True))
+    for one, names in zip(asked, (["cat"], ["cat", "dog"]), strict=True):
+        assert [instance.name for instance in (*one.found, *one.unsure)] == ["cat", "dog"]
+        content = {kind: folder.write(kind, one, "tiny").read_bytes() for kind in ("COCO JSON", "COCO data set")}
+        entries = json.loads(content["COCO JSON"])
+        assert [(entry["category_name"], entry["instance"]) for entry in entries] == list(
+            zip(names, (1, 0), strict=False)
+        )
+        annotations = json.loads(content["COCO data set"])["annotations"]
+        assert [annotation.get("unsure", False) for annotation in annotations] == [False, True][: len(names)]
+        with zipfile.ZipFile(folder.write("Bundle", one, "tiny")) as packed:
+            assert len(json.loads(packed.read("instances.json"))) == len(names)
+            index = np.asarray(Image.open(io.BytesIO(packed.read("instance/photo.png"))))
+        assert set(np.unique(index)) == {0, 1}
+    alone = json.loads(folder.write("instance-json", one, "tiny", 1).read_bytes())
+    assert [(entry["category_name"], entry["instance"]) for entry in alone] == [("dog", 0)]

@@ -15,7 +15,7 @@ from wsis import image, matching
 from wsis.analysis import Settings
 from wsis.explorer import firmness, layout, payload, words
 from wsis.hands import Hand, Hands
-from wsis.instances import OFFERS_APART, Fit, Instance, assemble, shown
+from wsis.instances import OFFERS_APART, Fit, Instance, assemble
 from wsis.matching import PRESETS, Weights
 from wsis.peaks import Peaks
 from wsis.pipeline import Pipeline
@@ -51,8 +51,8 @@ def weights(seed: int) -> list[list[float]]:
 PICKS = """async ([field, runners, peaks, areas, step, k, objects, weights, least, hands]) => {
   const M = match, all = await unpack.field(field), few = await unpack.field(runners), cells = all.offsets.length - 1;
   return weights.map(w => [
-    M.instances(all, peaks, step, w, areas, objects, least, hands).filter(one => one.painted)
-      .map(one => [one.peak, one.id, one.score, one.hypothesis, one.byHand]),
+    M.instances(all, peaks, step, w, areas, objects, least, hands)
+      .map(one => [one.peak, one.id, one.score, one.hypothesis, one.byHand, one.painted]),
     M.rank(few, step, w, 5).map(i => few.ids[few.slots[i]]),
     M.score(all, M.best(all, step * peaks.length + k, w), w),
   ]);
@@ -74,8 +74,10 @@ def compare(page, analysis, step: int, k: int, seed: int) -> None:
     answers = page.evaluate(PICKS, [match, runners, peaks, areas, step, k, objects, chosen, analysis.least, hands])
     for triple, (found, top, score) in zip(chosen, answers, strict=True):
         own = Weights(*triple)
-        found_here = shown(analysis.instances(own, step))
-        expected = [[one.peak, one.proposal, one.score, one.hypothesis, one.by_hand] for one in found_here]
+        expected = [
+            [one.peak, one.proposal, one.score, one.hypothesis, one.by_hand, one.painted]
+            for one in analysis.instances(own, step)
+        ]
         assert found == expected, triple
         assert top == analysis.top(k, own, step, 5).tolist(), triple
         assert score == matching.total(analysis.terms[step, k], own).max(), triple
@@ -149,7 +151,7 @@ FILLED = """async ([field, packed, bits, total, peaks, areas, step, objects, wei
   const all = await unpack.field(field), members = await unpack.array(bits);
   const given = await unpack.offers(packed, members, members.length / total);
   return weights.map(w => {
-    const kept = match.instances(all, peaks, step, w, areas, objects, least, hands, true);
+    const kept = match.instances(all, peaks, step, w, areas, objects, least, hands);
     return [...kept, ...(given ? offers.filled(all, kept, given, fill, peaks, areas) : [])]
       .sort((a, b) => b.score - a.score).map(one => [one.peak, one.id, one.score, one.hypothesis]);
   });

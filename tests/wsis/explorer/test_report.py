@@ -115,7 +115,7 @@ def test_what_is_unsure_is_named_and_not_drawn(scene):
     high = replace(scene.analysis.settings, semantic_threshold=0.85)
     doubted = Scene(replace(scene.analysis, settings=high))
     assert [one.name for one in doubted.found] == ["cat"]
-    assert [one.name for one in doubts.left_out(doubted)] == ["dog"]
+    assert [one.name for one in doubted.unsure] == ["dog"]
     content = report.html(doubted, "tiny")
     assert "Unsure, neither drawn nor counted: dog" in content
     assert "One instance found: a cat." in content

@@ -103,19 +103,23 @@ def test_the_page_says_how_far_the_list_is_filled(said, fill):
 
 def test_pictures_stay_and_the_list_is_filled(scene):
     plain = replace(scene, fill=0)
-    assert plain.listed == plain.found == scene.found == shown(scene.analysis.instances())
-    assert [one.hypothesis for one in scene.listed] == ["region", "region", "offer", "offer"]
+    assert plain.listed == plain.found == scene.found == scene.listed == shown(scene.analysis.instances())
+    asked = replace(scene, with_unsure=True)
+    assert asked.listed == asked.every
+    assert [one.hypothesis for one in asked.listed] == ["region", "region", "offer", "offer"]
     assert not scene.offered[0].painted
 
 
 def test_files_have_what_fills_the_list(scene):
     folder = files.Folder()
 
-    def written(kind: str, index: int = 0) -> bytes:
-        return folder.write(kind, scene, "tiny", index).read_bytes()
+    def written(kind: str, index: int = 0, *, unsure: bool = True) -> bytes:
+        return folder.write(kind, replace(scene, with_unsure=unsure), "tiny", index).read_bytes()
 
     assert [one["instance"] for one in json.loads(written("COCO JSON"))] == [1, 2, 0, 0]
-    assert len(json.loads(written("COCO data set"))["annotations"]) == 2  # what somebody trains on is what is shown
+    assert [one["instance"] for one in json.loads(written("COCO JSON", unsure=False))] == [1, 2]
+    assert len(json.loads(written("COCO data set"))["annotations"]) == 4
+    assert len(json.loads(written("COCO data set", unsure=False))["annotations"]) == 2
     assert written("VOC PNG") == folder.write("VOC PNG", replace(scene, fill=0), "tiny").read_bytes()
     assert json.loads(written("instance-json", 2))[0]["instance"] == 0
     with zipfile.ZipFile(io.BytesIO(written("Bundle"))) as packed:
@@ -124,7 +128,7 @@ def test_files_have_what_fills_the_list(scene):
 
 
 def test_the_code_fills_the_list_too(scene):
-    assert "--fill 20" in again.command(scene, "tiny")
+    assert "--fill 20 --unsure" in again.command(scene, "tiny")
     assert "analysis.instances(weights, step=1, fill=20)" in again.snippet(scene, "tiny")
     assert again.left_out(scene) == []
     without = replace(scene.analysis.settings, objectness=False, spread_strength=0.1)
@@ -143,6 +147,6 @@ def test_what_was_done_by_hand_goes_with_it(scene):
 
 def test_the_report_says_what_fills_the_list(scene):
     told = report.html(scene, "tiny")
-    assert "To fill the list up to 20 masks, two more stand in its files, of class cat" in told
+    assert "To fill the list up to 20 masks, two more stand among the unsure, of class cat" in told
     assert "To fill the list" not in report.html(replace(scene, fill=0), "tiny")
     assert PRESETS["paper"].title in told

@@ -223,7 +223,7 @@ def test_a_disk_that_takes_capitals_for_small_letters(
     assert agreed(tmp_path / "out") == ["CAT", "dog"]
 
 
-def test_entries_say_their_number_in_the_instance_png(
+def test_what_is_unsure_is_listed_on_request_and_entries_say_their_number_in_the_instance_png(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dataclasses import replace
@@ -232,11 +232,14 @@ def test_entries_say_their_number_in_the_instance_png(
 
     first, second = small_analysis().instances()
     monkeypatch.setattr(Analysis, "instances", lambda *_, **__: (first, replace(first, painted=False), second))
-    run(photos / "cat.png", "--out", tmp_path / "out", "--fill", "2")
-    entries = json.loads((tmp_path / "out" / "instances.json").read_text())
-    assert [one["instance"] for one in entries] == [1, 0, 2]
-    with Image.open(tmp_path / "out" / "instance" / "cat.png") as index:
-        assert {number for _, number in index.getcolors()} == {0, 1, 2}
+    for option, numbers in (([], [1, 2]), (["--unsure"], [1, 0, 2])):
+        run(photos / "cat.png", "--out", tmp_path / "out", "--fill", "2", *option)
+        entries = json.loads((tmp_path / "out" / "instances.json").read_text())
+        assert [one["instance"] for one in entries] == numbers
+        data_set = json.loads((tmp_path / "out" / "coco.json").read_text())
+        assert ["unsure" in one for one in data_set["annotations"]] == [number == 0 for number in numbers]
+        with Image.open(tmp_path / "out" / "instance" / "cat.png") as index:
+            assert {number for _, number in index.getcolors()} == {0, 1, 2}
 
 
 def test_a_photos_line_says_how_often_masks_like_these_are_right():

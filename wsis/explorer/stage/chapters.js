@@ -256,8 +256,8 @@ const chapters = (() => {
           n === 1 ? quoted(name) : `${quoted(name)} ${n === 2 ? 'twice' : `${inWords(n)} times`}`,
         );
         const many = found().length;
-        const doubt = unsure.size
-          ? ` ${capital(inWords(unsure.size))} more ${unsure.size === 1 ? 'is' : 'are'} unsure and not drawn.`
+        const doubt = unsure.length
+          ? ` ${capital(inWords(unsure.length))} more ${unsure.length === 1 ? 'is' : 'are'} unsure, dashed.`
           : '';
         return `${capital(inWords(many))} ${many === 1 ? 'object' : 'objects'} found: ${joined(listed)}.${doubt}`;
       },

@@ -52,7 +52,7 @@ class Film {
     const {name} = data.peaks[state.peak];
     const id = field.ids[right.best[state.peak]];
     const score = words.unit(now.byPeak.get(state.peak)?.score);
-    const found = right.found.map(one => `${one.peak}:${one.id}`).join();
+    const found = [...right.found, null, ...right.unsure].map(one => one && `${one.peak}:${one.id}`).join();
     const cells = `${part.grid.join('×')} cells`;
     const {naive} = data.settings;
     const [photo, map, response] = [

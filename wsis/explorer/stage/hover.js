@@ -68,7 +68,8 @@ class Hover {
     const field = side.data.match;
     if (!field) return 'background';
     const region = labels[Math.floor(v * h) * w + Math.floor(u * w)];
-    const top = side.found.find(one => match.inside(field, one.slot, region));
-    return top ? `${side.data.peaks[top.peak].name} ${words.unit(top.score)}` : 'background';
+    const top = [...side.found, ...side.unsure].find(one => match.inside(field, one.slot, region));
+    if (!top || (!top.painted && page.state.view !== 'instances')) return 'background';
+    return `${top.painted ? '' : 'unsure: '}${side.data.peaks[top.peak].name} ${words.unit(top.score)}`;
   }
 }

@@ -94,8 +94,9 @@ class Layers {
     if (!field || !page.data.photo?.partition) return response;
     const full = Math.min(1, opacity / 0.75);
     if (what === 'instances') {
-      if (!side.found.length) return [];
-      return this.#instances(side, field, full, one => Layers.#colour(side, one.peak));
+      const colour = (/** @type {Instance} */ one) => Layers.#colour(side, one.peak);
+      const found = side.found.length ? this.#instances(side, field, full, colour) : [];
+      return side.unsure.length ? [...found, [paint.unsure(side.unsure, field, colour), full, true]] : found;
     }
     if (what === 'semantic') return this.#instances(side, field, full, one => Layers.#classColour(side, one));
     const map = what === 'match' ? this.#map(part?.binary[t], paint.white, 0.38 * opacity) : response;

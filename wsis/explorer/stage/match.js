@@ -159,37 +159,42 @@ const match = (() => {
     );
   }
   /**
-   * The regions of a step, and of peaks without a region in the pictures the objects under them, at a part of their
-   * score and from some score on. Pictures show what is `painted`: regions from `least` on.
+   * Whether an instance of the method's own is found, or unsure, as `is_found` in `wsis/instances.py`.
+   * @param {'region' | 'object'} hypothesis @param {number} score @param {number} least
+   */
+  function isFound(hypothesis, score, least, beside = false) {
+    if (hypothesis === 'region') return score >= least;
+    return !beside && score >= Math.max(rules.leastObject, least / 2);
+  }
+  /**
+   * The regions of a step, and the objects under peaks at a part of their score. What is found is `painted`, all else
+   * is unsure.
    * @param {Field} field @param {Peak[]} peaks @param {number} step @param {Weights} w @param {ArrayLike<number>} areas
    * @param {number | null} objects the row of their maps, null for none; the naive maps go without
-   * @param {number} least score from which pictures show a region
+   * @param {number} least score from which a region is found
    * @param {Hand[] | null} hands what was done to each peak: one instance of each that was touched, which gives way to
    *   none
-   * @param {boolean} all whether objects that pictures leave out are among them
    * @returns {Instance[]}
    */
-  function instances(field, peaks, step, w, areas, objects = null, least = 0, hands = null, all = false) {
+  function instances(field, peaks, step, w, areas, objects = null, least = 0, hands = null) {
     const made = byHand(field, peaks, step, w, objects, hands);
     /** @param {Winner} one */
     const free = one => !overlaps(field, peaks, one, made, areas, rules.nms);
     /** @type {Instance[]} */
     const regions = picked(field, peaks, step, w, areas, hands)
       .filter(free)
-      .map(one => ({...one, hypothesis: 'region', painted: one.score >= least, byHand: false}));
+      .map(one => ({...one, hypothesis: 'region', painted: isFound('region', one.score, least), byHand: false}));
     if (objects === null || !step) return [...regions, ...made].sort((a, b) => b.score - a.score);
     const shown = new Set(regions.filter(one => one.painted).map(one => one.peak));
-    /** @param {Winner} one */
-    const likely = one => one.score >= Math.max(rules.leastObject, least / 2);
     /** @type {Instance[]} */
     const singles = picked(field, peaks, objects, w, areas, hands)
-      .filter(free)
-      .map(one => ({...one, score: one.score * rules.object}))
-      .map(one => ({...one, hypothesis: 'object', painted: likely(one) && !shown.has(one.peak), byHand: false}));
-    const more = singles.filter(
-      one => (all || one.painted) && !overlaps(field, peaks, one, regions, areas, rules.again),
-    );
-    return [...regions, ...more, ...made].sort((a, b) => b.score - a.score);
+      .filter(one => free(one) && !overlaps(field, peaks, one, regions, areas, rules.again))
+      .map(one => {
+        const score = one.score * rules.object;
+        const painted = isFound('object', score, least, shown.has(one.peak));
+        return {...one, score, hypothesis: 'object', painted, byHand: false};
+      });
+    return [...regions, ...singles, ...made].sort((a, b) => b.score - a.score);
   }
   /**
    * @param {Field} field @param {Peak[]} peaks @param {number} step @param {Weights} w @param {number | null} objects

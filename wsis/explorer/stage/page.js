@@ -85,8 +85,8 @@ const page = (() => {
     const peak = part?.peak ?? state.peak;
     if (!analysed.match)
       return {
-        ...{data: analysed, step: 0, peak, part, found: [], offered: []},
-        ...{unsure: new Map(), best: [], single: () => -1},
+        ...{data: analysed, step: 0, peak, part, found: [], unsure: []},
+        ...{offered: [], best: [], single: () => -1},
       };
     const {match: field, steps, objects, peaks, least, hands = null} = analysed;
     const step = Math.min(wanted, steps);
@@ -95,17 +95,15 @@ const page = (() => {
     const winner = (row, k) => match.winner(field, peaks, row, k, state.weights, hands?.[k].proposal).slot;
     const areas = dom.known(data.areas);
     const filling = analysed.offers && state.fill ? analysed.offers : null;
-    const kept = match.instances(field, peaks, step, state.weights, areas, row, least, hands, !!filling);
+    const kept = match.instances(field, peaks, step, state.weights, areas, row, least, hands);
     return {
       data: analysed,
       step,
       peak,
       part,
       found: kept.filter(one => one.painted),
+      unsure: kept.filter(one => !one.painted),
       offered: filling ? offers.filled(field, kept, filling, state.fill, peaks, areas) : [],
-      unsure: new Map(
-        kept.filter(one => !one.painted && one.hypothesis === 'region').map(one => [one.peak, one.score]),
-      ),
       get best() {
         return peaks.map((_, k) => winner(hands?.[k].of === 'object' && row && step ? row : step, k));
       },

@@ -151,6 +151,30 @@ const paint = (() => {
     const hatched = found.map(one => one.byHand);
     return cached(key, () => regions(match.regions(field, found, areas()), found.map(colour), 120, hatched));
   }
+  /**
+   * Instances that are unsure: dashed outlines, dark between the dashes, with nothing inside.
+   * @param {Instance[]} found @param {Field} field @param {(instance: Instance) => string} colour
+   */
+  function unsure(found, field, colour) {
+    const {w, h, labels} = partition();
+    const long = Math.max(16, Math.round(Math.max(w, h) / 20));
+    return cached(`u${page.state.token}${found.map(one => `${one.slot}${colour(one)}`).join()}`, () =>
+      canvas(w, h, out => {
+        for (const one of [...found].reverse()) {
+          const members = within(field, one.slot);
+          const inks = [packed([12, 14, 18], 150), packed(rgb(colour(one)), 255)];
+          const inside = (/** @type {number} */ x, /** @type {number} */ y) =>
+            x >= 0 && y >= 0 && x < w && y < h && members[labels[y * w + x]];
+          for (let y = 0, i = 0; y < h; y++)
+            for (let x = 0; x < w; x++, i++) {
+              if (!members[labels[i]]) continue;
+              const inner = inside(x - 2, y) && inside(x + 2, y) && inside(x, y - 2) && inside(x, y + 2);
+              if (!inner) out[i] = inks[Number((x + 2 * y) % long < long / 2)];
+            }
+        }
+      }),
+    );
+  }
   /** A mask that was drawn at the photo's own pixels. @param {Grey} mask @param {string} colour @param {string} key */
   function drawn(mask, colour, key) {
     return cached(`m${key}${colour}`, () => flat(mask.v, mask.w, mask.h, [colour], 120, [true]));
@@ -258,7 +282,7 @@ const paint = (() => {
     return drawn;
   }
   return {
-    ...{tint, heat, white, change, tinted, instances, drawn, members, proposal, difference, square},
+    ...{tint, heat, white, change, tinted, instances, unsure, drawn, members, proposal, difference, square},
     ...{thumbnail, clear, rgb, packed, canvas, context},
   };
 })();

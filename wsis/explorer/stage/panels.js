@@ -16,13 +16,16 @@ const panels = (() => {
   /** What the three terms are called, in the reading of the chosen preset. */
   const termNames = () => presets.current().meaning.map(([name]) => name);
 
+  /** Whether lists in files shall hold what is unsure, too. */
+  const asked = () => dom.one(document, '#with-unsure', HTMLInputElement).checked;
+
   // --- clicks and keys ----------------------------------------------------------------------------------------------
   /**
    * What a click on an element with `data-NAME` does.
    * @type {Record<string, (value: string, b: HTMLElement) => void>}
    */
   const CLICKS = {
-    get: (kind, {dataset: {index}}) => wire.download(kind, index ? {index: Number(index)} : {}),
+    get: (kind, {dataset: {index}}) => wire.download(kind, index ? {index: Number(index)} : {unsure: asked()}),
     class: (name, b) => acts.setClass(name, b.getAttribute('aria-pressed') !== 'true'),
     only: name => acts.setClass(name, true, true),
     kin: group => classes.toggle(group),

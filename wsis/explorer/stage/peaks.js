@@ -6,8 +6,8 @@ const peaks = (() => {
   /** @param {Peak} peak @param {number} k */
   function card(peak, k) {
     const instance = page.now.byPeak.get(k);
-    const doubt = page.now.right.unsure.get(k);
-    const gone = doubt === undefined ? 'overlaps a better one' : `unsure: ${words.unit(doubt)}, not painted`;
+    const doubt = page.now.right.unsure.find(one => one.peak === k);
+    const gone = doubt ? `unsure: ${words.unit(doubt.score)}, dashed` : 'overlaps a better one';
     const note = instance ? `mask score ${words.unit(instance.score)}` : gone;
     const by = instance?.byHand && markup.html`<span class="by">✎ by hand</span> · `;
     return markup.html`

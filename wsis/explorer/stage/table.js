@@ -5,7 +5,7 @@ const table = (() => {
   const OBJECT =
     'What stands for the region around this peak stands for another peak already: this is the object under it.';
   const OFFER =
-    'A likely object of this class without a peak: lists and files have it, pictures do not. Click to see it.';
+    'A likely object of this class without a peak: unsure, in files only on request. Click to see it.';
   /** So many classes are offered where nothing is sure, as in `payload.py`. */
   const LIKELIEST = 5;
   const LEAD =
@@ -27,7 +27,7 @@ const table = (() => {
     const cells = terms().map(([t]) => markup.html`<td>${words.short(field.terms[3 * instance.entry + t], 2)}</td>`);
     const now = instance.peak === state.peak ? markup.html`class="now"` : '';
     return markup.html`
-      <tr data-peak="${instance.peak}" ${now}>
+      <tr data-peak="${instance.peak}" ${now} ${instance.painted ? '' : markup.html`data-unsure`}>
         <td><button type="button" data-peak="${instance.peak}">${panels.dot(colour)}${name}</button>${single}${by}</td>
         <td>${words.short(instance.score)}</td>
         ${cells}
@@ -82,10 +82,16 @@ const table = (() => {
         <th scope="col"><span class="aloud">files</span></th>
       </tr>`;
   }
-  /** Peaks, but no mask that pictures show: what it may be, to be looked for by name. */
-  function unsure() {
-    const likeliest = [...data.classes].sort((a, b) => b.score - a.score).slice(0, LIKELIEST);
-    const chips = likeliest.map(
+  /** The head of those that are not found. */
+  function apart() {
+    return markup.html`
+      <tr class="apart"><th scope="rowgroup" colspan="${6 + terms().length}">Unsure
+        <small>below a score of ${words.unit(data.least)}, or a second guess: dashed, not counted</small></th></tr>`;
+  }
+  /** Peaks, but nothing is found: what it may be, to be looked for by name. */
+  function likeliest() {
+    const best = [...data.classes].sort((a, b) => b.score - a.score).slice(0, LIKELIEST);
+    const chips = best.map(
       ({name, score}) => markup.html`
         <button type="button" class="chip off" data-only="${name}" title="Whatever the score of its masks">${name}
           <b>${words.unit(score)}</b></button>`,
@@ -105,14 +111,19 @@ const table = (() => {
     if (!home.querySelector('.scroll'))
       dom.fill(home, markup.html`<div class="scroll" tabindex="0" role="region" aria-label="Instances"></div>`);
     const box = dom.one(home, '.scroll', HTMLElement);
-    const {found, offered} = page.now.right;
-    const more = data.offers;
-    const rows = [
-      ...found.map((instance, i) => row(instance, i, field)),
-      ...(more ? offered.map((instance, i) => offer(instance, found.length + i, more)) : []),
-    ];
-    if (!rows.length) return dom.fill(box, unsure());
-    dom.fill(box, markup.html`<table><thead>${head()}</thead><tbody>${rows}</tbody></table>`);
+    const {found, unsure, offered} = page.now.right;
+    const rows = [...found, ...unsure].map((instance, i) => row(instance, i, field));
+    const {offers} = data;
+    const filling = offers ? offered.map((instance, i) => offer(instance, rows.length + i, offers)) : [];
+    const doubtful = [...rows.slice(found.length), ...filling];
+    const group = doubtful.length > 0 && markup.html`<tbody>${apart()}${doubtful}</tbody>`;
+    const sure = markup.html`<tbody>${rows.slice(0, found.length)}</tbody>`;
+    dom.fill(
+      box,
+      markup.html`
+        ${!found.length && likeliest()}
+        ${rows.length + filling.length > 0 && markup.html`<table><thead>${head()}</thead>${sure}${group}</table>`}`,
+    );
     if (panels.PICKED.includes(why)) dom.reveal(box, box.querySelector('tr.now'), 32);
   }
   function status() {

@@ -19,12 +19,11 @@ const trust = (() => {
     if (!data.trust) return '';
     return typeof found === 'string' ? rating.why(found, data.trust) : rating.exactly(found, data.trust);
   }
-  /** The picked peak's mask; one that pictures leave out counts as well. */
+  /** The picked peak's mask; an unsure one counts as well. */
   function picked() {
     const {byPeak, right} = page.now;
     const instance = byPeak.get(state.peak);
-    const score = right.unsure.get(state.peak);
-    return instance ?? (score === undefined ? null : {hypothesis: 'region', score});
+    return instance ?? right.unsure.find(one => one.peak === state.peak) ?? null;
   }
   /** @param {HTMLElement} home */
   function draw(home) {

@@ -118,8 +118,8 @@ interface Side {
   part: PackedPart | Part | null | undefined;
   found: Instance[];
   offered: Offered[];
-  /** Scores of regions that pictures leave out, by peak. */
-  unsure: Map<number, number>;
+  /** What is not found: dashed on the stage, apart in lists; by falling score. */
+  unsure: Instance[];
   readonly best: number[];
   single(peak: number): number;
 }

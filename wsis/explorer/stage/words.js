@@ -56,7 +56,7 @@ const words = (() => {
     if (!data.match && !data.empty) return '';
     const spent = Object.values(data.seconds || {}).reduce((a, b) => a + b, 0);
     const found = plural(now.right.found.length, 'instance');
-    const unsure = now.right.unsure.size ? ` and ${now.right.unsure.size} unsure` : '';
+    const unsure = now.right.unsure.length ? ` and ${now.right.unsure.length} unsure` : '';
     const {length} = now.right.offered;
     const offered = length ? ` and ${length} offered` : '';
     return `${found}${unsure}${offered} · ${spent.toFixed(2)} s · ${plural(data.photo?.total || 0, 'proposal')}`;

@@ -68,7 +68,10 @@ def _run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Cre
                 if row["stop"]:
                     raise OutputError(row["stop"])
                 progress.told(row["photos"], row["set_aside"])
-    about = {"settings": plan.settings, "weights": plan.matching, "fill": plan.fill, "skipped": listing.skipped}
+    about = {
+        "settings": plan.settings, "weights": plan.matching, "fill": plan.fill, "unsure": plan.unsure,
+        "skipped": listing.skipped,
+    }  # fmt: skip
     shards.merge_coco(out, len(parts), model.classifier.classes)
     set_aside = shards.merge(out, len(parts), listing.doubles, {**header, **about})
     for photo in set_aside[:SHOWN]:

@@ -33,6 +33,7 @@ class Plan:
         proposals: local folder with NAME.mat, .json or .png, or COCO file; None generates proposals.
         overlays: whether pictures are written too.
         device: `cpu`, `cuda`, ...; None takes the GPU where there is one.
+        unsure: whether lists hold what is unsure too.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Plan:
     proposals: str | None
     overlays: bool
     device: str | None
+    unsure: bool = False
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class Plan:
         *,
         fill: int = 0,
         overlays: bool = False,
+        unsure: bool = False,
         weights: Path | None = None,
         labels: Path | None = None,
         proposals: Path | None = None,
@@ -72,7 +75,9 @@ class Plan:
                 )
             device = "cuda"
         weights_file, labels_file, maps = (str(p.absolute()) if p else None for p in (weights, labels, proposals))
-        return cls(model, weights_file, labels_file, asdict(settings), asdict(matching), fill, maps, overlays, device)
+        return cls(
+            model, weights_file, labels_file, asdict(settings), asdict(matching), fill, maps, overlays, device, unsure
+        )
 
     def job(self) -> Job:
         """The networks loaded, and what is the same for every photo."""
@@ -88,6 +93,7 @@ class Plan:
             out=Path(),
             proposals=proposals,
             overlays=self.overlays,
+            unsure=self.unsure,
         )
 
 

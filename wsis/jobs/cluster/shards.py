@@ -222,7 +222,7 @@ def merge_coco(out: Folder, shard_count: int, classes: Sequence[str]) -> None:
             entries = json.loads(out.read(f"shards/{number:05d}-instances.json"))
             numbers = {row["image_id"]: i for i, row in enumerate(rows, first)}
             yield from coco_dataset.annotation_rows(entries, numbers, count + 1)
-            count += sum(entry["instance"] > 0 for entry in entries)
+            count += len(entries)
 
     images = (image for first, rows in photos() for image in coco_dataset.image_rows(rows, first))
     with out.writing("coco.json") as stream:
