@@ -324,8 +324,8 @@ def test_best_measured_fills_the_list_and_survives_a_reload(visit, site, tmp_pat
     page.locator("#advanced > button").click()
     default, best = page.locator("[data-whole=default]"), page.locator("[data-whole=best]")
     shown(page, "document.querySelector('[data-whole=default]').ariaPressed === 'true'")
-    before, rows = state(page)["found"], page.locator("#table tbody tr")
-    assert rows.count() == len(before)
+    before, rows = state(page)["found"], page.locator("#table tbody tr:not(.apart)")
+    assert rows.count() == len(before) + page.evaluate("wsis.now.right.unsure.length")
     box = page.get_by_label("Objectness")
     anew(page, box.uncheck)
     assert "Settings of your own" in page.locator("#whole").inner_text()
@@ -333,26 +333,29 @@ def test_best_measured_fills_the_list_and_survives_a_reload(visit, site, tmp_pat
     anew(page, best.click)
     shown(page, "document.querySelector('[data-whole=best]').ariaPressed === 'true'")
     assert box.is_checked()
-    count = page.evaluate("wsis.now.right.offered.length")
+    count, unsure = page.evaluate("[wsis.now.right.offered.length, wsis.now.right.unsure.length]")
     assert count > 0
     assert state(page)["found"] == before
-    assert rows.count() == len(before) + count
+    assert rows.count() == len(before) + unsure + count
     assert f"and {count} offered" in page.locator("#status").inner_text()
     listed = site.analysis(page).instances(PUBLISHED, 3, 20)
     here = page.evaluate("wsis.now.right.offered.map(one => [one.peak, one.id])")
     assert here == [[one.peak, one.proposal] for one in listed if one.hypothesis == "offer"]
     written = json.loads(fetched(page, "[data-get='COCO JSON']", tmp_path).read_text())
-    assert len(written) == len(before) + count
+    assert len(written) == len(before)
+    page.locator("#with-unsure").check()
+    written = json.loads(fetched(page, "[data-get='COCO JSON']", tmp_path).read_text())
+    assert len(written) == len(before) + unsure + count == len(listed)
     page.locator("#table [data-offer] button").first.click()
     shown(page, f"now.shown === {here[0][1]}")
     visit.reload(page)
     shown(page, "S.fill === 20")
     assert "fill=20" in page.evaluate("location.hash")
-    assert page.locator("#table tbody tr").count() == len(before) + count
+    assert rows.count() == len(before) + unsure + count
     page.locator("#advanced > button").click()
     page.locator("[data-whole=default]").click()
     shown(page, "S.fill === 0")
-    assert page.locator("#table tbody tr").count() == len(before)
+    assert rows.count() == len(before) + unsure
 
 
 MAPS = "() => JSON.stringify([...wsis.data.parts].map(([peak, part]) => [peak, part.maps]))"

@@ -4,8 +4,7 @@ const table = (() => {
   const {state, data} = page;
   const OBJECT =
     'What stands for the region around this peak stands for another peak already: this is the object under it.';
-  const OFFER =
-    'A likely object of this class without a peak: unsure, in files only on request. Click to see it.';
+  const OFFER = 'A likely object of this class without a peak: unsure, in files only on request. Click to see it.';
   /** So many classes are offered where nothing is sure, as in `payload.py`. */
   const LIKELIEST = 5;
   const LEAD =
