@@ -216,9 +216,11 @@ def _colours_and_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Imag
     """L, RGB or CMYK, and L where something is transparent."""
     if image.mode == "F":
         raise WsisError(f"{name} holds 32-bit numbers instead of colours. Save it with 8 or 16 bits.")
+    if image.mode == "P" and image.palette is None:
+        raise WsisError(f"{name} is damaged: it lacks the palette that its pixels point into. Save it again.")
     is_grey = image.mode in ("1", "L", "LA", "La")
     try:
-        if (image.mode != "P" or image.palette is not None) and image.has_transparency_data:  # else it is asserted
+        if image.has_transparency_data:
             image = image if image.mode == "RGBA" else image.convert("RGBA")
             return image.getchannel("R") if is_grey else image.convert("RGB"), image.getchannel("A")
         if image.mode not in ("L", "RGB", "CMYK"):

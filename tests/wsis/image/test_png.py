@@ -8,6 +8,7 @@ import pytest
 
 from tests.fuzz.mutate import chunks, png
 from tests.helpers.bad_files import encoded, picture
+from wsis.errors import WsisError
 from wsis.image import read
 from wsis.image.png import MAX_PACKED
 
@@ -57,6 +58,15 @@ def test_a_transparent_entry_of_a_palette_is_white(depth: int) -> None:
     seen = read(keyed(samples, depth, PALETTE, b"\0\xff"))
     assert (seen[:, :10] == 255).all()
     assert (seen[:, 10:] == (1, 0, 0)).all()
+
+
+@pytest.mark.parametrize("clear", [True, False])
+def test_pixels_that_point_into_no_palette_are_damage(clear: bool) -> None:
+    """Pillow opens such a file, and only asserts when its colours are asked for."""
+    whole = chunks(keyed(np.zeros((16, 20), int), 8, PALETTE, b"\0\xff"))
+    left_out = [b"PLTE"] if clear else [b"PLTE", b"tRNS"]
+    with pytest.raises(WsisError, match="lacks the palette"):
+        read(png([part for part in whole if part[0] not in left_out]))
 
 
 @pytest.mark.parametrize(
