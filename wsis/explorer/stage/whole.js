@@ -3,7 +3,7 @@
 const whole = (() => {
   const {config} = wsis;
   const {state, data} = page;
-  const FILL = 'Adds likely objects without a peak to the list and the files, up to so many masks; pictures stay.';
+  const FILL = 'Adds likely objects without a peak to the unsure ones, up to so many masks; pictures stay.';
 
   /** What grows the maps there; another model may lack it. @param {Whole} one */
   const enhancer = one => (data.enhancers.includes(one.enhancer) ? one.enhancer : data.enhancer);
