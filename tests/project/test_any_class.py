@@ -75,6 +75,7 @@ def test_results_name_and_number_the_models_own_classes(home, pipeline, analysis
     assert downloads.voc_zip(analysis, found, "s0")
 
 
+@pytest.mark.slow
 def test_segment_evaluate_and_tune_on_a_coco_data_set(home, tmp_path, capsys):
     own, photos = str(home / "own"), home / "photos"
     words = ["--model", own, "--enhancer", "spread", "--class", "teapot,Bolt"]

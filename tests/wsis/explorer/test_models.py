@@ -340,7 +340,7 @@ def test_files_say_which_model_made_them(handlers):
     second = look(handlers, "model", at(first), name="spoons")
     for message, name in ((first, "tiny"), (second, "spoons")):
         scene = handlers._acts.scene(handlers.store.get(message["token"]), SimpleNamespace(
-            peak=0, step=3, preset="paper", weights=None))  # fmt: skip
+            peak=0, step=3, preset="paper", weights=None, fill=0))  # fmt: skip
         assert scene.origin.model == name
         assert scene.origin.card["modules"]["classifier"]["sha256"]
 

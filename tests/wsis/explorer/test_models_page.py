@@ -18,6 +18,7 @@ MANY = ("cat", "dog", *(f"thing {n}" for n in range(40)))
 SYNONYMS = {"cat": ["house cat", "feline"], "thing 7": ["<b>gadget</b>"]}
 
 
+@pytest.mark.slow
 def test_a_model_is_chosen_searched_compared_and_carried_by_the_link(browser, tiny_checkpoint, tmp_path):
     shutil.copytree(tiny_checkpoint, tmp_path / "many")
     options = {"backbone": BACKBONE, "classes": list(MANY)}

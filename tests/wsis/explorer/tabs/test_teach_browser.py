@@ -78,6 +78,7 @@ def begin(page, address, files):
     page.wait_for_function("!document.querySelector('.teach-progress')", timeout=240_000)
 
 
+@pytest.mark.slow
 def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpoint, files, tmp_path):
     folders = ("--models", str(tmp_path / "models"), "--teaching", str(tmp_path / "teaching"))
     context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")

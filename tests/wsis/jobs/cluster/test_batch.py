@@ -308,6 +308,7 @@ def test_wrong_sources(source: str, says: str, tmp_path: Path) -> None:
     assert says in result.stderr
 
 
+@pytest.mark.slow
 def test_without_ray_a_sentence_names_the_plain_command(photos: Path, tmp_path: Path) -> None:
     code = "import sys; sys.modules['ray'] = None; from wsis.__main__ import main; main()"
     words = [sys.executable, "-c", code, "batch", str(photos), "--out", str(tmp_path / "out")]
