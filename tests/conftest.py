@@ -38,16 +38,25 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, so that no worker has a long one left when the others are done."""
+    """Files with slow tests first, so that no worker has a long one left when the others are done.
+
+    Those that start Ray come last, when the other workers have little left: a job takes all cores for half a minute,
+    and beside browsers several.
+    """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (starts_ray(item.nodeid), -slow[item.path]))
+
+
+def starts_ray(nodeid: str) -> bool:
+    """Whether a test starts instances of Ray, which starve one another and whatever else runs."""
+    return re.search(r"cluster/test_batch|test_survived\[batch_", nodeid) is not None
 
 
 class OneFileOneWorker(LoadFileScheduling):
-    """A file's tests stay on one worker, and so do all that start Ray: its instances starve one another."""
+    """A file's tests stay on one worker, and so do all that start Ray."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "Ray" if re.search(r"cluster/test_batch|test_survived\[batch_", nodeid) else super()._split_scope(nodeid)
+        return "Ray" if starts_ray(nodeid) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneFileOneWorker:

@@ -208,6 +208,7 @@ class Handlers:
             found=[[instance.peak, instance.proposal] for instance in (*scene.found, *scene.offered)],
             weights=[now.weights.alpha, now.weights.beta, now.weights.gamma],
             step=scene.step,
+            fill=scene.fill,
             tab=now.tab,
         )
         return now, scene, self._wire(message)

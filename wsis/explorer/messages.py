@@ -217,6 +217,7 @@ class Settled(Message):
     found: list[list[int]]
     weights: list[float]
     step: int
+    fill: int
     tab: str
 
 

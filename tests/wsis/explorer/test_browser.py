@@ -358,6 +358,26 @@ def test_best_measured_fills_the_list_and_survives_a_reload(visit, site, tmp_pat
     assert rows.count() == len(before) + unsure
 
 
+ANSWER = """fill => {
+  const {right} = wsis.now, [alpha, beta, gamma] = wsis.state.weights;
+  const found = right.found.slice(1).map(one => [one.peak, one.id]);
+  const of = {token: wsis.state.token, tab: wsis.state.tab, weights: [alpha, beta, gamma], step: right.step};
+  wsis.receive({kind: 'settled', serial: 1e9, found, fill, ...of});
+}"""
+"""Python's answer to what the visitor let go of, with an instance less than the page has."""
+
+
+def test_an_answer_about_settings_of_a_moment_ago_is_no_contradiction(visit):
+    page = visit("#photo=4-sheep-and-dog")
+    page.evaluate(ANSWER, 20)
+    page.wait_for_timeout(100)
+    assert visit.wrong == []
+    with page.expect_console_message(lambda said: "picked differently" in said.text):
+        page.evaluate(ANSWER, 0)
+    assert len(visit.wrong) == 1
+    visit.wrong.clear()
+
+
 MAPS = "() => JSON.stringify([...wsis.data.parts].map(([peak, part]) => [peak, part.maps]))"
 
 

@@ -122,6 +122,7 @@ interface SettledMessage {
   found: number[][];
   weights: Weights;
   step: number;
+  fill: number;
   tab: string;
 }
 /** A sentence that the visitor can do something about; the screen stays as it is. */

@@ -140,12 +140,13 @@ const receive = (() => {
     page.tell('busy');
   }
   /** Python ranked with the same weights: it has the last word. @param {SettledMessage} message */
-  function settled({token, tab, found, weights, step}) {
+  function settled({token, tab, found, weights, step, fill}) {
     data.drawn = token + tab;
     if (state.token && !data.parts.has(state.peak) && data.match) wire.ask('pick', {peak: state.peak});
     const {right} = page.now;
     const here = JSON.stringify([...right.found, ...right.offered].map(one => [one.peak, one.id]));
-    const same = token === state.token && String(weights) === String(state.weights) && step === right.step;
+    const shown = [state.token, ...state.weights, right.step, state.fill];
+    const same = String([token, ...weights, step, fill]) === String(shown); // not what was asked a click ago
     if (same && JSON.stringify(found) !== here) console.error('Browser and Python picked differently', here, found);
     page.change({}, 'drawn');
   }
