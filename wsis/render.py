@@ -117,9 +117,9 @@ class Panel(NamedTuple):
 
 
 def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int = -1) -> list[Panel]:
-    """How one mask came about, as in the paper's Fig. 7: photo, class map, naive, t = 1..step, V, proposal, mask.
+    """How one mask came about, as in the paper's Fig. 7: photo, class map, response, naive, t = 1..step, V, proposal, mask.
 
-    Where there are maps of the objects under the peaks, the peak's comes after the last step, and V is cut from the map
+    The response (Eq. 2) has a picture of its own where it was computed and is not the naive map. Where there are maps of the objects under the peaks, the peak's comes after the last step, and V is cut from the map
     that the mask was picked for.
 
     Args:
@@ -151,6 +151,7 @@ def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int 
             f"{cells.shape[1]} x {cells.shape[0]} cells",
             over_map(photo, _grown(cells, size, cv2.INTER_NEAREST)),
         ),
+        *_response(analysis, peak, photo),
         Panel("naive", analysis.settings.naive, maps[0]),
         *(Panel("spread" if spread else f"t = {t}", "", map_) for t, map_ in enumerate(maps[1:], 1)),
         *(
@@ -167,6 +168,13 @@ def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int 
         ),
         Panel("mask", f"score {instance.score:.2f}", over_instances(photo, mask[None], [""], [tint])),
     ]
+
+
+def _response(analysis: Analysis, peak: int, photo: np.ndarray) -> list[Panel]:
+    if analysis.responses is None or analysis.settings.naive == "response":
+        return []
+    map_ = normalised(analysis.responses[[peak]])[0]
+    return [Panel("response", "Eq. 2", over_map(photo, _grown(map_, (photo.shape[1], photo.shape[0]))))]
 
 
 def strip(analysis: Analysis, instance: Instance, height: int = 160, step: int = -1) -> np.ndarray:

@@ -154,6 +154,15 @@ def test_maps_of_objects_are_among_the_maps() -> None:
         np.testing.assert_allclose(maps[f"object_{name}"], getattr(analysis.objects, name), atol=1 / 4096)
 
 
+def test_responses_are_among_the_maps_where_there_are_any() -> None:
+    analysis = small_analysis()
+    assert "responses" not in np.load(io.BytesIO(export.maps_npz(analysis)))
+    responses = np.linspace(0, 5, len(analysis.peaks) * 12, dtype=np.float32).reshape(-1, 3, 4)
+    for kind in (np.float16, np.uint8):  # of those that lie in [0, 1] alone
+        maps = np.load(io.BytesIO(export.maps_npz(replace(analysis, responses=responses), kind)), allow_pickle=False)
+        assert (maps["responses"] == responses).all()
+
+
 def test_maps_take_little_room() -> None:
     """Ten peaks of a photo of 500 x 375: the largest part of a bundle, which was 43 MB."""
     rng = np.random.default_rng(0)

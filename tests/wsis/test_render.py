@@ -95,6 +95,23 @@ def test_panels_stop_at_the_step_that_was_matched() -> None:
     assert [panel.title for panel in row] == ["photo", "class map", "naive", "V", "proposal", "mask"]
 
 
+def test_the_response_has_a_panel_where_it_is_not_the_naive_map() -> None:
+    plain = small_analysis()
+    responses = np.zeros((len(plain.peaks), 12, 16), np.float32)
+    responses[0, :6, :8] = 3
+    analysis, first = replace(plain, responses=responses), plain.instances()[0]
+    assert first.peak == 0
+    row = render.panels(analysis, first, height=48)
+    assert [panel.title for panel in row][1:4] == ["class map", "response", "naive"]
+    assert row[2].note == "Eq. 2"
+    photo = analysis.evidence.work
+    assert (row[2].image[:20, :28] == render.over_map(photo, np.ones((48, 64), np.float32))[:20, :28]).all()
+    assert (row[2].image[30:] == photo[30:]).all()
+    grown_from = replace(analysis, settings=replace(analysis.settings, naive="response"))
+    titles = [panel.title for panel in render.panels(grown_from, first, height=48)]
+    assert titles == [panel.title for panel in render.panels(plain, first, height=48)]
+
+
 def test_strip_holds_the_panels_and_captions() -> None:
     analysis = small_analysis()
     first = analysis.instances()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import count
@@ -25,11 +26,15 @@ from wsis.explorer.scene import BEST, Scene
 from wsis.explorer.server import uploads
 from wsis.explorer.store import Entry, GoneError, Store
 from wsis.explorer.visit import AS_PUBLISHED, MODEL, Now, Visit, controls_of
+from wsis.hands import key
 from wsis.image import MAX_PIXELS, read
 from wsis.proposals import readers
 from wsis.replay import likely_classes
 
 OTHER_PEAKS = "What was done by hand belongs to the peaks before this; go back for it."
+KEY = 16
+"""Characters of `wsis.hands.key`."""
+NOT_BY_HAND = "What the link did by hand was left out:"
 EXAMPLE_INSTEAD = "Here is an example; choose your photo again, and the settings of the link stay."
 
 
@@ -78,7 +83,7 @@ class Acts:
         if data["act"] == "open" and data.get("id"):
             return bool(self._store.get(str(data["id"])))
         name = data.get("name" if data["act"] == "example" else "example") or self._examples.first
-        same = visit.settings == self._defaults and self._is_first(visit)
+        same = visit.settings == self._defaults and self._is_first(visit) and not data.get("edits")
         return (name in self._examples.finished and same) or not self._examples.photos
 
     def photo(self, path: Path) -> np.ndarray:
@@ -118,6 +123,11 @@ class Acts:
         if settings != self._defaults or not self._is_first(visit):
             return self.begin(read(self._examples.photos[name]), name, settings, visit)
         token, entry = self._examples.entry(name)
+        if visit.data.get("edits"):
+            networks = self._models.get()
+            edited = _by_hand(entry.analysis, visit, networks)
+            token = self._put(edited, name, networks.origin, visit)
+            return self._analysis(token, edited, name, networks.origin, visit.at(peak=peak), photo=True)
         self._store.leave(visit.now.token, visit.owner)
         return self._analysis(token, entry.analysis, name, self._origin(entry), visit.at(peak=peak), photo=True)
 
@@ -144,7 +154,7 @@ class Acts:
         self._store.begin(visit.owner, begun, glance, networks.origin)
         peaks = networks.pipeline.peaks(glance.class_maps, networks.fitting(settings))
         finish = {"name": name, "peak": visit.peak, "begun": begun}
-        finish |= {key: visit.data[key] for key in ("linked", "classes") if visit.data.get(key) is not None}
+        finish |= {key: visit.data[key] for key in ("linked", "classes", "edits") if visit.data.get(key) is not None}
         return messages.Glance(**payload.glance(glance, peaks, name), finish=finish)
 
     def finish(self, visit: Visit) -> Message:
@@ -160,6 +170,7 @@ class Acts:
             if origin and networks.origin.key != origin.key:  # saved anew meanwhile
                 glance = networks.glance(glance.image)
             analysis = networks.analyse(networks.observe(glance), networks.fitting(visit.settings))
+            analysis = _by_hand(analysis, visit, networks)
         finally:
             self._store.finished(visit.owner, begun)
         token = self._put(analysis, name, networks.origin, visit)
@@ -490,6 +501,21 @@ def _carried(before: Analysis, fresh: Analysis, networks: Networks) -> Analysis:
     ):
         return networks.replay(fresh, before.hands.edits)
     return replace(fresh, notes=(*fresh.notes, OTHER_PEAKS))
+
+
+def _by_hand(found: Analysis, visit: Visit, networks: Networks) -> Analysis:
+    """An analysis after the edits that a link carries, `wsis.hands.key` and then their list; a note where that fails."""
+    said = visit.data.get("edits")
+    if not said:
+        return found
+    try:
+        partition, wanted = str(said)[:KEY], json.loads(str(said)[KEY:])
+        if partition != key(found.proposals.labels, found.proposals.membership):
+            raise WsisError("it was done on other regions and proposals.")
+        return networks.replay(found, edits.checked(wanted))
+    except (WsisError, ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, WsisError) else "it cannot be read."
+        return replace(found, notes=(*found.notes, f"{NOT_BY_HAND} {why}"))
 
 
 def _picked(analysis: Analysis, visit: Visit) -> int:

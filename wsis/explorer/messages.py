@@ -71,6 +71,7 @@ class Analysis(Message):
         other, other_token: the analysis on the other side of the swipe.
         offers: what may fill up the list, see `payload.offers`.
         hands, edits: what was done by hand, of each peak and in order; see `wsis.edits`.
+        partition: what the edits are of, see `wsis.hands.key`; None where there are none.
         photo: the photo, where it is another one.
         expired: token of a link that led to nothing.
     """
@@ -98,6 +99,7 @@ class Analysis(Message):
     empty: Packed | None
     hands: list[Packed] | None
     edits: list[Packed]
+    partition: str | None
     settings: Packed
     part: Packed | None
     other: Packed | None

@@ -19,7 +19,7 @@ from wsis.analysis import Analysis, Evidence, Glance, Settings
 from wsis.class_names import NONE, Synonyms
 from wsis.explorer import pictures
 from wsis.explorer.words import unit
-from wsis.hands import Hand
+from wsis.hands import Hand, key
 from wsis.image import resized
 from wsis.maps import ClassMaps, normalised
 from wsis.peaks import Peaks
@@ -92,6 +92,7 @@ def analysis(made: Analysis) -> Packed:
     """
     maps = made.evidence.class_maps
     on = switched_on(maps, made.settings)
+    done = made.hands.edits if made.hands else ()
     return {
         "classes": [_class(maps, c, members=name in on) for c, name in enumerate(maps.classes)],
         "on": on,
@@ -107,7 +108,8 @@ def analysis(made: Analysis) -> Packed:
         "offers": offers(made),
         "empty": empty(made),
         "hands": _hands(made),
-        "edits": edits.plain(made.hands.edits) if made.hands else [],
+        "edits": edits.plain(done),
+        "partition": key(made.proposals.labels, made.proposals.membership) if done else None,
     }
 
 

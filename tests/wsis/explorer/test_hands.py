@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsis import edits
+from wsis import edits, hands
 from wsis.analysis import Settings
 from wsis.explorer import report
-from wsis.explorer.acts import OTHER_PEAKS
+from wsis.explorer.acts import NOT_BY_HAND, OTHER_PEAKS
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.scene import Scene
 from wsis.explorer.visit import Controls
@@ -133,6 +135,48 @@ def test_what_makes_no_sense_is_one_sentence(handlers, token, data, said):
     message = look(handlers, token, **data)
     assert message["kind"] == "notice"
     assert re.search(said, message["text"])
+
+
+def opened(handlers, **link):
+    """The example that a link names after its analysis is gone, and the rest where that takes two answers."""
+    message = look(handlers, None, act="open", id="gone", example="cat", peak=0, **link)
+    return look(handlers, None, act="finish", **message["finish"]) if message["kind"] == "glance" else message
+
+
+def test_a_link_brings_the_edits_where_the_analysis_is_gone(handlers, analysis, monkeypatch):
+    monkeypatch.setattr(handlers, "defaults", replace(analysis.settings, classes=None))
+    found = opened(handlers, classes=["cat", "dog"])
+    edited = look(handlers, found["token"], edits=[ADD, {"do": "remove peak", "peak": 0}])
+    again = opened(handlers, classes=["cat", "dog"], edits=edited["partition"] + json.dumps(edited["edits"]))
+    assert again["token"] != edited["token"]
+    assert again["edits"] == edited["edits"]
+    assert (again["match"], again["peaks"], again["hands"]) == (edited["match"], edited["peaks"], edited["hands"])
+    undone = look(handlers, again["token"], edits=[])
+    assert undone["match"] == found["match"]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("0" * 16 + "[]", "other regions"),
+        ("{key}[", "cannot be read"),
+        ("{key}" + "[" * 5000, "cannot be read"),
+        ("{key}" + '[{"do": "fly"}]', "An edit makes no sense"),
+        ("{key}" + '[{"do": "remove peak", "peak": 50}]', "there is no peak 50"),
+        ("{key}7", "An edit makes no sense"),
+        (["list"], "cannot be read"),
+    ],
+)
+def test_edits_in_a_link_that_cannot_be_are_left_out_with_a_sentence(handlers, said, why):
+    found = opened(handlers)
+    proposals = kept(handlers, found).proposals
+    key = hands.key(proposals.labels, proposals.membership)
+    message = opened(handlers, edits=said.replace("{key}", key) if isinstance(said, str) else said)
+    assert message["edits"] == []
+    assert message["match"] == found["match"]
+    assert message["text"].startswith(NOT_BY_HAND)
+    assert why in message["text"]
+    assert "\n" not in message["text"]
 
 
 def test_levels_are_proposals_around_the_peak(handlers, token, analysis):

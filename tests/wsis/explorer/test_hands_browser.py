@@ -216,3 +216,24 @@ def test_two_tabs_do_not_share_their_hands(visit):
     assert other.evaluate(EDITS) == []
     anew(other, lambda: other.evaluate("wsis.touch.place(.6, .6)"))
     assert one.evaluate("wsis.data.edits[0].x") == 0.4
+
+
+def test_a_link_brings_the_hands_back_when_the_analysis_is_gone(visit, tmp_path):
+    page = visit("#photo=4-sheep-and-dog")
+    page.click("[data-view=instances]")
+    anew(page, lambda: page.evaluate("wsis.touch.place(.2, .8)"))
+    page.keyboard.press("b")
+    anew(page, lambda: drag(page, (0.6, 0.1), (0.8, 0.1)))
+    anew(page, lambda: page.keyboard.press("g"))
+    done = page.evaluate("wsis.data.edits")
+    assert [one["do"] for one in done] == ["add peak", "brush", "snap"]
+    shown(page, "location.hash.includes('edits=')")
+    link = page.evaluate("location.hash").replace(page.evaluate("wsis.state.token"), "gone")
+    other = visit(link)
+    assert other.evaluate("wsis.data.edits") == done
+    assert other.evaluate("wsis.state.token") != page.evaluate("wsis.state.token")
+    assert exported(other, tmp_path / "other") == exported(page, tmp_path / "page")
+    for _ in done:
+        anew(other, lambda: other.keyboard.press("Control+z"))
+    shown(other, "!location.hash.includes('edits=')")
+    assert other.evaluate(FOUND) == visit("#photo=4-sheep-and-dog&view=instances").evaluate(FOUND)

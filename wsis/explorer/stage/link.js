@@ -7,6 +7,8 @@ const link = (() => {
   const VIEWS = ['photo', 'classmap', 'response', 'enhanced', 'match', 'instances', 'semantic'];
   /** @type {['split', 'opacity']} */
   const SHARES = ['split', 'opacity'];
+  /** Characters of edits that an address carries; more go by the file of edits. */
+  const MOST = 8000;
   /** The analysis of the entry in the browser's history where the visitor stands. @type {string | null} */
   let at = null;
 
@@ -44,7 +46,7 @@ const link = (() => {
       }),
     );
     const classes = q.get('classes')?.split(',').filter(Boolean) ?? null;
-    return {state: linkedState(q), settings, classes, id: q.get('id'), photo: q.get('photo')};
+    return {state: linkedState(q), settings, classes, id: q.get('id'), photo: q.get('photo'), edits: q.get('edits')};
   }
   function write() {
     if (!state.token) return;
@@ -72,6 +74,8 @@ const link = (() => {
       if (value !== usual) q.set(name, String(typeof usual === 'string' ? value : Number(value)));
     }
     if (data.named && example) q.set('classes', data.named.join());
+    const edits = example && data.edits.length ? `${data.partition}${JSON.stringify(data.edits)}` : '';
+    if (edits && edits.length <= MOST) q.set('edits', edits);
     // Each analysis is an entry in the browser's history; what moves within it changes that entry.
     const address = `#${q.toString().replaceAll('%2C', ',')}`;
     if (at && at !== state.token) history.pushState(history.state, '', address);
@@ -83,10 +87,10 @@ const link = (() => {
    * @param {boolean} again
    */
   function open(again = false) {
-    const {state: said, settings, classes, id, photo} = read();
+    const {state: said, settings, classes, id, photo, edits} = read();
     at = null;
     Object.assign(state, START, said, {linked: again || Object.keys(said).length > 0});
-    const asked = {id, example: photo, linked: settings, classes, peak: said.peak ?? -1};
+    const asked = {id, example: photo, linked: settings, classes, edits, peak: said.peak ?? -1};
     wire.look('open', asked, again ? 'Looking' : 'Looking at a first photo');
   }
   addEventListener('popstate', () => {

@@ -40,6 +40,7 @@ interface AnalysisMessage {
   offers: Record<'peaks' | 'ids' | 'scores', Packed> | null;
   hands: Hand[] | null;
   edits: Edit[];
+  partition: string | null;
   empty: Empty | null;
   settings: ControlValues;
   part: PackedPart | null;

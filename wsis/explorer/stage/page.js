@@ -52,6 +52,7 @@ const page = (() => {
     pristine: false,
     hands: null,
     edits: [],
+    partition: null,
     grid: null,
   });
   /** @type {Data} */

@@ -78,8 +78,8 @@ const receive = (() => {
     const text = [message.text || asked?.told?.text, falsified].filter(Boolean).join(' ');
     const expired = message.expired || asked?.told?.expired;
     const {classes, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty} = message;
-    const {pristine, least, model, enhancers, hands, edits, trust} = message;
-    page.setData({hands, edits, offers});
+    const {pristine, least, model, enhancers, hands, edits, partition, trust} = message;
+    page.setData({hands, edits, partition, offers});
     page.setData({classes, on: message.on, named, settings, enhancer, reading, steps, objects, peaks, seconds, empty});
     page.setData({model, enhancers, trust});
     page.setData({pristine, least, match: field, other, busy: '', looking: false, notice: text, gone: null});

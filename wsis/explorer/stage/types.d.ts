@@ -183,6 +183,8 @@ interface OnScreen {
   pristine: boolean;
   hands: Hand[] | null;
   edits: Edit[];
+  /** What the edits are of, see `wsis.hands.key`. */
+  partition: string | null;
   /** Maps side by side over the stage. */
   grid: GridMessage | null;
 }
