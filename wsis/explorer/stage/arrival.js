@@ -29,6 +29,7 @@ const arrival = (() => {
       pristine: data.pristine,
       hands: data.hands,
       edits: data.edits,
+      partition: data.partition,
       grid: null,
     };
   }
