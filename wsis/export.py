@@ -159,10 +159,11 @@ def maps_npz(analysis: Analysis, kind: type[np.float16 | np.uint8] = np.float16)
             1/4096; uint8 in steps of 1/255, so to within 1/510, in a tenth of the room. All else is exact.
 
     `classes` (C,) and `scores` (C,); `class_maps` (C, h', w'); `peak_classes`, `peak_rows`, `peak_columns` and
-    `peak_values` (K,); `responses` (K, h'', w''), Eq. 2 of each peak, where there are any; `maps` and `binary` (T+1, K, h, w), step 0 the naive map; `thresholds` (T+1, K); `contours`
-    (h, w); the proposals' `labels` (h, w) and `membership` (N, R); `terms` (T+1, K, N, 3), `overlaps` (T+1, K, N);
-    `objectness` (N,) where the checkpoint has a network for it; and of the enhancer `icn-instances` `object_maps`,
-    `object_binary` (K, h, w), `object_thresholds` (K,), `object_terms` (K, N, 3) and `object_overlaps` (K, N).
+    `peak_values` (K,); `responses` (K, h'', w'') of the peaks (Eq. 2) where they were computed; `maps` and `binary`
+    (T+1, K, h, w), step 0 the naive map; `thresholds` (T+1, K); `contours` (h, w); the proposals' `labels` (h, w) and
+    `membership` (N, R); `terms` (T+1, K, N, 3), `overlaps` (T+1, K, N); `objectness` (N,) where the checkpoint has a
+    network for it; and of the enhancer `icn-instances` `object_maps`, `object_binary` (K, h, w), `object_thresholds`
+    (K,), `object_terms` (K, N, 3) and `object_overlaps` (K, N).
     """
     peaks, evidence, proposals = analysis.peaks, analysis.evidence, analysis.proposals
     arrays = {

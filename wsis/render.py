@@ -117,10 +117,11 @@ class Panel(NamedTuple):
 
 
 def panels(analysis: Analysis, instance: Instance, height: int = 160, step: int = -1) -> list[Panel]:
-    """How one mask came about, as in the paper's Fig. 7: photo, class map, response, naive, t = 1..step, V, proposal, mask.
+    """How one mask came about, as in the paper's Fig. 7: photo, class map, naive, t = 1..step, V, proposal, mask.
 
-    The response (Eq. 2) has a picture of its own where it was computed and is not the naive map. Where there are maps of the objects under the peaks, the peak's comes after the last step, and V is cut from the map
-    that the mask was picked for.
+    The response (Eq. 2) comes after the class map where it was computed and is not the naive map itself. Where there
+    are maps of the objects under the peaks, the peak's comes after the last step, and V is cut from the map that the
+    mask was picked for.
 
     Args:
         analysis: where the instance comes from.

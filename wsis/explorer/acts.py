@@ -504,7 +504,7 @@ def _carried(before: Analysis, fresh: Analysis, networks: Networks) -> Analysis:
 
 
 def _by_hand(found: Analysis, visit: Visit, networks: Networks) -> Analysis:
-    """An analysis after the edits that a link carries, `wsis.hands.key` and then their list; a note where that fails."""
+    """An analysis after the edits of a link, `wsis.hands.key` and then their list; a note where that cannot be."""
     said = visit.data.get("edits")
     if not said:
         return found
