@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -94,10 +95,19 @@ class Site:
 
     address: str
     handlers: Handlers
+    blocks: gr.Blocks
 
     def analysis(self, page: Any) -> Any:
         """What the server keeps for what the page shows."""
         return self.handlers.store.get(page.evaluate("wsis.state.token")).analysis
+
+    def unanswered(self) -> list[str]:
+        """What Gradio's queue has in hand, and what it has not told yet: for a failure's message."""
+        queue = self.blocks._queue
+        events = [f"{event.fn.api_name} {event.alive=} {event.request}" for event in queue.event_ids_to_events.values()]
+        waiting = {name: len(of.queue) for name, of in queue.event_queue_per_concurrency_id.items() if of.queue}
+        untold = {name: told.qsize() for name, told in queue.pending_messages_per_session.items() if told.qsize()}
+        return [*events, f"waiting {waiting}", f"untold {untold}", f"pending {queue.pending_event_ids_session}"]
 
 
 @contextmanager
@@ -114,7 +124,7 @@ def serve(pipeline: Pipeline | Models, port: int | None = None, limits: Limits |
         server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_options(handlers)
     )
     try:
-        yield Site(f"http://127.0.0.1:{port}/", handlers)
+        yield Site(f"http://127.0.0.1:{port}/", handlers, page)
     finally:
         page.close(verbose=False)
         handlers.store.close()
@@ -157,7 +167,7 @@ class Visitors:
         page.wait_for_timeout(SETTLES)
         until = time.monotonic() + PATIENCE
         while left := [asked.url for of, asked in self.answering if of is page]:
-            assert time.monotonic() < until, f"no answer within {PATIENCE} s to {left}"
+            assert time.monotonic() < until, f"no answer within {PATIENCE} s to {left}: {self.site.unanswered()}"
             page.wait_for_timeout(20)
         page.reload()
         page.wait_for_function(READY)

@@ -23,6 +23,8 @@ from pathlib import Path
 from benchmarks.reliability.faults.outcome import NotHereError
 
 ROOT = Path(__file__).parents[3]
+M_ARENA_MAX = -8
+"""Of glibc's `malloc.h`."""
 PATIENCE = 120.0
 """Seconds until something is called hung."""
 PRELOADED = ["wsis.cli", "wsis.jobs.local", "wsis.explorer.layout", "benchmarks.reliability.faults.processes"]
@@ -166,6 +168,8 @@ def _child(folder: Path, work: Callable[[], None], words: tuple[str, ...], surro
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python does at its start
         resource.setrlimit(resource.RLIMIT_FSIZE, (surroundings.file_bytes,) * 2)
     if surroundings.more_memory is not None:
+        # Each thread that allocates at the same moment as another takes an arena of 64 MiB: chance would set the limit.
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
         resource.setrlimit(resource.RLIMIT_AS, (_address_space() + surroundings.more_memory,) * 2)
     if surroundings.powerless:
         give_up_power()
