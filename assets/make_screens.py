@@ -1,0 +1,190 @@
+"""Every state of the explorer at four widths, light and dark, to be looked at: `python -m assets.make_screens FOLDER`.
+
+One picture a state, and contact sheets of eight; nothing of it is kept in the repository. Needs what
+`make_screenshots` needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from PIL import Image, ImageDraw
+
+from app import examples
+from assets.make_screenshots import STILL, _tune, _why
+from benchmarks.browser import READY, chromium
+from wsis.explorer.handlers import Handlers
+from wsis.explorer.layout import build, launch_options
+from wsis.pipeline import Pipeline
+
+SIZES = {1920: 1080, 1440: 900, 1280: 720, 768: 1024, 400: 860}
+"""Heights by widths."""
+TABS = ("instances", "landscape", "sensitivity", "why", "results", "method", "tune", "teach")
+A_SHEET = 8
+SETTLED = f"() => ({READY})() && !wsis.data.busy"
+
+
+def _ready(page: Any) -> None:
+    page.wait_for_function(SETTLED)
+
+
+def _view(name: str) -> Callable[[Any], None]:
+    return lambda page: page.locator(f".views [data-view={name}]").first.click()
+
+
+def _keys(*keys: str) -> Callable[[Any], None]:
+    def press(page: Any) -> None:
+        for key in keys:
+            page.keyboard.press(key)
+            page.wait_for_timeout(150)
+
+    return press
+
+
+def _clicks(*selectors: str) -> Callable[[Any], None]:
+    def click(page: Any) -> None:
+        for selector in selectors:
+            page.locator(selector).first.click()
+            _ready(page)
+
+    return click
+
+
+def _tab(name: str) -> Callable[[Any], None]:
+    def choose(page: Any) -> None:
+        page.evaluate(f"document.querySelector('#tab-{name}-button').click()")
+        page.locator(f"#tab-{name}-button").scroll_into_view_if_needed()
+
+    return choose
+
+
+def _present(pages: int) -> Callable[[Any], None]:
+    return _keys("f", *(["ArrowRight"] * pages))
+
+
+def _hands(page: Any) -> None:
+    """A peak is added, regions are painted, pixels brushed, an edge snapped."""
+    _view("instances")(page)
+    for doing in ("wsis.touch.place(.3, .7)", "wsis.touch.place(.55, .3)"):
+        page.evaluate(doing)
+        page.wait_for_timeout(200)
+        _ready(page)
+    page.keyboard.press("g")
+    _ready(page)
+    page.keyboard.press("b")
+
+
+def _shared(page: Any) -> None:
+    """The first example where peaks share a mask."""
+    for button in page.locator(".examples button").all():
+        button.click()
+        _ready(page)
+        if page.evaluate("wsis.touch.offer()"):
+            return _view("instances")(page)
+    return None
+
+
+def _white(page: Any) -> None:
+    import io  # noqa: PLC0415
+
+    content = io.BytesIO()
+    Image.new("RGB", (640, 480), "white").save(content, "PNG")
+    page.set_input_files("#photo input.file", {"name": "w.png", "mimeType": "image/png", "buffer": content.getvalue()})
+    page.wait_for_function("wsis.data.photo?.name === 'w.png' && !wsis.data.busy")
+
+
+def _no_photo(page: Any) -> None:
+    page.set_input_files("#photo input.file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"text"})
+    page.wait_for_function("wsis.data.notice && !wsis.data.busy")
+
+
+STATES: dict[str, Callable[[Any], Any]] = {
+    "first": _ready,
+    "photo": lambda page: page.evaluate("wsis.change({view: 'photo'}, 'view')"),
+    **{name: _view(name) for name in ("classmap", "response", "enhanced", "match", "instances", "semantic")},
+    "compare": lambda page: (_view("instances")(page), page.get_by_role("button", name="Compare").first.click()),
+    "published": lambda page: page.get_by_role("switch", name="as published").click(),
+    "all-peaks": lambda page: page.get_by_role("button", name="All peaks").first.click(),
+    "enhancers": lambda page: page.get_by_role("button", name="Enhancers").first.click(),
+    "hands": _hands,
+    "shared": _shared,
+    "advanced": _clicks("#advanced > button"),
+    "best": _clicks("#advanced > button", "[data-whole=best]"),
+    "models": _clicks("#model"),
+    "help": _keys("?"),
+    "code": _clicks("[data-code]"),
+    **{f"present-{i + 1}": _present(i) for i in range(5)},
+    "white": _white,
+    "no-photo": _no_photo,
+    **{f"tab-{name}": _tab(name) for name in TABS},
+    "why-done": lambda page: (_tab("why")(page), _why(page)),
+    "tune-done": lambda page: (_tab("tune")(page), _tune(page)),
+}
+
+
+def _shot(page: Any, file: Path, whole: bool) -> None:
+    page.evaluate(STILL)
+    page.screenshot(path=file, full_page=whole)
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    print(file, f"WIDER THAN THE SCREEN BY {wide}" if wide > 0 else "", flush=True)
+
+
+def _sheets(folder: Path, name: str, files: Iterable[Path]) -> None:
+    """Pictures beside each other with their names, `A_SHEET` a sheet."""
+    files = list(files)
+    for first in range(0, len(files), A_SHEET):
+        cells = []
+        for file in files[first : first + A_SHEET]:
+            with Image.open(file) as image:
+                image.thumbnail((900, 1100))
+                cell = Image.new("RGB", (900, 1130), "#888888")
+                cell.paste(image, (0, 26))
+            ImageDraw.Draw(cell).text((6, 6), file.stem, fill="white")
+            cells.append(np.array(cell))
+        cells += [np.full_like(cells[0], 136)] * (-len(cells) % 4)
+        rows = [np.concatenate(cells[i : i + 4], 1) for i in range(0, len(cells), 4)]
+        Image.fromarray(np.concatenate(rows)).save(folder / f"sheet-{name}-{first // A_SHEET + 1}.png")
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="where the pictures go")],
+    states: Annotated[str, typer.Option(help="comma-separated; all by default")] = "",
+    widths: Annotated[str, typer.Option(help="comma-separated")] = ",".join(map(str, SIZES)),
+    themes: Annotated[str, typer.Option(help="light, dark or both")] = "light,dark",
+) -> None:
+    """Take the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handlers = Handlers(Pipeline.load(), examples())
+    page = build(handlers, local=True)
+    handlers.warm().join()
+    page.launch(prevent_thread_lock=True, quiet=True, **launch_options(handlers))
+    chosen = states.split(",") if states else list(STATES)
+    with chromium() as browser:
+        for width in map(int, widths.split(",")):
+            for theme in themes.split(","):
+                options = {"color_scheme": theme, "reduced_motion": "reduce"}
+                context = browser.new_context(viewport={"width": width, "height": SIZES[width]}, **options)
+                context.set_default_timeout(30_000)
+                files = []
+                for state in chosen:
+                    screen = context.new_page()
+                    screen.goto(f"{page.local_url}?__theme={theme}")
+                    _ready(screen)
+                    try:
+                        STATES[state](screen)
+                    except Exception as error:  # the others are still worth looking at
+                        print(f"{width} {theme} {state}: {str(error).splitlines()[0]}", flush=True)
+                    files.append(folder / f"{width}-{theme}-{state}.png")
+                    _shot(screen, files[-1], not state.startswith("present"))
+                    screen.close()
+                context.close()
+                _sheets(folder, f"{width}-{theme}", files)
+    page.close(verbose=False)
+
+
+if __name__ == "__main__":
+    typer.run(main)
