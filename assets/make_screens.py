@@ -1,6 +1,6 @@
 """Every state of the explorer at four widths, light and dark, to be looked at: `python -m assets.make_screens FOLDER`.
 
-One picture a state, and contact sheets of eight; nothing of it is kept in the repository. Needs what
+One picture a state, and contact sheets of four; nothing of it is kept in the repository. Needs what
 `make_screenshots` needs.
 """
 
@@ -24,7 +24,7 @@ from wsis.pipeline import Pipeline
 SIZES = {1920: 1080, 1440: 900, 1280: 720, 768: 1024, 400: 860}
 """Heights by widths."""
 TABS = ("instances", "landscape", "sensitivity", "why", "results", "method", "tune", "teach")
-A_SHEET = 8
+A_SHEET = 4
 SETTLED = f"() => ({READY})() && !wsis.data.busy"
 
 
@@ -54,10 +54,11 @@ def _clicks(*selectors: str) -> Callable[[Any], None]:
     return click
 
 
-def _tab(name: str) -> Callable[[Any], None]:
+def _tab(name: str, then: Callable[[Any], None] = _ready) -> Callable[[Any], None]:
     def choose(page: Any) -> None:
         page.evaluate(f"document.querySelector('#tab-{name}-button').click()")
         page.locator(f"#tab-{name}-button").scroll_into_view_if_needed()
+        then(page)
 
     return choose
 
@@ -121,8 +122,8 @@ STATES: dict[str, Callable[[Any], Any]] = {
     "white": _white,
     "no-photo": _no_photo,
     **{f"tab-{name}": _tab(name) for name in TABS},
-    "why-done": lambda page: (_tab("why")(page), _why(page)),
-    "tune-done": lambda page: (_tab("tune")(page), _tune(page)),
+    "why-done": _tab("why", _why),
+    "tune-done": _tab("tune", _tune),
 }
 
 
@@ -145,8 +146,8 @@ def _sheets(folder: Path, name: str, files: Iterable[Path]) -> None:
                 cell.paste(image, (0, 26))
             ImageDraw.Draw(cell).text((6, 6), file.stem, fill="white")
             cells.append(np.array(cell))
-        cells += [np.full_like(cells[0], 136)] * (-len(cells) % 4)
-        rows = [np.concatenate(cells[i : i + 4], 1) for i in range(0, len(cells), 4)]
+        cells += [np.full_like(cells[0], 136)] * (-len(cells) % 2)
+        rows = [np.concatenate(cells[i : i + 2], 1) for i in range(0, len(cells), 2)]
         Image.fromarray(np.concatenate(rows)).save(folder / f"sheet-{name}-{first // A_SHEET + 1}.png")
 
 

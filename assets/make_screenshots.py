@@ -92,7 +92,8 @@ def _open(browser: Any, address: str, theme: str, width: int, height: int) -> An
 def _why(screen: Any) -> None:
     """Erase the picked mask, and follow the picked peak."""
     screen.click("[data-why-act=erase]")
-    screen.click("[data-why=curves] [data-why-act=curves]")
+    if screen.locator("[data-why=curves] [data-why-act=curves]").count():  # else somebody has followed it before
+        screen.click("[data-why=curves] [data-why-act=curves]")
     screen.locator(".faithful .verdict").wait_for(timeout=120_000)
     screen.wait_for_function("() => !document.querySelector('[data-why=curves] [role=status]')", timeout=120_000)
 

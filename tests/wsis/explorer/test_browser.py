@@ -1271,7 +1271,7 @@ def test_with_the_keyboard_alone(visit):
 
 TABS = {
     "Why": "why", "Score landscape": "landscape", "Sensitivity": "sensitivity", "Tune on a data set": "tune",
-    "Results": "results", "Method and model": "method",
+    "Teach": "teach", "Results": "results", "Method and model": "method",
 }  # fmt: skip
 
 
@@ -1290,6 +1290,22 @@ def test_no_serious_accessibility_violation(visit, scheme, width):
         if key in ("landscape", "sensitivity"):
             page.wait_for_selector("#below .js-plotly-plot:visible")
         found += violations(page, name, "#below", rules)
+    assert found == []
+
+
+def test_no_serious_accessibility_violation_in_what_opens(visit):
+    page = visit("#photo=4-sheep-and-dog&fill=20")
+    found = []
+    for name, how in {
+        "advanced": lambda: page.locator("#advanced > button").click(),
+        "compare": lambda: page.get_by_role("button", name="Compare").first.click(),
+        "models": lambda: page.click("#model"),
+        "code": lambda: (page.keyboard.press("Escape"), page.locator("[data-code]").click()),
+        "help": lambda: (page.keyboard.press("Escape"), page.keyboard.press("?")),
+    }.items():
+        how()
+        page.wait_for_function(READY)
+        found += violations(page, name)
     assert found == []
 
 

@@ -146,6 +146,7 @@ def test_four_enhancers_side_by_side_and_a_click_takes_one(visit):
         "spread", "ICN proposals", "ICN saliency", "regions and objects"
     ]  # fmt: skip
     assert page.locator(".grid [aria-pressed=true]").inner_text().startswith("regions and objects")
+    assert _violations(page) == []
     columns.nth(2).click()
     shown(page, "!D.busy && D.enhancer === 'icn-saliency'")
     page.locator(".grid").wait_for(state="hidden")
