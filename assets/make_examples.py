@@ -1,4 +1,4 @@
-"""Make the explorer's examples: `python assets/make_examples.py [/usr/share/gcompris-qt/rcc]`.
+"""Make the explorer's examples: `python -m assets.make_examples [/usr/share/gcompris-qt/rcc]`.
 
 From photos that ship with scikit-image and with GCompris (Debian's `gcompris-qt-data`, of which the folder of .rcc
 files is wanted). Sources, terms and what was changed are in `assets/examples/SOURCES.md`.
@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 from PIL import Image
-from qt_resources import files
 from skimage import data
 from skimage.data import data_dir
 from skimage.io import imread
+
+from assets.qt_resources import files
 
 HERE = Path(__file__).parent / "examples"
 GCOMPRIS = Path("/usr/share/gcompris-qt/rcc")

@@ -24,6 +24,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks import hands
+
 MOVES = 200
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 READY = "() => globalThis.wsis?.data.match && !wsis.data.busy && document.querySelector('.film button')"
@@ -117,7 +119,8 @@ def visit(runs: int, photo: np.ndarray, examples: int) -> dict[str, object]:
         in the Instances view, until canvas and panels are painted, over all runs of 200 moves each;
         `server_calls_during_drag`: requests and web sockets between pressing and letting go, of all runs together;
         `first_map_s`, `instances_s`: from the drop of a photo until its first class map, and its instances, are
-        painted, medians; `payload_bytes`: everything that the server sends for one analysis, as transferred, at most.
+        painted, medians; `payload_bytes`: everything that the server sends for one analysis, as transferred, at most;
+        and what `hands.figures` says.
     """
     jpegs = [_jpeg(photo), _jpeg(photo[:, ::-1])]  # in turn: the page would recognise pictures that it has decoded
     with served() as address, chromium() as browser:
@@ -132,6 +135,7 @@ def visit(runs: int, photo: np.ndarray, examples: int) -> dict[str, object]:
         page.evaluate("() => { seen.slider.length = 0; }")
         calls = sum(_drag(page, run) for run in range(1, runs + 1))
         slider = sorted(page.evaluate("seen.slider"))
+        by_hand = hands.figures(page, max(runs, 2), lambda: _drag(page, runs + 1))
     return {
         "slider_p95_ms": slider[math.ceil(0.95 * len(slider)) - 1],
         "slider_median_ms": statistics.median(slider),
@@ -139,6 +143,7 @@ def visit(runs: int, photo: np.ndarray, examples: int) -> dict[str, object]:
         "first_map_s": statistics.median(first for first, _ in drops),
         "instances_s": statistics.median(last for _, last in drops),
         "payload_bytes": payload,
+        **by_hand,
     }
 
 
