@@ -23,7 +23,10 @@ from wsis.pipeline import Pipeline
 
 SIZES = {1920: 1080, 1440: 900, 1280: 720, 768: 1024, 400: 860}
 """Heights by widths."""
-TABS = ("instances", "landscape", "sensitivity", "why", "results", "method", "tune", "teach")
+TABS = {
+    "instances": "Instances", "landscape": "Score landscape", "sensitivity": "Sensitivity", "why": "Why",
+    "results": "Results", "method": "Method and model", "tune": "Tune on a data set", "teach": "Teach",
+}  # fmt: skip
 A_SHEET = 4
 SETTLED = f"() => ({READY})() && !wsis.data.busy"
 
@@ -56,8 +59,12 @@ def _clicks(*selectors: str) -> Callable[[Any], None]:
 
 def _tab(name: str, then: Callable[[Any], None] = _ready) -> Callable[[Any], None]:
     def choose(page: Any) -> None:
-        page.evaluate(f"document.querySelector('#tab-{name}-button').click()")
-        page.locator(f"#tab-{name}-button").scroll_into_view_if_needed()
+        button = page.locator(f"#tab-{name}-button")
+        if button.count():
+            button.first.click()
+        else:  # on narrow screens it is in a menu, without its name
+            page.get_by_role("button", name="More tabs").click()
+            page.locator("#tabs .overflow-dropdown button", has_text=TABS[name]).click()
         then(page)
 
     return choose

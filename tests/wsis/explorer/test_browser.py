@@ -1298,7 +1298,7 @@ def test_no_serious_accessibility_violation_in_what_opens(visit):
     found = []
     for name, how in {
         "advanced": lambda: page.locator("#advanced > button").click(),
-        "compare": lambda: page.get_by_role("button", name="Compare").first.click(),
+        "compare": page.get_by_role("button", name="Compare").first.click,
         "models": lambda: page.click("#model"),
         "code": lambda: (page.keyboard.press("Escape"), page.locator("[data-code]").click()),
         "help": lambda: (page.keyboard.press("Escape"), page.keyboard.press("?")),
