@@ -1,4 +1,4 @@
-"""Every state of the explorer at four widths, light and dark, to be looked at: `python -m assets.make_screens FOLDER`.
+"""Every state of the explorer at five widths, light and dark, to be looked at: `python -m assets.make_screens FOLDER`.
 
 One picture a state, and contact sheets of four; nothing of it is kept in the repository. Needs what
 `make_screenshots` needs.
@@ -6,6 +6,7 @@ One picture a state, and contact sheets of four; nothing of it is kept in the re
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ import typer
 from PIL import Image, ImageDraw
 
 from app import examples
-from assets.make_screenshots import STILL, _tune, _why
+from assets.make_screenshots import STILL, fill_tune, fill_why
 from benchmarks.browser import READY, chromium
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import build, launch_options
@@ -28,11 +29,10 @@ TABS = {
     "results": "Results", "method": "Method and model", "tune": "Tune on a data set", "teach": "Teach",
 }  # fmt: skip
 A_SHEET = 4
-SETTLED = f"() => ({READY})() && !wsis.data.busy"
 
 
 def _ready(page: Any) -> None:
-    page.wait_for_function(SETTLED)
+    page.wait_for_function(READY)
 
 
 def _view(name: str) -> Callable[[Any], None]:
@@ -75,7 +75,7 @@ def _present(pages: int) -> Callable[[Any], None]:
 
 
 def _hands(page: Any) -> None:
-    """A peak is added, regions are painted, pixels brushed, an edge snapped."""
+    """Two peaks are added, an edge is snapped, and the brush is in hand."""
     _view("instances")(page)
     for doing in ("wsis.touch.place(.3, .7)", "wsis.touch.place(.55, .3)"):
         page.evaluate(doing)
@@ -97,8 +97,6 @@ def _shared(page: Any) -> None:
 
 
 def _white(page: Any) -> None:
-    import io  # noqa: PLC0415
-
     content = io.BytesIO()
     Image.new("RGB", (640, 480), "white").save(content, "PNG")
     page.set_input_files("#photo input.file", {"name": "w.png", "mimeType": "image/png", "buffer": content.getvalue()})
@@ -129,8 +127,8 @@ STATES: dict[str, Callable[[Any], Any]] = {
     "white": _white,
     "no-photo": _no_photo,
     **{f"tab-{name}": _tab(name) for name in TABS},
-    "why-done": _tab("why", _why),
-    "tune-done": _tab("tune", _tune),
+    "why-done": _tab("why", fill_why),
+    "tune-done": _tab("tune", fill_tune),
 }
 
 

@@ -71,9 +71,9 @@ def main() -> int:
         for name, complete in TABS.items():
             screen.locator(f"#tab-{name}-button").click()
             if name == "why":
-                _why(screen)
+                fill_why(screen)
             if name == "tune":
-                _tune(screen)
+                fill_tune(screen)
             screen.locator(complete).first.wait_for()
             _shot(screen, f"tab-{name}")
     page.close(verbose=False)
@@ -89,7 +89,7 @@ def _open(browser: Any, address: str, theme: str, width: int, height: int) -> An
     return screen
 
 
-def _why(screen: Any) -> None:
+def fill_why(screen: Any) -> None:
     """Erase the picked mask, and follow the picked peak."""
     screen.click("[data-why-act=erase]")
     if screen.locator("[data-why=curves] [data-why-act=curves]").count():  # else somebody has followed it before
@@ -98,7 +98,7 @@ def _why(screen: Any) -> None:
     screen.wait_for_function("() => !document.querySelector('[data-why=curves] [role=status]')", timeout=120_000)
 
 
-def _tune(screen: Any) -> None:
+def fill_tune(screen: Any) -> None:
     """Tune on the example photos and the rough masks of `ELLIPSES`."""
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "examples.zip"

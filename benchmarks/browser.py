@@ -36,7 +36,7 @@ WATCH = """() => {
     channel.port1.onmessage = () => done(performance.now());
     channel.port2.postMessage(0);
   });
-  const seen = globalThis.seen = {slider: [], map: null, instances: null, last: ''};
+  const seen = globalThis.seen = {painted, slider: [], map: null, instances: null, last: ''};
   const receive = wsis.receive;
   wsis.receive = message => { seen.last = message?.kind; receive(message); };
   const canvas = document.querySelector('canvas.main');

@@ -18,11 +18,7 @@ AT = """([x, y]) => {
 FREE = "([x, y]) => document.elementFromPoint(x, y)?.matches('.stage canvas') ?? false"
 # A move of the pointer is told right before the frame that paints it: what is timed is all that the frame has to do.
 WATCH = """() => {
-  const painted = done => requestAnimationFrame(() => {
-    const channel = new MessageChannel();
-    channel.port1.onmessage = () => done(performance.now());
-    channel.port2.postMessage(0);
-  });
+  const {painted} = seen;
   Object.assign(seen, {brush: [], placed: [], clicked: 0});
   addEventListener('click', event => { seen.clicked = event.timeStamp; }, true);
   addEventListener('pointermove', event => {

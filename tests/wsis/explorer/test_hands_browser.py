@@ -16,23 +16,19 @@ from PIL import Image
 pytest.importorskip("playwright.sync_api")
 from skimage import data
 
+from benchmarks.hands import AT
 from tests.helpers import ROOT
 from tests.helpers.bad_files import encoded
 from tests.helpers.browser_tools import READY, anew, fetched, shown, state, upload, violations
 
 pytestmark = pytest.mark.slow
-PLACE = """([x, y]) => {
-  const box = document.querySelector('.stage .box').getBoundingClientRect(), [w, h] = wsis.data.photo.size;
-  const k = Math.min(box.width / w, box.height / h);
-  return [box.left + (box.width - w * k) / 2 + x * w * k, box.top + (box.height - h * k) / 2 + y * h * k];
-}"""
 EDITS = "wsis.data.edits.map(one => one.do)"
 FOUND = "wsis.now.right.found.map(one => [one.peak, one.id, one.byHand, one.score])"
 
 
 def at(page, x, y):
     """Where a place of the photo, in shares, is on the page."""
-    return page.evaluate(PLACE, [x, y])
+    return page.evaluate(AT, [x, y])
 
 
 def free(page):
