@@ -6,7 +6,8 @@ Five encoder levels are fused twice, from the deepest to the shallowest (context
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import cv2
@@ -196,6 +197,33 @@ class Fuse(nn.Module):
         return self.second(F.relu(self.norm(total)))
 
 
+class LastPhoto:
+    """Features of the photo that was looked at last: its next peaks and other settings need no new ones.
+
+    Threads may share one; at worst a photo is encoded once more.
+    """
+
+    def __init__(self) -> None:
+        """Know no photo yet."""
+        self._last: tuple[Callable[[], object], dict[ICN, list[Tensor]]] = (lambda: None, {})
+
+    def encode(self, icn: ICN, photo: object, pixels: Tensor) -> list[Tensor]:
+        """What `icn.encode(pixels)` is.
+
+        Args:
+            icn: the network.
+            photo: what stands for the photo: the very same object is the same photo. It is not kept alive.
+            pixels: as `ICN.encode` takes them.
+        """
+        last, features = self._last  # both at once: another thread may come with another photo
+        if last() is not photo:
+            features = {}
+            self._last = weakref.ref(photo), features
+        if icn not in features:
+            features[icn] = icn.encode(pixels)
+        return features[icn]
+
+
 @torch.inference_mode()
 def enhance(
     icn: ICN,
@@ -208,6 +236,7 @@ def enhance(
     classes: np.ndarray | None = None,
     responses: np.ndarray | None = None,
     rows: np.ndarray | None = None,
+    encode: Callable[[Tensor], list[Tensor]] | None = None,
     chunk: int = CHUNK,
 ) -> np.ndarray:
     """Apply the network to its own output (Algorithm 1, line 8).
@@ -222,6 +251,7 @@ def enhance(
         classes: (K,) int64 class of each peak; None for one class. Tells whose peaks are `rivals`.
         responses: (K, h'', w'') float32 response of each peak (Eq. 2), of any range, for a network with that hint.
         rows: indices of the peaks whose maps are grown, the others are company (`rivals`); None grows all.
+        encode: in the place of the network's own `ICN.encode`, see `LastPhoto`.
         chunk: maps computed at once.
 
     Returns:
@@ -239,7 +269,7 @@ def enhance(
     results = [first]
     # From step to step maps stay in float32.
     with torch.autocast(device.type, HALF.get(device.type), enabled=device.type in HALF):
-        features = icn.encode(pixels) if icn.join == "decoder" and steps and len(first) else None
+        features = (encode or icn.encode)(pixels) if icn.join == "decoder" and steps and len(first) else None
         for _ in range(steps):
             hints = torch.stack([results[-1], *constant], 1)
             parts = [icn(pixels, part[None], features)[0] for part in hints.split(chunk)] if len(first) else [first]

@@ -61,6 +61,7 @@ class Pipeline:
         self.checkpoint = checkpoint
         self.device = device
         self._chunks = memory.Chunks(device)
+        self._encoded = icn.LastPhoto()
 
     @classmethod
     def load(
@@ -326,10 +327,10 @@ class Pipeline:
 
     def _grow(self, seeds: Seeds, clock: _Clock, name: str, start: np.ndarray, steps: int) -> np.ndarray:
         """(T, K, h, w) float32 in [0, 1]: an ICN's maps of steps 1 to T, of at least one peak (Algorithm 1, line 8)."""
-        peaks, evidence = seeds.peaks, seeds.evidence
+        peaks, evidence, network = seeds.peaks, seeds.evidence, self.checkpoint.icns[name]
         grow = partial(
             icn.enhance,
-            self.checkpoint.icns[name],
+            network,
             evidence.work,
             start,
             normalised(evidence.class_maps.maps[peaks.classes]),
@@ -338,6 +339,7 @@ class Pipeline:
             classes=peaks.classes,
             responses=seeds.responses,
             rows=seeds.rows,
+            encode=partial(self._encoded.encode, network, evidence.glance),
         )
         count = len(seeds.chosen(peaks.classes))
         grown = self._chunks.run(grow, count, icn.CHUNK, "maps were grown", clock.note)[1:]

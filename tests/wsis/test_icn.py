@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import gc
+import weakref
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +12,7 @@ import torch.nn.functional as F
 
 from wsis.backbone import Backbone, evaluating
 from wsis.errors import WsisError
-from wsis.icn import ICN, Fuse, enhance, gaussians, normalised, prepare
+from wsis.icn import ICN, Fuse, LastPhoto, enhance, gaussians, normalised, prepare
 
 SMALL = "tf_efficientnet_lite0"
 
@@ -111,6 +115,29 @@ def test_enhance_ignores_range_and_chunks(small):
     one = enhance(small, image, maps, own, peaks, 2)
     np.testing.assert_allclose(one, enhance(small, image, maps * 100 + 7, own * 3, peaks, 2), atol=1e-4)
     np.testing.assert_allclose(one, enhance(small, image, maps, own, peaks, 2, chunk=2), atol=1e-4)
+
+
+def test_a_photo_is_encoded_once_while_it_is_the_last(small, monkeypatch):
+    image, maps, own, peaks = inputs()
+    other, encoded, encode, last = image[::-1].copy(), [], ICN.encode, LastPhoto()
+    monkeypatch.setattr(ICN, "encode", lambda icn, pixels: encoded.append(icn) or encode(icn, pixels))
+    second = ICN(SMALL, width=8, size=64).eval()
+    for photo, net, times in ((image, small, 1), (image, small, 1), (image, second, 2), (image, small, 2),
+                              (other, small, 3), (image, small, 4), (image.copy(), small, 5)):  # fmt: skip
+        found = enhance(net, photo, maps, own, peaks, 2, encode=partial(last.encode, net, photo))
+        assert len(encoded) == times
+        before = len(encoded)
+        np.testing.assert_array_equal(found, enhance(net, photo, maps, own, peaks, 2))
+        del encoded[before:]
+
+
+def test_the_last_photo_is_not_kept_alive(small):
+    image, maps, own, peaks = inputs()
+    last, gone = LastPhoto(), weakref.ref(image)
+    enhance(small, image, maps, own, peaks, 1, encode=partial(last.encode, small, image))
+    del image
+    gc.collect()
+    assert gone() is None
 
 
 def test_half_precision_changes_little(small, monkeypatch):

@@ -13,6 +13,7 @@ from wsis import matching, response
 from wsis.analysis import WORK_SIZE, Analysis, Settings
 from wsis.classifier import SIZES
 from wsis.errors import WsisError
+from wsis.icn import ICN
 from wsis.maps import normalised
 from wsis.matching import Weights
 from wsis.pipeline import Pipeline
@@ -105,6 +106,25 @@ def test_the_same_photo_gives_the_same_result(pipeline, photo):
     first, second = (pipeline.analyse(photo, settings()) for _ in range(2))
     np.testing.assert_array_equal(first.terms, second.terms)
     assert first.instances() == second.instances()
+
+
+def test_another_setting_or_peak_encodes_the_photo_no_second_time(pipeline, photo, monkeypatch):
+    evidence, encoded, encode = pipeline.observe(photo), [], ICN.encode
+    monkeypatch.setattr(ICN, "encode", lambda network, pixels: encoded.append(network) or encode(network, pixels))
+    for changes in ({}, {"agreement": False}, {"max_peaks": 1}):
+        chosen = settings(enhancer="icn-saliency", **changes)
+        found = pipeline.analyse(evidence, chosen)
+        pipeline.follow(evidence, chosen, found.peaks, np.array([0]))
+    assert encoded == [pipeline.checkpoint.icns["icn-saliency"]]
+
+
+def test_an_array_that_is_written_anew_is_another_photo(pipeline, photo):
+    """As frames of a video come: into the same memory."""
+    frame, chosen = np.ascontiguousarray(photo[:200, :280]), settings(enhancer="icn-saliency")
+    pipeline.analyse(frame, chosen)
+    frame[:] = photo[100:300, 100:380]
+    found, fresh = pipeline.analyse(frame, chosen), pipeline.analyse(frame.copy(), chosen)
+    np.testing.assert_array_equal(found.maps, fresh.maps)
 
 
 def test_work_is_bounded_and_masks_have_the_photos_size(pipeline, photo):
