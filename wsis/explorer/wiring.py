@@ -99,11 +99,12 @@ def wire(page: gr.Blocks, handlers: Handlers, screen: Screen) -> None:
     def turned_away_quietly(error: RefusedError, *_: Any) -> Update:
         return {stage: handlers.refused(error)}
 
-    # The desk lets them wait, not Gradio, which knows no visitors.
-    event = {**PRIVATE, "trigger_mode": "always_last", "concurrency_limit": None}
+    # The desk lets them wait, not Gradio, which knows no visitors. Of two at once it would send the first again in the
+    # place of the second, unless it may send both; the page asks for its next as soon as it has an answer, which may be
+    # before Gradio calls the one before complete.
+    event = {**PRIVATE, "trigger_mode": "multiple", "concurrency_limit": None}
     heavy = {**event, "outputs": [stage, *screen.settings], "show_progress": "full", "show_progress_on": stage}
-    # Of two at once Gradio would send the first again in the place of the second, unless it may send both.
-    light = {**event, "show_progress": "hidden", "trigger_mode": "multiple"}
+    light = {**event, "show_progress": "hidden"}
     look = desk.heavy(handlers.act, looked, refused=turned_away, ready=handlers.ready)
     stage.edit(look, screen.settings, **heavy).failure(None, js="() => wsis.failed()", **PRIVATE)
     stage.select(desk.light("ask", handlers.ask, refused=handlers.refused), None, stage, **light)

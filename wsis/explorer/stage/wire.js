@@ -1,7 +1,6 @@
 // @ts-check
-// What the page asks of Python. One look at the networks at a time, and the next with what the one before has made: of
-// two at once Gradio would send the first again in the place of the second. Of equal ones the last is enough, and a new
-// photo makes what waits pointless.
+// What the page asks of Python. One look at the networks at a time, and the next with what the one before has made. Of
+// equal ones the last is enough, and a new photo makes what waits pointless.
 const wire = (() => {
   const {config} = wsis;
   const {state, data} = page;
