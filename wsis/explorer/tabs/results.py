@@ -24,7 +24,7 @@ CONFUSED = 25
 """Names up to which a table of what is taken for what can be read."""
 KEYS = ("enhancer", "steps", "preset", "fill")
 SHOWN = (
-    "icn-instances, T = 3, with agreement and objectness",
+    paper.LATER,
     "icn-saliency, T = 3, with agreement and objectness",
     "icn-saliency, T = 3",
 )
