@@ -18,7 +18,7 @@ import numpy as np
 from wsis.analysis import Analysis, Settings
 from wsis.choices import Enhancer
 from wsis.errors import WsisError
-from wsis.explorer import again, messages, payload
+from wsis.explorer import messages, payload, reproduce
 from wsis.explorer.acts import Acts, chosen
 from wsis.explorer.examples import Examples
 from wsis.explorer.files import Folder
@@ -187,9 +187,9 @@ class Handlers:
             scene = scene if file is None else replace(scene, photo=file.name)
             name = (scene.origin or self.networks.origin).name
             return messages.Code(
-                python=again.snippet(scene, name),
-                command=again.command(scene, name),
-                left_out=again.left_out(scene),
+                python=reproduce.snippet(scene, name),
+                command=reproduce.command(scene, name),
+                left_out=reproduce.left_out(scene),
             )
         scene = self._acts.scene(entry, replace(now, peak=int(data.get("peak", now.peak))))
         if data["act"] == "grid":

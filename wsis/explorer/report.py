@@ -16,7 +16,7 @@ import numpy as np
 from markupsafe import Markup
 
 from wsis import provenance, render
-from wsis.explorer import again, doubts, faithful, firmness, markup, pictures, rated, sensitivity, theme, words
+from wsis.explorer import doubts, faithful, firmness, markup, pictures, rated, reproduce, sensitivity, theme, words
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import PAIRS, short, unit, weight
 from wsis.image import resized
@@ -106,9 +106,9 @@ def html(scene: Scene, model: str | Described, options: Options | None = None) -
         **_scores(scene),
         limits=limits(model),
         made=_made(scene, model),
-        command=again.command(scene, name),
-        snippet=again.snippet(scene, name),
-        left_out=again.left_out(scene),
+        command=reproduce.command(scene, name),
+        snippet=reproduce.snippet(scene, name),
+        left_out=reproduce.left_out(scene),
     )
     return str(page)  # a page of its own, not a piece that another one shows as it is
 
@@ -200,7 +200,7 @@ def _row(scene: Scene, instance: Instance, model: str | Described) -> dict[str, 
 def _weights(scene: Scene) -> dict[str, Any]:
     """The weights, and which preset they belong to."""
     settings, weights = scene.analysis.settings, scene.weights
-    preset = PRESETS[again.preset_of(settings)]
+    preset = PRESETS[reproduce.preset_of(settings)]
     return {
         "weights": [f"{value:g}" for value in (weights.alpha, weights.beta, weights.gamma)],
         "preset": preset,

@@ -1064,7 +1064,8 @@ AT_ONCE = """names => {
   const receive = wsis.receive;
   wsis.receive = message => {
     receive(message);
-    if (message?.kind === 'analysis' && names.length) document.querySelector(`[data-example="${names.shift()}"]`).click();
+    if (message?.kind !== 'analysis' || !names.length) return;
+    document.querySelector(`[data-example="${names.shift()}"]`).click();
   };
 }"""
 """Open the next of some examples the moment that there is one."""

@@ -20,7 +20,7 @@ from tests.helpers.small_analysis import empty_scene, small_analysis
 from wsis import cli, export, files, provenance
 from wsis.analysis import Settings
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import again, doubts, downloads, firmness, report
+from wsis.explorer import doubts, downloads, firmness, report, reproduce
 from wsis.explorer.report import Options
 from wsis.explorer.scene import Scene
 from wsis.matching import PRESETS, Weights
@@ -168,7 +168,7 @@ def test_the_command_line_makes_the_same_instances(tiny_checkpoint: Path, tmp_pa
     analysis = pipeline.analyse(photo, settings)
     scene = Scene(analysis, str(file), chosen_step=2, preset="penalty", weights=Weights(0.7, 0.1, 0.05))
     assert scene.found
-    python, dash_m, package, *arguments = shlex.split(again.command(scene, str(tiny_checkpoint)))
+    python, dash_m, package, *arguments = shlex.split(reproduce.command(scene, str(tiny_checkpoint)))
     assert (python, dash_m, package) == ("python", "-m", "wsis")
     arguments[arguments.index("results")] = str(tmp_path / "out")
     done = CliRunner().invoke(cli.app, [*arguments, "--device", "cpu", "--quiet"])
@@ -176,7 +176,7 @@ def test_the_command_line_makes_the_same_instances(tiny_checkpoint: Path, tmp_pa
     entries = export.coco_results(analysis, scene.found, stem=file.stem, file_name=file.name)
     assert (tmp_path / "out" / "instances.json").read_text() == files.as_json(entries)
     names: dict = {}
-    exec(again.snippet(scene, str(tiny_checkpoint)), names)
+    exec(reproduce.snippet(scene, str(tiny_checkpoint)), names)
     assert [(one.peak, one.proposal) for one in names["instances"]] == [(o.peak, o.proposal) for o in scene.found]
     assert (names["masks"][0] == analysis.mask(scene.found[0])).all()
 
@@ -188,14 +188,14 @@ def test_what_the_command_line_cannot_say_is_said(scene):
 
 
 def test_published_weights_need_no_options(scene):
-    assert "--alpha" not in again.command(scene, "tiny")
-    assert "--fill 0" in again.command(scene, "tiny")
-    assert "fill" not in again.snippet(scene, "tiny")
+    assert "--alpha" not in reproduce.command(scene, "tiny")
+    assert "--fill 0" in reproduce.command(scene, "tiny")
+    assert "fill" not in reproduce.snippet(scene, "tiny")
     tiny = replace(scene, weights=Weights(0.8, 1.0, 1e-5), analysis=replace(
         scene.analysis, settings=replace(scene.analysis.settings, reading="prm-2018")
     ))  # fmt: skip
     assert PRESETS["prm-2018"].weights == tiny.weights
-    assert again.command(tiny, "tiny").endswith("--preset prm-2018")
+    assert reproduce.command(tiny, "tiny").endswith("--preset prm-2018")
 
 
 def test_strip_png_is_a_picture_of_all(scene):

@@ -15,7 +15,7 @@ import pytest
 from tests.helpers import ROOT
 from tests.helpers.small_analysis import small_analysis, with_class_maps
 from wsis.analysis import Settings
-from wsis.explorer import again, files, report
+from wsis.explorer import files, report, reproduce
 from wsis.explorer.layout import SPREADS, _advanced
 from wsis.explorer.scene import Scene
 from wsis.explorer.visit import MOST_FILLED, START, Controls, Now
@@ -128,21 +128,21 @@ def test_files_have_what_fills_the_list(scene):
 
 
 def test_the_code_fills_the_list_too(scene):
-    assert "--fill 20 --unsure" in again.command(scene, "tiny")
-    assert "analysis.instances(weights, step=1, fill=20)" in again.snippet(scene, "tiny")
-    assert again.left_out(scene) == []
+    assert "--fill 20 --unsure" in reproduce.command(scene, "tiny")
+    assert "analysis.instances(weights, step=1, fill=20)" in reproduce.snippet(scene, "tiny")
+    assert reproduce.left_out(scene) == []
     without = replace(scene.analysis.settings, objectness=False, spread_strength=0.1)
     other = replace(scene, analysis=replace(scene.analysis, settings=without))
-    assert again.left_out(other) == ["spread strength", "objectness"]
-    assert "objectness=False" in again.snippet(other, "tiny")
-    assert "spread_strength=0.1" in again.snippet(other, "tiny")
+    assert reproduce.left_out(other) == ["spread strength", "objectness"]
+    assert "objectness=False" in reproduce.snippet(other, "tiny")
+    assert "spread_strength=0.1" in reproduce.snippet(other, "tiny")
 
 
 def test_what_was_done_by_hand_goes_with_it(scene):
     hands = Hands((Hand(0, proposal=0), Hand(1)), edits=(), next=2)
     edited = replace(scene, analysis=replace(scene.analysis, hands=hands))
-    assert "fill=20)" in again.snippet(edited, "tiny")
-    assert again.left_out(edited) == ["fill"]
+    assert "fill=20)" in reproduce.snippet(edited, "tiny")
+    assert reproduce.left_out(edited) == ["fill"]
 
 
 def test_the_report_says_what_fills_the_list(scene):

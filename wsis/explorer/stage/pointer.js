@@ -59,7 +59,7 @@ class Pointer {
       return;
     }
     const at = this.#share(event);
-    if (dom.hit(event, 'button, .offer, .rail, .message') || !Pointer.#within(at)) return;
+    if (dom.hit(event, 'button, .message') || !Pointer.#within(at)) return;
     const {tool} = page.state;
     if (tool === 'paint') this.#beginRegions(event, at);
     else if (tool === 'brush' || tool === 'eraser') this.#beginStroke(event, at);
@@ -166,7 +166,7 @@ class Pointer {
       return;
     }
     const at = this.#share(event);
-    if (dom.hit(event, 'button, .offer, .rail, .message') || !Pointer.#within(at) || !touch.ready()) return;
+    if (dom.hit(event, 'button, .message') || !Pointer.#within(at) || !touch.ready()) return;
     if (tool === 'peak') touch.place(...at);
     else if (tool === 'in' || tool === 'out') touch.force(touch.regionAt(...at), tool === 'in');
     else if (tool === 'look' || tool === 'merge') return;

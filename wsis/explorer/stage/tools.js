@@ -1,5 +1,5 @@
 // @ts-check
-// The tools beside the stage, their keys, and the offer on the stage's lower edge.
+// The tools beside the stage, their keys, and the offer on the photo's lower edge, or below it on a small screen.
 class Tools {
   /** @type {Record<string, Tool>} */
   static KEYS = {k: 'peak', '+': 'in', '-': 'out', r: 'paint', b: 'brush', x: 'eraser'};
@@ -8,7 +8,7 @@ class Tools {
     this.box = box;
     this.pointer = new Pointer(box, camera, repaint);
     this.rail = dom.one(element, '.rail', HTMLElement);
-    this.offer = dom.one(box, '.offer', HTMLElement);
+    this.offer = dom.one(element, '.offer', HTMLElement);
     for (const b of dom.all(this.rail, '[data-tool]'))
       b.addEventListener('click', () => this.#pick(/** @type {Tool} */ (b.dataset.tool)));
     document.addEventListener('click', event => {
