@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import typer
 
 from train import data, evaluate, masked_sets, scripts, workers
@@ -99,19 +97,18 @@ def _measured(taught: Taught, pair: Pair, *, kept: Path) -> dict[Draw, PhotoScor
     return found
 
 
-def table(figures: Mapping[Draw, Mapping[str, Any]], about: Mapping[Draw, Mapping[str, float]]) -> str:
+def table(figures: Mapping[Draw, Mapping[str, Any]], photos: Mapping[Draw, int]) -> str:
     """Mean and spread over the draws, a Markdown row for each count and filling."""
     lines = [
-        "| photos a class | photos | seconds | filled to | classification mAP | mAP50 | ABO | masks a photo |",
-        "|---|---|---|---|---|---|---|---|",
+        "| photos a class | photos | filled to | classification mAP | mAP50 | ABO | masks a photo |",
+        "|---|---|---|---|---|---|---|",
     ]
     for count in sorted({draw.count for draw in figures}):
         draws = [draw for draw in figures if draw.count == count]
         for place, row in enumerate(ROWS):
             rows = [figures[draw]["rows"][place] for draw in draws]
             cells = [
-                f"{np.mean([about[draw]['photos'] for draw in draws]):.0f}",
-                f"{np.mean([about[draw]['seconds'] for draw in draws]):.0f}",
+                f"{np.mean([photos[draw] for draw in draws]):.0f}",
                 str(row.fill),
                 _spread([figures[draw]["classification_map"] for draw in draws], 3).replace("0.", "."),
                 *(_spread([100 * one[key] for one in rows], 1) for key in ("map50", "abo")),
@@ -145,27 +142,22 @@ def main(
     every = [Draw(int(count), seed) for count in counts.split(",") for seed in range(draws)]
     used = np.unique(np.concatenate([drawn(labels, draw) for draw in every]))
     frozen = load_base(base)
-    start = time.perf_counter()
-    paths = [labels.paths[row] for row in used]
-    cells, gone = run.look(frozen, paths, None, run.to_stdout)
-    each = (time.perf_counter() - start) / len(used)
+    cells, gone = run.look(frozen, [labels.paths[row] for row in used], None, run.to_stdout)
     used = np.delete(used, sorted(gone))
-    heads, about = {}, {}
+    heads, photos = {}, {}
     for draw in every:
-        start = time.perf_counter()
         rows = np.intersect1d(drawn(labels, draw), used)
         own = cells[np.searchsorted(used, rows)]
         heads[draw] = fit(own, labels.target[rows], labels.weight[rows], voc.CLASSES).head
-        seconds = len(rows) * each + time.perf_counter() - start
-        about[draw] = {"photos": len(rows), "seconds": seconds}
+        photos[draw] = len(rows)
     pairs = masked_sets.find(voc_kit, None, None, split, "all", limit).pairs
     kept = out / f"{split}-{counts.replace(',', '-')}-{draws}"
     measured = list(workers.over(pairs, partial(_measured, kept=kept), partial(_load, base, heads), processes))
     figures = {draw: evaluate.summary([photo[draw] for photo in measured], voc.CLASSES) for draw in every}
-    print(table(figures, about))
+    print(table(figures, photos))
     if json_file:
-        content = {draw.name: {**about[draw], **figures[draw]} for draw in every}
-        files.write(json_file, json.dumps({"base": base, "threads": torch.get_num_threads(), **content}, indent=1))
+        content = {draw.name: {"photos": photos[draw], **figures[draw]} for draw in every}
+        files.write(json_file, json.dumps({"base": base, **content}, indent=1))
 
 
 if __name__ == "__main__":
