@@ -108,7 +108,7 @@ class Captions {
     this.scale.hidden = !['classmap', ...Layers.MAPS].includes(what) || !page.data.peaks.length;
     if (this.scale.hidden) return;
     const range = (page.now.part?.range || [0, 1]).map(n => n.toFixed(1));
-    for (const [i, end] of this.ends.entries()) end.textContent = what === 'classmap' ? range[i] : String(i);
+    for (const [i, end] of this.ends.entries()) dom.text(end, what === 'classmap' ? range[i] : String(i));
     this.scale.style.right = `${Math.max(Captions.EDGE, this.camera.width - x - w + 10)}px`;
     this.scale.style.bottom = `${Math.max(Captions.EDGE, this.camera.height - y - h + 10)}px`;
   }

@@ -42,7 +42,7 @@ class Controls {
     this.published.setAttribute('aria-checked', String(Controls.#asPublished()));
     for (const b of this.grids) b.setAttribute('aria-pressed', String(page.data.grid?.what === b.dataset.grid));
     this.opacity.value = String(state.opacity * 100);
-    this.percent.textContent = `${Math.round(state.opacity * 100)}%`;
+    dom.text(this.percent, `${Math.round(state.opacity * 100)}%`);
   }
 
   /** Whether the left of the swipe shows the maps as published. */

@@ -162,7 +162,7 @@ class Film {
     b.dataset.view = view;
     b.dataset.step = String(step);
     b.setAttribute('aria-pressed', String(now));
-    dom.one(b, 'b', HTMLElement).textContent = title;
+    dom.text(dom.one(b, 'b', HTMLElement), title);
     dom.fill(dom.one(b, 'small', HTMLElement), markup.html`${note}`);
     b.title = told ?? '';
     const opacity = what === 'proposal' ? '' : state.opacity;

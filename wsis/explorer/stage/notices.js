@@ -53,20 +53,20 @@ class Notices {
     const {message, waiting, notice} = this;
     message.box.hidden = !empty || (!!data.busy && !data.photo);
     if (empty) {
-      message.title.textContent = empty.title;
-      message.text.textContent = empty.text;
-      message.button.textContent = empty.offer || '';
+      dom.text(message.title, empty.title);
+      dom.text(message.text, empty.text);
+      dom.text(message.button, empty.offer || '');
       message.button.hidden = !empty.offer;
       const others = (empty.likeliest ?? []).slice(1);
       dom.fill(message.likeliest, markup.html`${others.map(Notices.#guess)}`);
     }
     waiting.box.hidden = !data.busy;
     waiting.box.classList.toggle('over', !!data.photo);
-    waiting.text.textContent = data.place ? `The server is busy: ${words.place(data.place)}` : `${data.busy || ''} …`;
+    dom.text(waiting.text, data.place ? `The server is busy: ${words.place(data.place)}` : `${data.busy || ''} …`);
     notice.box.hidden = !data.notice;
-    notice.text.textContent = data.notice || '';
+    dom.text(notice.text, data.notice || '');
     notice.again.hidden = !data.gone && !data.retry;
-    notice.again.textContent = data.retry ? 'Try again' : 'Analyse again';
+    dom.text(notice.again, data.retry ? 'Try again' : 'Analyse again');
     this.element.classList.toggle('none', !data.peaks.length);
     this.element.setAttribute('aria-busy', String(!!data.busy));
   }

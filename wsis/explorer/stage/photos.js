@@ -18,7 +18,7 @@ const photos = (() => {
   const caption = () => (data.photo?.example ? '' : data.photo?.name || '');
   /** @param {string} text */
   function say(text) {
-    dom.one(home(), 'figcaption', HTMLElement).textContent = text;
+    dom.text(dom.one(home(), 'figcaption', HTMLElement), text);
   }
   /** @param {Blob | null | undefined} file @param {string} [given] its name, where it has none of its own */
   async function send(file, given) {
@@ -153,7 +153,7 @@ const photos = (() => {
     picture.hidden = !photo;
     say(caption());
     const fails = dom.one(home(), '.fails', HTMLElement);
-    fails.textContent = story();
+    dom.text(fails, story());
     fails.hidden = !fails.textContent;
     if (!photo) return;
     picture.src = photo.src;

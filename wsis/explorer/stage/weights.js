@@ -60,7 +60,7 @@ const weights = (() => {
     const place = Math.round(PLACES * travel.place(knots(i), weight));
     row.classList.toggle('unused', name === words.UNUSED);
     range.disabled = number.disabled = name === words.UNUSED;
-    dom.one(row, '.name', HTMLElement).textContent = name;
+    dom.text(dom.one(row, '.name', HTMLElement), name);
     range.setAttribute('aria-label', name);
     number.setAttribute('aria-label', `${name}, number`);
     row.title = text;
