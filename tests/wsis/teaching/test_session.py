@@ -121,7 +121,8 @@ def test_a_killed_server_loses_no_confirmed_answer(kept):
     )
     confirmed = [process.stdout.readline().strip() for _ in range(5)]
     process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-    confirmed += process.communicate()[0].split()
+    with process:  # not communicate(), which leaves out what the pipe's reader has in hand
+        confirmed += process.stdout.read().split()
     assert set(confirmed) <= set(answered(Session(kept.folder)))
     assert len(answered(Session(kept.folder))) <= len(confirmed) + 1
 
