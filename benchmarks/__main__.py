@@ -13,8 +13,9 @@ import typer
 from benchmarks.gpu import gpu
 from benchmarks.models import models
 from benchmarks.suite import SUITE
+from benchmarks.teaching import teaching
 
-ALL = {**SUITE, "models": models, "gpu": gpu}
+ALL = {**SUITE, "models": models, "teaching": teaching, "gpu": gpu}
 
 
 def main(

@@ -12,8 +12,9 @@ from torch import nn
 from typer.testing import CliRunner
 
 pytest.importorskip("skimage")
-from benchmarks import browser, floor, suite, timing, training
+from benchmarks import browser, floor, suite, teaching, timing, training
 from benchmarks.__main__ import main
+from wsis.teaching.features import load_base
 
 SMALL = "tf_efficientnet_lite0"
 KEYS = {"median_s", "spread_s", "ratio_to_reference", "ratio_to_floor", "peak_mb"}
@@ -44,6 +45,17 @@ def test_without_a_browser_it_says_what_is_missing(monkeypatch):
 def test_every_benchmark_of_the_list_is_there():
     names = {"prm", "icn", "proposals", "matching", "rerank", "analyse", "batch", "explorer", "train"}
     assert names <= set(suite.SUITE)
+
+
+def test_an_answer_is_timed_on_a_session_that_is_fitted(monkeypatch, tiny_checkpoint):
+    monkeypatch.setattr(teaching, "PHOTOS", 12)
+    monkeypatch.setattr(teaching, "load_base", lambda: load_base(str(tiny_checkpoint)))
+    fitted = []
+    monkeypatch.setattr(teaching.Lesson, "_score", lambda lesson, name, photos: fitted.append(len(photos)))
+    figures = teaching.teaching(2)
+    assert fitted == [12, 12, 12]
+    assert figures["photos"] == 12
+    assert 0 <= figures["spread_s"] < figures["median_s"] * 50
 
 
 @pytest.mark.slow

@@ -1083,6 +1083,15 @@ def test_what_is_asked_the_moment_an_answer_comes_is_answered(visit):
 # --- links, visitors, servers ----------------------------------------------------------------------------------------
 
 
+def test_a_reload_does_not_wait_for_a_stream_that_gradio_left_open(visit, site):
+    page = visit()
+    (mine, *_) = reversed(site.blocks._queue.pending_messages_per_session)
+    with page.expect_request("**/queue/data*"):
+        page.evaluate(f"fetch('gradio_api/queue/data?session_hash={mine}').catch(() => 0); 0")
+    assert any(of is page for of, _ in visit.answering)
+    visit.reload(page)
+
+
 def test_a_reload_finds_everything_again(visit, cat):
     page = visit()
     upload(page, "cat.jpg", cat)
