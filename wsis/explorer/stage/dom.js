@@ -76,7 +76,10 @@ const dom = (() => {
   }
   /** Another text, where it is another: the same text anew would be laid out anew. */
   function text(/** @type {HTMLElement} */ home, /** @type {string} */ content) {
-    if (home.textContent !== content) home.textContent = content;
+    const only = home.childNodes.length === 1 && home.firstChild;
+    if (only instanceof Text) {
+      if (only.data !== content) only.data = content;
+    } else if (home.textContent !== content) home.textContent = content;
   }
   /** @param {HTMLElement} home @param {Markup} content */
   function replace(home, content) {
@@ -85,6 +88,35 @@ const dom = (() => {
     const at = active instanceof HTMLElement ? all(home, controls).indexOf(active) : -1;
     home.innerHTML = content.text;
     if (at >= 0) all(home, controls)[at]?.focus({preventScroll: true});
+  }
+  /**
+   * As `fill`, for what changes with every move of a slider: what stays the same is kept, and only the rest laid out
+   * anew. Not for content that another script fills or listens to, nor for inputs, whose values are not attributes.
+   * @param {HTMLElement} home @param {Markup} content
+   */
+  function update(home, content) {
+    if (!changed(home, content.text)) return;
+    const made = document.createElement('template');
+    made.innerHTML = content.text;
+    adopt(home, made.content);
+  }
+  /** @param {Element} old @param {ParentNode & Node} made */
+  function adopt(old, made) {
+    const before = [...old.childNodes];
+    const after = [...made.childNodes];
+    for (const [i, now] of after.entries()) {
+      const was = before[i];
+      if (was === undefined) old.append(now);
+      else if (was.nodeName !== now.nodeName) was.replaceWith(now);
+      else if (!(was instanceof Element && now instanceof Element)) {
+        if (was.nodeValue !== now.nodeValue) was.nodeValue = now.nodeValue;
+      } else if (!was.isEqualNode(now)) {
+        for (const {name} of [...was.attributes]) if (!now.hasAttribute(name)) was.removeAttribute(name);
+        for (const {name, value} of now.attributes) if (was.getAttribute(name) !== value) was.setAttribute(name, value);
+        adopt(was, now);
+      }
+    }
+    for (const was of before.slice(after.length)) was.remove();
   }
   /**
    * One of a list scrolls into sight below the list's head; the page stays where it is.
@@ -96,5 +128,5 @@ const dom = (() => {
     const inner = one.getBoundingClientRect();
     box.scrollTop += Math.min(0, inner.top - outer.top - head) || Math.max(0, inner.bottom - outer.bottom + 8);
   }
-  return {known, one, all, host, hit, input, changed, fill, text, build, reveal};
+  return {known, one, all, host, hit, input, changed, fill, update, text, build, reveal};
 })();

@@ -21,8 +21,8 @@ const peaks = (() => {
     const home = dom.host('peaks');
     if (!home) return;
     const field = data.match;
-    if (!field) return dom.fill(home, panels.waiting('No peaks. Switch a class on above.'));
-    dom.fill(home, markup.html`<div class="peaks" role="group" aria-label="Peaks">${data.peaks.map(card)}</div>`);
+    if (!field) return dom.update(home, panels.waiting('No peaks. Switch a class on above.'));
+    dom.update(home, markup.html`<div class="peaks" role="group" aria-label="Peaks">${data.peaks.map(card)}</div>`);
     const {byPeak, right} = page.now;
     const slots = right.best;
     for (const [k, canvas] of [...home.querySelectorAll('canvas')].entries())

@@ -102,13 +102,13 @@ const ranking = (() => {
     const {regions, pixels} = match.extent(field, slot, dom.known(data.areas));
     const [width, height] = dom.known(data.photo?.work);
     const text = `${words.plural(regions, 'region')}, ${Math.round((100 * pixels) / (width * height))}% of the photo`;
-    dom.fill(dom.one(b, 'small', HTMLElement), markup.html`${text}`);
+    dom.update(dom.one(b, 'small', HTMLElement), markup.html`${text}`);
     return text;
   }
   /** @param {HTMLElement} home @param {Field} field @param {number} slot */
   function difference(home, field, slot) {
     const {gained, lost} = differs(field, slot);
-    dom.fill(home, markup.html`<ins>${words.change('+', gained)}</ins> <del>${words.change('−', lost)}</del>`);
+    dom.update(home, markup.html`<ins>${words.change('+', gained)}</ins> <del>${words.change('−', lost)}</del>`);
     return sentence(field, slot);
   }
   /** How many are like it, and after a click which. @param {HTMLElement} row @param {number} i @param {Field} field */

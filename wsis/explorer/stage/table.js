@@ -117,7 +117,7 @@ const table = (() => {
     const doubtful = [...rows.slice(found.length), ...filling];
     const group = doubtful.length > 0 && markup.html`<tbody>${apart()}${doubtful}</tbody>`;
     const sure = markup.html`<tbody>${rows.slice(0, found.length)}</tbody>`;
-    dom.fill(
+    dom.update(
       box,
       markup.html`
         ${!found.length && likeliest()}
