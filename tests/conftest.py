@@ -40,11 +40,11 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that no worker has a long one left when the others are done.
 
-    Those that start Ray come last, when the other workers have little left: a job takes all cores for half a minute,
-    and beside browsers several.
+    Those that start Ray come after them, beside files of quick tests: a job takes all cores for half a minute, beside
+    browsers several, and waits for its processes in between.
     """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: (starts_ray(item.nodeid), -slow[item.path]))
+    items.sort(key=lambda item: (not slow[item.path], starts_ray(item.nodeid), -slow[item.path]))
 
 
 def starts_ray(nodeid: str) -> bool:
