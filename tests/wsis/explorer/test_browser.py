@@ -165,6 +165,24 @@ def test_everything_is_in_sight_at_every_width(visit, site):
         page.close()
 
 
+def test_the_menu_of_models_is_in_sight_at_every_width(visit):
+    page = visit()
+    for width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        page.click("#model")
+        box = page.locator("#models").bounding_box()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width, width
+        page.keyboard.press("Escape")
+
+
+def test_a_tab_without_the_stage_takes_its_place_on_small_screens(visit):
+    page = visit(width=768, height=1024)
+    for tab in ("Why", "Tune on a data set", "Instances"):
+        page.get_by_role("tab", name=tab).click()
+        below, hands = (page.locator(one).bounding_box() for one in ("#below", "#hands"))
+        assert (below["y"] < hands["y"]) == (tab != "Instances"), tab
+
+
 def test_the_photo_stays_large_beside_a_plot_and_the_peaks_above_advanced(visit):
     page = visit()
     tab(page, "Sensitivity")
