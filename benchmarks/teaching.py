@@ -29,6 +29,7 @@ def teaching(runs: int) -> Figures:
         width = lesson.cache.base.classifier.head.weight.shape[1]
         for i in range(PHOTOS):
             digest = lesson.session.add_photo(str(i).encode(), f"{i}.png")
+            assert digest is not None  # no two are alike
             lesson.cells[digest] = rng.normal(0.1 * (i % 2), 1, (GRID * GRID, width)).astype(np.float16)
             lesson.session.answer(CLASS, digest, "yes" if i % 2 else "no")
         figures = timed(lambda: lesson.fit(CLASS), runs)

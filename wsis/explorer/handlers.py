@@ -18,7 +18,7 @@ import numpy as np
 from wsis.analysis import Analysis, Settings
 from wsis.choices import Enhancer
 from wsis.errors import WsisError
-from wsis.explorer import messages, payload, reproduce
+from wsis.explorer import messages, payload, pictures, reproduce
 from wsis.explorer.acts import Acts, chosen
 from wsis.explorer.examples import Examples
 from wsis.explorer.files import Folder
@@ -146,16 +146,25 @@ class Handlers:
         return {**message, "ticket": event and ticket(event)}
 
     def tuned(
-        self, path: Callable[[str], Path], model: str | None, event: gr.EventData, request: gr.Request, *controls: Any
+        self,
+        find: Callable[[str], tuple[Path, np.ndarray | None]],
+        model: str | None,
+        event: gr.EventData,
+        request: gr.Request,
+        *controls: Any,
     ) -> Packed:
-        """A photo of the tuned data set is opened in the explorer, by its model; `path` finds it by its stem."""
+        """A photo of the tuned data set is opened in the explorer, by its model.
+
+        `find` knows its file, and the (G, H, W) bool masks that people drew, by its stem.
+        """
 
         def begin() -> Message:
             visit = Visit(
                 sent(event), Now(model=model), Controls(*controls), owner(request)
             )  # it says not where it stands
-            photo = path(str(visit.data.get("photo")))
-            return self._acts.begin(read(photo), photo.name, visit.controls.settings(), visit)
+            photo, masks = find(str(visit.data.get("photo")))
+            message = self._acts.begin(read(photo), photo.name, visit.controls.settings(), visit)
+            return message if masks is None else replace(message, truth=pictures.outlines(masks, payload.PHOTO_SIZE))
 
         return self._answered(begin)
 

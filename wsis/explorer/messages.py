@@ -37,11 +37,12 @@ class Glance(Message):
     Attributes:
         finish: to be sent back for the rest.
         busy: what is said meanwhile.
+        truth: outlines of the masks that people drew, where the photo is one of a set that has them.
         text, expired: as in `Analysis`, for what follows.
     """
 
     kind: ClassVar[str] = "glance"
-    optional: ClassVar[frozenset[str]] = frozenset({"picked", "classmap", "range", "grid", "text", "expired"})
+    optional: ClassVar[frozenset[str]] = frozenset({"picked", "classmap", "range", "grid", "truth", "text", "expired"})
     name: str
     src: str
     size: list[int]
@@ -52,6 +53,7 @@ class Glance(Message):
     classmap: str | None = None
     range: list[float] | None = None
     grid: list[int] | None = None
+    truth: str | None = None
     text: str | None = None
     expired: str | None = None
 

@@ -71,5 +71,27 @@ def jpeg(image: np.ndarray, quality: int = 88) -> str:
     return _url("jpeg", cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
+def outlines(masks: np.ndarray, longest: int) -> str:
+    """Masks as white lines with dark edges on nothing, to lie over a photo.
+
+    Args:
+        masks: (G, H, W) bool.
+        longest: side of the picture in pixels, at most; a photo that is shown has no more.
+
+    Returns:
+        A PNG with transparency, of the masks' shape.
+    """
+    height, width = masks.shape[1:]
+    scale = min(1, longest / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = [cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for mask in masks]
+    rings = [cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0] for mask in small]
+    drawn = np.zeros((size[1], size[0], 4), np.uint8)
+    for colour_, thickness in (((0, 0, 0, 190), 4), ((255, 255, 255, 255), 2)):
+        for ring in rings:
+            cv2.drawContours(drawn, ring, -1, colour_, thickness)
+    return _url("png", cv2.imencode(".png", drawn, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1])
+
+
 def _url(kind: str, data: np.ndarray) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"

@@ -88,9 +88,7 @@ def wire(page: gr.Blocks, handlers: Handlers, screen: Screen) -> None:
 
     def opened(state: Any, event: gr.EventData, request: gr.Request, *controls: Any) -> Update:
         """A photo of the data set, opened in the explorer."""
-        message = handlers.tuned(
-            partial(screen.tune.photo_path, state), screen.tune.model(state), event, request, *controls
-        )
+        message = handlers.tuned(partial(screen.tune.photo, state), screen.tune.model(state), event, request, *controls)
         return {stage: message, **standing(screen, message, controls)}
 
     def turned_away(error: RefusedError, event: gr.EventData | None = None, *_: Any) -> Update:

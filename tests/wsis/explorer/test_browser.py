@@ -177,10 +177,10 @@ def test_the_menu_of_models_is_in_sight_at_every_width(visit):
 
 def test_a_tab_without_the_stage_takes_its_place_on_small_screens(visit):
     page = visit(width=768, height=1024)
-    for tab in ("Why", "Tune on a data set", "Instances"):
-        page.get_by_role("tab", name=tab).click()
+    for name in ("Why", "Tune on a data set", "Instances"):
+        page.get_by_role("tab", name=name).click()
         below, hands = (page.locator(one).bounding_box() for one in ("#below", "#hands"))
-        assert (below["y"] < hands["y"]) == (tab != "Instances"), tab
+        assert (below["y"] < hands["y"]) == (name != "Instances"), name
 
 
 def test_the_photo_stays_large_beside_a_plot_and_the_peaks_above_advanced(visit):
@@ -874,6 +874,17 @@ def test_a_photo_of_the_set_is_opened_on_the_stage(tuned):
     shown(page, f"!D.busy && D.match && D.photo.name === {json.dumps(name + '.jpg')} && S.tab === 'instances'")
     assert page.locator(".box").is_visible()
     assert page.locator(".tune").is_hidden()
+    # The masks of the set lie over the photo as outlines, until it is another photo.
+    truth = page.get_by_role("button", name="Truth")
+    assert truth.get_attribute("aria-pressed") == "true"
+    changed(page, truth.click)
+    assert truth.get_attribute("aria-pressed") == "false"
+    changed(page, truth.click)
+    anew(page, page.locator(".chip").first.click)
+    assert truth.is_visible()
+    page.locator("[data-example]").first.click()
+    shown(page, "!D.busy && D.match && D.photo.example")
+    assert truth.is_hidden()
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

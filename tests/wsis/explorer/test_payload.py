@@ -22,6 +22,19 @@ def test_numbers_arrive_as_they_are(kind):
     np.testing.assert_array_equal(unpacked(packed), values.ravel())
 
 
+def test_outlines_lie_on_the_edges_of_masks_and_nowhere_else():
+    masks = np.zeros((2, 300, 200), bool)
+    masks[0, 40:160, 20:120], masks[1, 200:280, 100:180] = True, True
+    drawn = decoded(pictures.outlines(masks, 150))
+    assert drawn.shape == (150, 100, 4)
+    white = (drawn == 255).all(-1)
+    for y, x in ((20, 30), (50, 10), (100, 70), (120, 89)):
+        assert white[y - 1 : y + 2, x - 1 : x + 2].any()
+    assert not drawn[50, 35].any()
+    assert not drawn[90, 20].any()
+    assert not drawn[drawn[..., 3] == 0].any()
+
+
 def test_the_partition_arrives_with_its_areas():
     evidence = small_analysis().evidence
     sent = payload.photo(evidence, "a.jpg")

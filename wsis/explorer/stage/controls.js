@@ -10,6 +10,7 @@ class Controls {
     this.list = dom.one(element, '.compare select', HTMLSelectElement);
     this.against = dom.one(element, '.against', HTMLButtonElement);
     this.published = dom.one(element, '.published', HTMLButtonElement);
+    this.truth = dom.one(element, '.truth', HTMLButtonElement);
     this.take = dom.one(element, '.take', HTMLElement);
     this.grids = dom.all(element, '[data-grid]');
     this.opacity = dom.one(element, '.opacity input', HTMLInputElement);
@@ -22,6 +23,7 @@ class Controls {
       acts.setCompare('naive');
       acts.setCompare('off');
     });
+    this.truth.addEventListener('click', () => page.change({truth: !page.state.truth}, 'view'));
     for (const b of this.grids)
       b.addEventListener('click', () => acts.openGrid(b.dataset.grid === 'peaks' ? 'peaks' : 'enhancers'));
     this.opacity.addEventListener('input', () => {
@@ -40,6 +42,8 @@ class Controls {
     this.compare.hidden = !state.swipe;
     this.against.setAttribute('aria-pressed', String(state.swipe));
     this.published.setAttribute('aria-checked', String(Controls.#asPublished()));
+    this.truth.hidden = !page.data.photo?.truth;
+    this.truth.setAttribute('aria-pressed', String(state.truth));
     for (const b of this.grids) b.setAttribute('aria-pressed', String(page.data.grid?.what === b.dataset.grid));
     this.opacity.value = String(state.opacity * 100);
     dom.text(this.percent, `${Math.round(state.opacity * 100)}%`);

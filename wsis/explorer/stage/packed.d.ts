@@ -44,7 +44,7 @@ interface Empty {
 }
 /**
  * A photo; sizes are [width, height]: `size` of the photo, `work` of the partition. What may be missing comes with the
- * proposals.
+ * proposals; `truth`, outlines of masks that people drew, with the first map alone.
  */
 interface PackedPhoto {
   name: string;
@@ -57,6 +57,7 @@ interface PackedPhoto {
   bits?: Packed;
   total?: number;
   source?: string;
+  truth?: string;
 }
 /** A peak's class map: grey PNG, the logits that 0 and 255 stand for, and [columns, rows]. */
 interface ClassMap {

@@ -28,6 +28,7 @@ const page = (() => {
     preview: null,
     tool: 'look',
     radius: 16,
+    truth: true,
     pointed: null,
     tab: 'instances',
     axes: [0, 2],

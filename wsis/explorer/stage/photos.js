@@ -62,6 +62,7 @@ const photos = (() => {
       name: mine.name,
       src,
       image,
+      truth: null,
       size: [image.naturalWidth, image.naturalHeight],
       members: new Uint8Array(0),
       serial: src,

@@ -8,12 +8,13 @@ const receive = (() => {
 
   /** @param {PackedPhoto} packed @returns {Promise<Photo>} */
   async function unpackedPhoto(packed) {
-    const {bits, ...rest} = packed;
+    const {bits, truth: drawn, ...rest} = packed;
     const {src, labels, areas} = rest;
     const partition = labels && areas ? unpack.partition(labels, areas) : null;
     const all = bits ? unpack.array(bits) : [];
     const [image, regions, members] = await Promise.all([unpack.picture(src), partition, all]);
-    return {...rest, image, partition: regions, members: Uint8Array.from(members), serial: ++serial};
+    const truth = drawn ? await unpack.picture(drawn) : null;
+    return {...rest, image, truth, partition: regions, members: Uint8Array.from(members), serial: ++serial};
   }
   /**
    * @param {PackedPart | null} packed @param {Photo | null} photo @param {Hand[] | null} hands
@@ -69,6 +70,7 @@ const receive = (() => {
     const part = await unpackedPart(message.part, on, message.hands);
     const offers = on?.total ? await unpack.offers(message.offers, on.members, on.members.length / on.total) : null;
     if (photo) {
+      if (data.photo?.src === photo.src) photo.truth ??= data.photo.truth;
       data.photo = photo;
       data.areas = photo.partition?.areas ?? null;
       page.stageFirst();

@@ -130,12 +130,15 @@ class Stage {
     this.layers.draw(g, shown, page.now.right, step, whole, to, preview);
     const changed = this.film.hovered || (view === 'enhanced' ? step : 0);
     if (changed && changed <= page.data.steps) this.layers.drawChange(g, changed, to);
-    if (!left) return;
-    g.save();
-    g.beginPath();
-    g.rect(0, 0, this.swipe.at(), this.camera.height);
-    g.clip();
-    this.layers.draw(g, view, left, left.step, whole, to, preview);
-    g.restore();
+    if (left) {
+      g.save();
+      g.beginPath();
+      g.rect(0, 0, this.swipe.at(), this.camera.height);
+      g.clip();
+      this.layers.draw(g, view, left, left.step, whole, to, preview);
+      g.restore();
+    }
+    const {truth} = dom.known(page.data.photo);
+    if (truth && page.state.truth) g.drawImage(truth, x, y, w, h);
   }
 }

@@ -81,9 +81,10 @@ interface Partition {
   sums: Float64Array;
 }
 /** A photo on the stage; before its proposals it has no partition. `members`: their bits; `serial` tells two apart. */
-interface Photo extends Omit<PackedPhoto, 'bits'> {
+interface Photo extends Omit<PackedPhoto, 'bits' | 'truth'> {
   members: Uint8Array;
   image: HTMLImageElement;
+  truth: HTMLImageElement | null;
   partition?: Partition | null;
   serial: number | string;
 }
@@ -154,6 +155,8 @@ interface State {
   swipe: boolean;
   split: number;
   opacity: number;
+  /** Whether outlines that people drew are shown, where there are any. */
+  truth: boolean;
   preview: number | null;
   tool: Tool;
   /** Of the brush, in pixels of the photo. */

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers import coco_sets
 from tests.helpers.random_analysis import random_analysis, random_truth
@@ -219,16 +221,33 @@ def test_another_figure_is_drawn_from_the_same_search(handlers, kit):
 
 def test_a_zip_is_unpacked_and_deleted_with_the_session(handlers, kit, tmp_path):
     tune = handlers.zip(Tune(), packed(kit, tmp_path / "kit.zip"), "spread", 20)["state"]
-    path = handlers.photo_path(tune, "s1")
+    path, _ = handlers.photo(tune, "s1")
     assert path.is_file()
     assert kit not in path.parents
     other = handlers.zip(tune, packed(kit, tmp_path / "kit.zip"), "spread", 20)[
         "state"
     ]  # a new set replaces the old one
     assert not path.exists()
-    path = handlers.photo_path(other, "s1")
+    path, _ = handlers.photo(other, "s1")
     handlers.sessions.drop(other.token)
     assert not path.exists()
+
+
+def test_a_photo_comes_with_its_masks_in_the_classes_that_count(handlers, kit):
+    tune = measured(handlers, kit)
+    path, masks = handlers.photo(tune, "s0")
+    classes, instances = (
+        np.asarray(Image.open(kit / folder / "s0.png")) for folder in ("SegmentationClass", "SegmentationObject")
+    )
+    wanted = [instances == i for i in np.unique(instances[(classes > 0) & (classes < 255)])]
+    assert path == kit / "JPEGImages" / "s0.jpg"
+    assert sorted(mask.tobytes() for mask in masks) == sorted(mask.tobytes() for mask in wanted)
+
+
+def test_a_photo_whose_masks_are_gone_is_opened_without(handlers, kit):
+    tune = measured(handlers, kit)
+    (kit / "SegmentationClass" / "s0.png").unlink()
+    assert handlers.photo(tune, "s0") == (kit / "JPEGImages" / "s0.jpg", None)
 
 
 def test_bad_sets_leave_the_old_one(handlers, kit, tmp_path):
@@ -252,9 +271,9 @@ def test_nobody_opens_what_is_not_in_his_set(handlers, kit, tmp_path):
     assert mine.token != other.token
     for stem in ("../JPEGImages/s0", "s9", "", str(kit / "JPEGImages" / "s0")):
         with pytest.raises(WsisError, match="no longer there"):
-            handlers.photo_path(mine, stem)
+            handlers.photo(mine, stem)
     with pytest.raises(WsisError, match="no longer kept"):
-        handlers.photo_path(Tune(), "s0")
+        handlers.photo(Tune(), "s0")
 
 
 def test_old_and_many_sets_go(handlers, kit, tmp_path):
@@ -266,7 +285,7 @@ def test_old_and_many_sets_go(handlers, kit, tmp_path):
         tunes.append(handlers.zip(Tune(), packed(kit, tmp_path / "kit.zip"), "spread", 20)["state"])
     with pytest.raises(WsisError, match="no longer kept"):
         handlers.sessions.get(tunes[0].token)
-    path = handlers.photo_path(tunes[1], "s0")
+    path, _ = handlers.photo(tunes[1], "s0")
     now[0] += 101
     for answer in (
         handlers.moved(tunes[1], PUBLISHED, 3, "cover")["figures"],

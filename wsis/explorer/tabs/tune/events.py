@@ -13,7 +13,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from wsis import photo_sets, tuning
+from wsis import ground_truth, photo_sets, tuning
 from wsis.analysis import REGIONS, Settings
 from wsis.errors import WsisError
 from wsis.explorer import words
@@ -183,16 +183,21 @@ class Events:
         except GoneError:
             return None
 
-    def photo_path(self, tune: Tune, stem: str) -> Path:
-        """The file of a photo of the visitor's own set.
+    def photo(self, tune: Tune, stem: str) -> tuple[Path, np.ndarray | None]:
+        """A photo of the visitor's own set: its file, and its masks, (G, H, W) bool, if they can be read.
 
         Raises:
             WsisError: the set is gone, or has no such photo.
         """
-        photo = next((pair.photo for pair in self.sessions.get(tune.token).pairs if pair.name == stem), None)
-        if photo is None or not photo.is_file():
+        pairs = self.sessions.get(tune.token).pairs
+        pair = next((pair for pair in pairs if pair.name == stem), None)
+        if pair is None or not pair.photo.is_file():
             raise WsisError("This photo is no longer there. Choose the set again.")
-        return photo
+        origin = tune.origin or self.first
+        try:
+            return pair.photo, ground_truth.of_pair(pair, shared(pairs[0].names, origin.classes, origin.model)).masks
+        except WsisError:  # what it says stood beside the photo's name when it was measured
+            return pair.photo, None
 
     def _session(
         self, tune: Tune, place: Path, enhancer: str, most: int, folder: TemporaryDirectory | None = None

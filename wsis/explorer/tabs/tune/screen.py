@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from wsis.explorer.models import Models
 from wsis.explorer.origin import Origin
@@ -40,7 +41,7 @@ class Tab:
         opener: its `select` event carries {"tune": token, "photo": stem} where a photo is to be opened.
         moved: (Tune, weights, step, reading, model) to the new value of each component that changes.
         model: name of the model that looks at the visitor's set.
-        photo_path: (Tune, stem) to the photo's file, or a `WsisError` where it is not in the visitor's own set.
+        photo: (Tune, stem) to the photo's file and masks, or a `WsisError` where it is not in the visitor's own set.
     """
 
     state: gr.State
@@ -48,7 +49,7 @@ class Tab:
     opener: gr.HTML
     moved: Callable[[Tune, Weights, int, str, Origin | None], dict[Any, Any]]
     model: Callable[[Tune], str | None]
-    photo_path: Callable[[Tune, str], Path]
+    photo: Callable[[Tune, str], tuple[Path, np.ndarray | None]]
 
 
 def build(models: Models | Pipeline, desk: Desk | None = None, *, allow_folder: bool = False) -> Tab:
@@ -113,7 +114,7 @@ def build(models: Models | Pipeline, desk: Desk | None = None, *, allow_folder: 
     def moved(*given: Any) -> dict[Any, Any]:
         return _update(parts, events.moved(*given))
 
-    return Tab(state, outputs(*MOVED), results.worst, moved, events.model, events.photo_path)
+    return Tab(state, outputs(*MOVED), results.worst, moved, events.model, events.photo)
 
 
 @dataclass(frozen=True)
