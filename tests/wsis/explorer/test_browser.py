@@ -170,8 +170,9 @@ def test_the_menu_of_models_is_in_sight_at_every_width(visit):
     for width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
         page.click("#model")
-        box = page.locator("#models").bounding_box()
+        box, pill = (page.locator(one).bounding_box() for one in ("#models", "#model"))
         assert 0 <= box["x"] <= box["x"] + box["width"] <= width, width
+        assert pill["y"] + pill["height"] < box["y"], width
         page.keyboard.press("Escape")
 
 
