@@ -19,15 +19,15 @@ class Brush {
   /**
    * Brush from the last place to this one.
    * @param {[number, number]} at in shares of the photo @param {number} radius in pixels of `w` x `h`
-   * @param {boolean} begins whether a new stroke begins
+   * @param {boolean} begins whether a new stroke begins @param {boolean} on or whether it takes back
    */
-  stroke([u, v], radius, begins) {
+  stroke([u, v], radius, begins, on = true) {
     const [x, y] = [u * this.w, v * this.h];
     const [x0, y0] = begins || !this.#last ? [x, y] : this.#last;
     const dabs = Math.max(1, Math.ceil(Math.hypot(x - x0, y - y0) / Math.max(1, radius / 3)));
-    for (let i = 1; i <= dabs; i++) this.#dab(x0 + ((x - x0) * i) / dabs, y0 + ((y - y0) * i) / dabs, radius);
+    for (let i = 1; i <= dabs; i++) this.#dab(x0 + ((x - x0) * i) / dabs, y0 + ((y - y0) * i) / dabs, radius, on);
     this.#last = [x, y];
-    this.empty = false;
+    this.empty = !this.mask.includes(1);
     const g = paint.context(this.canvas);
     const ink = paint.packed([91, 157, 255], Brush.ALPHA);
     const image = g.createImageData(this.w, this.h);
@@ -38,15 +38,15 @@ class Brush {
 
   /**
    * A disc: every pixel whose middle is within the radius.
-   * @param {number} x @param {number} y @param {number} radius
+   * @param {number} x @param {number} y @param {number} radius @param {boolean} on
    */
-  #dab(x, y, radius) {
+  #dab(x, y, radius, on) {
     const {w, h, mask} = this;
     for (let row = Math.max(0, Math.floor(y - radius)); row <= Math.min(h - 1, y + radius); row++) {
       const half = Math.sqrt(Math.max(0, radius ** 2 - (row + 0.5 - y) ** 2));
       const from = Math.max(0, Math.ceil(x - half - 0.5));
       const to = Math.min(w - 1, Math.floor(x + half - 0.5));
-      if (from <= to) mask.fill(1, row * w + from, row * w + to + 1);
+      if (from <= to) mask.fill(Number(on), row * w + from, row * w + to + 1);
     }
   }
 

@@ -99,7 +99,7 @@ const why = (() => {
       if (at && down) held = at;
       return point();
     }
-    if (chosen.what === 'brush' && at && down && brush) brush.stroke(at, chosen.size, begins);
+    if (chosen.what !== 'picked' && at && down) brush?.stroke(at, chosen.size, begins, chosen.what === 'brush');
   }
   function point() {
     const at = own?.at ?? held;
@@ -123,8 +123,8 @@ const why = (() => {
     for (const b of dom.all(home(), '[data-why-fill]'))
       b.setAttribute('aria-pressed', String(b.dataset.whyFill === chosen.fill));
     for (const one of dom.all(home(), '[data-why-only]')) one.hidden = one.dataset.whyOnly !== mode;
-    for (const one of dom.all(home(), '[data-why-brush]')) one.hidden = what !== 'brush';
-    own.radius = mode === 'erase' && what === 'brush' ? chosen.size : 0;
+    for (const one of dom.all(home(), '[data-why-brush]')) one.hidden = what === 'picked';
+    own.radius = mode === 'erase' && what !== 'picked' ? chosen.size : 0;
     const frame = dom.one(home(), '[data-why-frame=second]', HTMLElement);
     frame.hidden = !alike?.second;
     if (alike?.second && second?.photo?.image !== alike.second.image) {

@@ -64,6 +64,23 @@ def test_a_part_is_erased_a_peak_followed_and_a_place_looked_for(visit, cat, tmp
         page.keyboard.press("Space")
     erased(page)
     assert int(re.search(r"(\d+)% of the photo gone", page.evaluate(GONE))[1]) > first
+    # some of that taken back, then all
+    before = int(re.search(r"(\d+)% of the photo gone", page.evaluate(GONE))[1])
+    page.click("[data-why-what=back]")
+    page.locator("[data-why-frame=own] canvas").focus()
+    for _ in range(4):
+        page.keyboard.press("Space")
+        page.keyboard.press("ArrowUp")
+    erased(page)
+    assert first <= int(re.search(r"(\d+)% of the photo gone", page.evaluate(GONE))[1]) < before
+    page.locator(".why-size input").fill("60")
+    for share in (0.1, 0.3, 0.5):
+        page.mouse.move(*place(page, share, 0.02))
+        page.mouse.down()
+        page.mouse.move(*place(page, share, 0.98), steps=12)
+        page.mouse.up()
+    page.click("[data-why-act=erase]")
+    assert "Brush over" in page.locator("[data-why=fault]").inner_text()
     # the curves, one map after the other, and the report that has them
     page.click("[data-why=curves] [data-why-act=curves]")
     page.wait_for_selector(".faithful .verdict")
