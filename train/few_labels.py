@@ -23,6 +23,7 @@ from train.evaluate import PhotoScores, Row
 from wsis import cli, files, image, voc
 from wsis.analysis import Settings
 from wsis.checkpoints import Checkpoint, load
+from wsis.labels import tables
 from wsis.maps import ClassMaps
 from wsis.photo_sets import Pair
 from wsis.pipeline import Pipeline
@@ -136,9 +137,17 @@ def main(
     limit: Annotated[int | None, typer.Option(min=1, help="only the first N photos of it")] = None,
     processes: Annotated[int, typer.Option("--workers", min=1, help="processes, one thread each")] = 2,
     json_file: Annotated[Path | None, typer.Option("--json", help="write all figures here")] = None,
+    labels_file: Annotated[
+        Path | None,
+        typer.Option("--labels", help="only write the labels of all photos here, for `wsis teach --labels`"),
+    ] = None,
 ) -> None:
     """Teach from few labels, measure, and print the table."""
     labels = data.all_labels(voc_kit, ("train", "train_extra"), tuple(web or ()))
+    if labels_file:
+        paths = [str(path) for path in labels.paths]
+        files.write(labels_file, tables.write(paths, labels.target, labels.weight, labels.classes))
+        return
     every = [Draw(int(count), seed) for count in counts.split(",") for seed in range(draws)]
     used = np.unique(np.concatenate([drawn(labels, draw) for draw in every]))
     frozen = load_base(base)

@@ -11,6 +11,7 @@ from tests.helpers.scenes import write_scenes
 from train import data, few_labels
 from train.few_labels import ROWS, Draw, Taught, drawn
 from wsis import checkpoints, voc
+from wsis.labels.read import read
 from wsis.photo_sets import collect
 from wsis.teaching.features import load_base
 
@@ -30,6 +31,17 @@ def test_so_many_of_each_class_for_certain_and_the_draws_contain_each_other(labe
     assert (labels.target[few].sum(0) >= 5).all()
     assert len(few) <= 15
     assert set(few) != set(drawn(labels, Draw(5, 1)))
+
+
+def test_all_labels_leave_as_a_table_that_teaching_reads(labels, monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "all_labels", lambda *_: labels)
+    for path in labels.paths:
+        (tmp_path / path).write_text(str(path))  # of equal files only one would count
+    few_labels.main(tmp_path, labels_file=tmp_path / "labels.csv")
+    found = read(tmp_path, tmp_path / "labels.csv")
+    assert [path.name for path in found.paths] == [path.name for path in labels.paths]
+    np.testing.assert_array_equal(found.target, labels.target >= 0.5)
+    np.testing.assert_array_equal(found.weight > 0, labels.weight > 0)
 
 
 def test_heads_are_measured_side_by_side_as_each_alone(tiny_checkpoint, tmp_path):
