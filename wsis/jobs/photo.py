@@ -102,14 +102,14 @@ def outcome(job: Job, stem: str, path: Path) -> Outcome:
         "instances": sum(instance.painted for instance in instances),
         "proposals": {"source": analysis.proposals.source, "count": len(analysis.proposals)},
         "seconds": round(time.perf_counter() - start, 3),
-        **({} if len(analysis.peaks) else {"likeliest": _likeliest(analysis)}),
+        **({} if any(instance.painted for instance in instances) else {"likeliest": _likeliest(analysis)}),
         **({"notes": list(analysis.notes)} if analysis.notes else {}),
     }
     return Outcome(entries, record, files=contents)
 
 
 def _likeliest(analysis: Analysis) -> dict[str, float]:
-    """Scores of the classes that may be looked for where none passes the threshold, the best first."""
+    """Scores of the classes that may be looked for where nothing is found, the best first."""
     maps = analysis.evidence.class_maps
     order = np.argsort(-maps.scores, kind="stable")[:LIKELIEST]
     return {maps.classes[c]: round(float(maps.scores[c]), 3) for c in order}

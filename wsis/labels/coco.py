@@ -20,17 +20,24 @@ def read(content: Mapping[str, Any]) -> Listing:
     """
     try:
         classes = {category["id"]: tidy(category["name"]) for category in content["categories"]}
-        shown = defaultdict[Any, set[str]](set)
+        shown = defaultdict[Any, set[Any]](set)
         for annotation in content["annotations"]:
-            shown[annotation["image_id"]].add(classes[annotation["category_id"]])
+            shown[annotation["image_id"]].add(annotation["category_id"])
+        for number in set[Any]().union(*shown.values()) - classes.keys():
+            raise WsisError(f"An annotation of the COCO data set is of the category {number!r}, which it lacks.")
         images = {image["id"]: image for image in content["images"]}
-        if strange := next((number for number in shown if number not in images), None):
-            raise WsisError(f"An annotation of the COCO data set belongs to the image {strange!r}, which it lacks.")
+        for number in shown.keys() - images.keys():
+            raise WsisError(f"An annotation of the COCO data set belongs to the image {number!r}, which it lacks.")
         entries = []
         for number, image in images.items():
             absent = image.get("neg_category_ids")
             known = None if absent is None else frozenset(classes[category] for category in absent)
-            entries.append(Entry((image.get("file_name") or image["coco_url"],), frozenset(shown[number]), known))
+            name = image.get("file_name") or image.get("coco_url")
+            if not name:
+                raise WsisError(f"The image {number!r} of the COCO data set names no file.")
+            entries.append(Entry((name,), frozenset(classes[category] for category in shown[number]), known))
     except (KeyError, TypeError, AttributeError) as error:
-        raise WsisError(f"The COCO data set is damaged: {error!r} in categories, annotations or images.") from error
+        raise WsisError(
+            "The COCO data set is damaged: its categories, annotations or images are not as COCO writes them."
+        ) from error
     return listing("a COCO data set", entries, classes.values())

@@ -50,6 +50,8 @@ def read_datumaro(content: Mapping[str, Any]) -> Listing:
             numbers = {part["label_id"] for part in item["annotations"] if part.get("label_id") is not None}
             media = item.get("image") or item.get("media") or {}
             names = tuple(dict.fromkeys(filter(None, (media.get("path"), str(item["id"])))))
+            if any(number < 0 for number in numbers):
+                raise IndexError("no class has a number below 0")
             entries.append(Entry(names, frozenset(classes[number] for number in numbers)))
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise WsisError("The JSON is damaged: Datumaro's items or labels are not as it writes them.") from error

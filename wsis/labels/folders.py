@@ -7,10 +7,7 @@ from pathlib import Path
 
 from wsis.errors import WsisError
 from wsis.image import SUFFIXES
-from wsis.labels.listing import Entry, Listing, listing, tidy
-
-NONE = ("background", "no_label")
-"""Folders of photos that show none of the classes; the second is how CVAT calls its own."""
+from wsis.labels.listing import NONE, Entry, Listing, listing, tidy
 
 
 def photos_below(folder: Path) -> list[Path]:
@@ -40,7 +37,7 @@ def read(folder: Path) -> Listing:
     """Labels from the names of the folders that photos lie in.
 
     A photo may lie in several of them, also under several names: it shows all their classes. Folders above, such as
-    `train` and `val`, mean nothing. Photos of `background` show none of the classes.
+    `train` and `val`, mean nothing. Photos of `background`, `none` or `nothing` show none of the classes.
 
     Raises:
         WsisError: no photo lies in a folder of its own class.
@@ -52,7 +49,7 @@ def read(folder: Path) -> Listing:
             loose += 1
             continue
         names = [tidy(name) for name in photo.parent.name.split("+") if tidy(name)]
-        shown = [name for name in names if name.lower() not in NONE]
+        shown = [name for name in names if name.casefold() not in NONE]
         classes.update(dict.fromkeys(shown))
         entries.append(Entry((photo.relative_to(folder).as_posix(),), frozenset(shown)))
     if not entries:

@@ -68,7 +68,10 @@ def spellings(address: str) -> tuple[str, ...]:
     An upload is `/data/upload/1/8hexdigits-NAME`, a file of a local storage `/data/local-files/?d=FOLDER/NAME`; others
     are URLs of the web or of a cloud.
     """
-    url = urlsplit(address) if "://" in address or address.startswith("/data/") else None
+    try:
+        url = urlsplit(address) if "://" in address or address.startswith("/data/") else None
+    except ValueError:  # such as a host in one bracket
+        url = None
     path = address if url is None else next(iter(parse_qs(url.query).get("d", [])), None) or unquote(url.path)
     name = re.split(r"[\\/]", path)[-1]
     bare = _UPLOADED.sub("", name, count=1)
@@ -96,8 +99,13 @@ def _answers(task: dict[str, Any]) -> Iterator[list[str]]:
         }
         yield [name for value in fields.values() for name in chosen(value)]
         return
-    for annotation in task.get("annotations", task.get("completions")) or ():
+    for annotation in _list(task.get("annotations", task.get("completions"))):
         if isinstance(annotation, dict) and not annotation.get("was_cancelled"):
-            results = annotation.get("result") or ()
-            values = [result.get("value") for result in results if isinstance(result, dict)]
+            values = [result.get("value") for result in _list(annotation.get("result")) if isinstance(result, dict)]
             yield [name for value in values if isinstance(value, dict) for name in chosen(value)]
+
+
+def _list(content: Any) -> list[Any]:
+    if content is not None and not isinstance(content, list):
+        raise WsisError(f"The Label Studio export is damaged: expected a list of answers, got {content!r:.100}.")
+    return content or []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wsis.errors import WsisError
 
 SHORTEST = 100
 """Characters of somebody's text that a sentence repeats."""
+NONE = ("background", "no_label", "none", "nothing")
+"""Names, in any case, of what shows none of the classes; the second is how CVAT calls a folder of such photos."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,16 @@ class Entry:
     names: tuple[str, ...]
     present: frozenset[str]
     absent: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no text, whatever the source: JSON may hold anything anywhere.
+
+        Raises:
+            WsisError: a name is none.
+        """
+        for name in (*self.names, *self.present, *(self.absent or ())):
+            if not isinstance(name, str):
+                raise WsisError(f"The labels are damaged: expected the name of a photo or class, got {name!r:.100}.")
 
 
 @dataclass(frozen=True)
@@ -46,23 +59,46 @@ class Listing:
 def listing(kind: str, entries: Iterable[Entry], classes: Iterable[str] = (), notes: Iterable[str] = ()) -> Listing:
     """A listing whose classes are those named, then those that only entries have, sorted.
 
+    Classes that differ in case only are one, and what is called `background` or the like is none.
+
     Raises:
         WsisError: there is no entry.
     """
-    entries = tuple(entries)
+    entries, told = tuple(entries), list(notes)
     if not entries:
         raise WsisError(f"The labels ({kind}) say nothing of any photo.")
     named = tuple(dict.fromkeys(classes))
     seen = {name for entry in entries for name in entry.present | (entry.absent or frozenset())}
-    return Listing(kind, entries, (*named, *sorted(seen - set(named))), tuple(notes))
+    every = (*named, *sorted(seen - set(named)))
+    first: dict[str, str] = {}
+    for name in every:
+        first.setdefault(name.casefold(), name)
+    if none := [name for name in every if name.casefold() in NONE]:
+        told.append(f"No class, photos that show none of them: {', '.join(map(short, none))}.")
+    if again := [f"{short(name)} is {short(one)}" for name in every if name != (one := first[name.casefold()])]:
+        told.append(f"Written in several ways, taken for one class: {', '.join(again[:5])}.")
+    if none or again:
+        kept = {name: first[name.casefold()] for name in every if name not in none}
+        entries = tuple(_renamed(entry, kept) for entry in entries)
+        every = tuple(dict.fromkeys(kept.values()))
+    return Listing(kind, entries, every, tuple(told))
+
+
+def _renamed(entry: Entry, kept: Mapping[str, str]) -> Entry:
+    """What the classes that stay are called from now on; two spellings of one class may contradict each other."""
+    present, absent = (
+        None if names is None else frozenset(kept[name] for name in names if name in kept)
+        for names in (entry.present, entry.absent)
+    )
+    return Entry(entry.names, present or frozenset(), absent)
 
 
 def tidy(name: str) -> str:
-    """A class's name without spaces around it or doubled in it."""
-    return " ".join(name.split())
+    """A class's name without control characters, and without spaces around it or doubled in it."""
+    return " ".join("".join(" " if unicodedata.category(one) == "Cc" else one for one in name).split())
 
 
-def short(text: str) -> str:
+def short(text: str, most: int = SHORTEST) -> str:
     """Somebody's text for a sentence."""
     text = tidy(text)
-    return text if len(text) <= SHORTEST else f"{text[:SHORTEST]}..."
+    return text if len(text) <= most else f"{text[:most]}..."

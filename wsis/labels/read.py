@@ -102,7 +102,7 @@ def resolved(listing: Listing, photos: Path) -> ImageLabels:
             missing.append(entry.names[0])
         else:
             said.setdefault(file, []).append(entry)
-    first = _firsts(said)
+    first = firsts(said)
     doubles = tuple((file, first[file]) for file in said if first[file] != file)
     for file, other in doubles:
         said[other] += said.pop(file)
@@ -128,7 +128,7 @@ def resolved(listing: Listing, photos: Path) -> ImageLabels:
     )  # fmt: skip
 
 
-def _firsts(photos: Iterable[Path]) -> dict[Path, Path]:
+def firsts(photos: Iterable[Path]) -> dict[Path, Path]:
     """For each file the first one of the same content; only files of one size are read."""
     of_size = defaultdict[int, list[Path]](list)
     for file in photos:

@@ -89,10 +89,12 @@ def _rows(file: Path, content: bytes) -> tuple[list[str], list[list[str]]]:
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max("\t;,", key=lambda sign: (_outside_quotes(first).count(sign), sign == ","))
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
         rows = [[cell.strip() for cell in row] for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise WsisError(f"{file.name} is no table: {error}.") from error
+        raise WsisError(
+            f"{file.name} is no table, about line {reader.line_num}: {error}. Is a quote open there, or before?"
+        ) from error
     if not rows or "\0" in text[:1000]:
         raise WsisError(f"{file.name} is empty, or no table of text.")
     header = ["image", "labels"] if _is_photo(rows[0][0]) else rows.pop(0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wsis.labels.listing import short
 from wsis.teaching.figures import THRESHOLD
 from wsis.teaching.review import FEW
 
@@ -26,8 +28,8 @@ def text(folder: Path, about: Mapping[str, Any], figures: Mapping[str, Any], und
     lines = [
         f"# {folder.name}",
         "",
-        f"{_and(list(classes))}, taught from image-level labels of {about['photos']} photos: {about['stages']} "
-        f"`{about['base']}`.{kept} No mask and no box was looked at.",
+        f"{_and([*map(_cell, classes)])}, taught from image-level labels of {about['photos']} photos: "
+        f"{about['stages']} `{about['base']}`.{kept} No mask and no box was looked at.",
         "",
         "```sh",
         about["command"],
@@ -58,7 +60,10 @@ def text(folder: Path, about: Mapping[str, Any], figures: Mapping[str, Any], und
         lines.append(f"| {_cell(one)} | {row['shown']} | {row['lacking']} | {' | '.join(map(_number, numbers))} |")
     few = [one for one, row in classes.items() if min(row["shown"], row["lacking"]) < FEW]
     if few:
-        lines += ["", f"Fewer than {FEW} photos show, or lack, {_and(few)}: these figures say little. Give more."]
+        lines += [
+            "",
+            f"Fewer than {FEW} photos show, or lack, {_and([*map(_cell, few)])}: these figures say little. Give more.",
+        ]
     names = figures["confusion_names"]
     lines += [
         "",
@@ -110,7 +115,8 @@ def _number(value: float) -> str:
 
 
 def _cell(name: str) -> str:
-    return name.replace("|", "\\|")
+    """A name that Markdown takes for nothing else."""
+    return html.escape(short(name), quote=False).replace("|", "\\|")
 
 
 def _and(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from wsis import checkpoints, files, image
+from wsis import checkpoints, devices, files, image
 from wsis.errors import WsisError
 from wsis.labels import tables
 from wsis.labels.read import ImageLabels
@@ -127,7 +127,8 @@ def calibrated(folder: Path, labels: ImageLabels, device: str) -> np.ndarray:
     """
     classifier = checkpoints.load(folder, device=device).classifier
     rows = np.flatnonzero(held_out(labels))
-    scores = np.stack([classifier.class_maps(image.read(labels.paths[row])).scores for row in rows])
+    with devices.several(None, len(rows)) as pool:
+        scores = np.stack(list(pool.map(lambda row: classifier.class_maps(image.read(labels.paths[row])).scores, rows)))
     sure = np.clip(scores, 1e-6, 1 - 1e-6)
     raw = np.log(sure / (1 - sure)).astype(np.float32)
     scale, shift = calibration(raw, labels.target[rows], labels.weight[rows])

@@ -13,7 +13,7 @@ from wsis import image
 from wsis.errors import WsisError
 from wsis.labels import folders
 from wsis.labels.listing import short
-from wsis.labels.read import ImageLabels
+from wsis.labels.read import ImageLabels, firsts
 
 FEWEST = 3
 """Photos that show a class, and that lack it, below which it is not taught."""
@@ -21,7 +21,8 @@ FEW = 10
 """Photos below which figures of a class say little."""
 MOST_PHOTOS = 10_000
 """Photos whose features are held in memory at once: a gigabyte, twice that for a moment."""
-SHOWN = 5
+SHOWN, LONGEST = 5, 300
+"""Of many names or sentences, so many are told, of so many characters at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +66,41 @@ def reviewed(labels: ImageLabels, background: Path | None = None) -> Review:
         few = " - too few, left out" if yes < FEWEST else "" if fit else " - too few without it, left out"
         few = f" - few: below {FEW} the figures say little" if not few and yes < FEW else few
         lines.append(f"  {short(name)}: {yes} show it, {no} do not{more}{few}")
-    none = int(((labels.target < 0.5) | (labels.weight == 0)).all(1).sum())
+    known = labels.weight > 0
+    none, unknown = int(((labels.target < 0.5) & known).all(1).sum()), int((~known).all(1).sum())
     lines += [f"  none of them: {_many(none, 'photo')}"] if none else []
+    lines += [f"  nothing is known of {_many(unknown, 'photo')}"] if unknown else []
     lines += _left_out(labels, unreadable)
     if not fits.any():
         raise WsisError(_hopeless(labels, shown, unreadable))
-    kept = replace(
-        labels, target=labels.target[:, fits], weight=labels.weight[:, fits],
-        classes=tuple(name for name, fit in zip(classes, fits, strict=True) if fit),
-    )  # fmt: skip
-    return Review(kept, tuple(lines))
+    return Review(_columns(labels, fits), tuple(lines))
+
+
+def left(labels: ImageLabels, gone: set[int]) -> tuple[ImageLabels, tuple[str, ...]]:
+    """What can still be taught after photos of some rows proved unreadable, and a sentence for each class that cannot.
+
+    Raises:
+        WsisError: nothing can.
+    """
+    rest = without(labels, gone)
+    shown, lacking = _counts(rest)
+    fits = (shown >= FEWEST) & (lacking >= FEWEST)
+    if not fits.any():
+        raise WsisError(f"{_many(len(gone), 'photo')} could not be read. {_hopeless(rest, shown, [])}")
+    lines = [f"{_many(len(gone), 'photo')} could not be read to the end, and is left out."] if len(gone) == 1 else []
+    lines += [f"{_many(len(gone), 'photo')} could not be read to the end, and are left out."] if len(gone) > 1 else []
+    lines += [
+        f"{short(name)}: {yes} of the others show it, {no} do not - too few, left out"
+        for name, yes, no, fit in zip(rest.classes, shown, lacking, fits, strict=True)
+        if not fit
+    ]
+    return _columns(rest, fits), tuple(lines)
+
+
+def _columns(labels: ImageLabels, kept: np.ndarray) -> ImageLabels:
+    """The labels of some of the classes, by a mask of bool."""
+    classes = tuple(name for name, fit in zip(labels.classes, kept, strict=True) if fit)
+    return replace(labels, target=labels.target[:, kept], weight=labels.weight[:, kept], classes=classes)
 
 
 def without(labels: ImageLabels, gone: set[int]) -> ImageLabels:
@@ -86,15 +112,18 @@ def without(labels: ImageLabels, gone: set[int]) -> ImageLabels:
 
 
 def _with_background(labels: ImageLabels, folder: Path) -> ImageLabels:
-    """The labels and photos that show none of the classes; one that has labels already keeps them."""
+    """The labels and photos that show none of the classes; one that has labels already, or its copy has, keeps them."""
     known = {path.resolve() for path in labels.paths}
     photos = [photo for photo in folders.photos_below(folder) if photo.resolve() not in known]
+    first = firsts([*labels.paths, *photos])
+    copies = tuple((photo, first[photo]) for photo in photos if first[photo] != photo)
+    photos = [photo for photo in photos if first[photo] == photo]
     if not photos:
         raise WsisError(f"The folder of background photos {folder} holds no photo beside those with labels.")
     absent = np.zeros((len(photos), len(labels.classes)), np.float32)
     return replace(
         labels, paths=(*labels.paths, *photos), target=np.concatenate([labels.target, absent]),
-        weight=np.concatenate([labels.weight, absent + 1]),
+        weight=np.concatenate([labels.weight, absent + 1]), doubles=labels.doubles + copies,
     )  # fmt: skip
 
 
@@ -148,7 +177,7 @@ def _hopeless(labels: ImageLabels, shown: np.ndarray, unreadable: list[str]) -> 
 
 def _some(parts: list[str] | tuple[str, ...], sign: str = ", ") -> str:
     more = f"{sign}and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
-    return sign.join(map(str, parts[:SHOWN])) + more
+    return sign.join(short(part, LONGEST) for part in parts[:SHOWN]) + more
 
 
 def _many(number: int, one: str, several: str = "") -> str:

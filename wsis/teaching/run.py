@@ -17,11 +17,12 @@ import numpy as np
 from wsis import devices, files, names
 from wsis.classifier import Classifier
 from wsis.errors import WsisError
+from wsis.labels.listing import short
 from wsis.labels.read import ImageLabels, read
 from wsis.teaching import card, deep, export, figures
 from wsis.teaching.features import DEFAULT, Base, Cache, load_base
 from wsis.teaching.head import FOLDS, SEED, Fit, fit
-from wsis.teaching.review import reviewed, without
+from wsis.teaching.review import left, reviewed
 
 EVERY = 25
 """Photos between two lines of progress."""
@@ -82,13 +83,14 @@ def teach(lesson: Lesson, say: Callable[[str], None]) -> ImageLabels:
     if again := set(found.labels.classes) & set(base.head.classes) if keep else set():
         say(f"{lesson.base} knows {', '.join(sorted(again))} already: taught anew, in the old place.")
     cells, gone = look(base, found.labels.paths, lesson.cache, say)
-    labels = without(found.labels, gone) if gone else found.labels
+    labels, lost = left(found.labels, gone)
+    for line in lost:
+        say(line)
     fitted = fit(cells, labels.target, labels.weight, labels.classes)
+    understood = [*found.lines, *lost]
     if lesson.deep:
-        return _deep(lesson, base, labels, fitted, found.lines, say)
-    _save(
-        lesson, base, labels, fitted, keep, [*found.lines, *([f"{len(gone)} of them could not be read."] * bool(gone))]
-    )
+        return _deep(lesson, base, labels, fitted, understood, say)
+    _save(lesson, base, labels, fitted, keep, understood)
     for line in _told(lesson, labels, fitted.held_out):
         say(line)
     say(f"This took {time.perf_counter() - start:.0f} s.")
@@ -205,7 +207,7 @@ def _told(lesson: Lesson, labels: ImageLabels, scores: np.ndarray) -> Iterator[s
         one = figures.of_class(scores[:, i], labels.target[:, i], labels.weight[:, i])
         chance = one.shown / (one.shown + one.lacking)
         yield (
-            f"  {name}: on held-out photos AP {one.ap:.2f} (chance {chance:.2f}); from {one.threshold:.2f} on, "
+            f"  {short(name)}: on held-out photos AP {one.ap:.2f} (chance {chance:.2f}); from {one.threshold:.2f} on, "
             f"{one.precision:.0%} of its yes are right and {one.recall:.0%} of the photos found"
         )
     yield f"Taught: {lesson.out}, with its card in README.md. Next:"

@@ -150,6 +150,15 @@ def test_bad_lists(photos, tmp_path):
     (tmp_path / "default.json").write_text(json.dumps({**DATUMARO, "items": [{"id": "a"}]}))
     with pytest.raises(WsisError, match="Datumaro's items or labels are not as it writes them"):
         read(photos, tmp_path / "default.json")
+    strange = {"id": "a", "annotations": [{"label_id": -1}]}
+    (tmp_path / "default.json").write_text(json.dumps({**DATUMARO, "items": [strange]}))
+    with pytest.raises(WsisError, match="Datumaro's items or labels are not as it writes them"):
+        read(photos, tmp_path / "default.json")
+    strange = {"id": "a", "annotations": [], "image": {"path": 5}}
+    (tmp_path / "default.json").write_text(json.dumps({**DATUMARO, "items": [strange]}))
+    with pytest.raises(WsisError, match="expected the name of a photo or class, got 5"):
+        read(photos, tmp_path / "default.json")
+    (tmp_path / "default.json").unlink()
     (tmp_path / "synsets.txt").write_text("cup\n")
     with pytest.raises(WsisError, match=r"holds synsets\.txt, but no list of photos"):
         read(photos, tmp_path)

@@ -45,9 +45,14 @@ def test_of_lvis_only_what_is_named_is_known(photos, tmp_path):
     ("change", "sentence"),
     [
         ({"annotations": [{"image_id": 99, "category_id": 1}]}, "belongs to the image 99, which it lacks"),
-        ({"annotations": [{"image_id": 7, "category_id": 99}]}, "is damaged: KeyError"),
+        ({"annotations": [{"image_id": 7, "category_id": 99}]}, "is of the category 99, which it lacks"),
+        ({"annotations": [{"image_id": 7, "category_id": 0}]}, "is of the category 0, which it lacks"),
+        ({"annotations": [{"image_id": 0, "category_id": 1}]}, "belongs to the image 0, which it lacks"),
+        ({"images": [{"id": 7, "file_name": 5}], "annotations": []}, "expected the name of a photo or class, got 5"),
+        ({"images": [{"id": 7}], "annotations": []}, "The image 7 of the COCO data set names no file"),
+        ({"categories": [{"id": 1, "name": None}]}, "not as COCO writes them"),
         ({"images": []}, "belongs to the image|say nothing of any photo"),
-        ({"images": None}, "is damaged: TypeError"),
+        ({"images": None}, "is damaged: its categories, annotations or images are not as COCO writes them"),
     ],
 )
 def test_bad_coco(photos, tmp_path, change, sentence):

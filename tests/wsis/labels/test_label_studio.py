@@ -103,9 +103,19 @@ def test_csv_with_single_and_multiple_choices(photos, tmp_path):
         (json.dumps([{"id": 1, "data": {"text": "hello"}, "annotations": []}]), "names no photo in its data"),
         ("[{", "is no JSON, or cut short"),
         ('{"a": 1}', "JSON of another kind"),
+        (json.dumps([{"data": {"image": "a.jpg"}, "annotations": 5}]), "expected a list of answers, got 5"),
+        (
+            json.dumps([{"data": {"image": "a.jpg"}, "annotations": [{"result": {"value": 1}}]}]),
+            "expected a list of answers, got {'value': 1}",
+        ),
     ],
 )
 def test_bad_ones(photos, tmp_path, content, sentence):
     (tmp_path / "export.json").write_text(content)
     with pytest.raises(WsisError, match=sentence):
         read(photos, tmp_path / "export.json")
+
+
+def test_an_address_that_is_none_is_a_name(photos, tmp_path):
+    (tmp_path / "export.json").write_text(json.dumps([task(1, "http://[::1/b.jpg", annotation("Cup"))]))
+    assert [path.name for path in read(photos, tmp_path / "export.json").paths] == ["b.jpg"]

@@ -93,12 +93,39 @@ def test_missing_photos_are_told_and_the_rest_counts(photos, tmp_path):
         (b"image,cup,cup\na.jpg,1,0\n", "two of one name"),
         (b"image,labels\nx.jpg,cup\ny.jpg,cup\n", "None of the 2 photos that the labels name is in .*'x.jpg' for one"),
         (b"PK\x00\x00\x00\x00", "no table of text"),
+        (b'image,labels\na.jpg,cup\n"b.jpg,cup\nc.jpg,cup\n', "no table, about line 4: .*Is a quote open there"),
+        (b'image,labels\n"a.jpg,cup\n"b.jpg",cup\n', "no table, about line 3: .*Is a quote open there, or before"),
     ],
 )
 def test_what_is_no_table_of_labels_gets_one_sentence(photos, tmp_path, content, sentence):
     (tmp_path / "labels.csv").write_bytes(content)
     with pytest.raises(WsisError, match=sentence):
         read(photos, tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,labels\na.jpg,Cup\nb.jpg,cup;pot\nc.jpg,background\n",
+        "image,labels\na.jpg,cup\nb.jpg,CUP;pot\nc.jpg,None\n",
+        "image,cup,pot,nothing\na.jpg,1,0,0\nb.jpg,1,1,0\nc.jpg,0,0,1\n",
+        "image,cup,pot\na.jpg,1,0\nb.jpg,1,1\nc.jpg,0,0\n",
+    ],
+)
+def test_one_class_in_two_spellings_and_what_shows_none(photos, tmp_path, text):
+    (tmp_path / "labels.csv").write_text(text)
+    found = read(photos, tmp_path / "labels.csv")
+    assert [name.lower() for name in found.classes] == ["cup", "pot"]
+    np.testing.assert_array_equal(found.target, [[1, 0], [1, 1], [0, 0]])
+    assert found.weight.all()
+    told = " ".join(found.notes)
+    assert ("is cup" in told.lower()) == ("Cup" in text or "CUP" in text)
+    assert ("show none of them" in told) == ("ackground" in text or "None" in text or "nothing" in text)
+
+
+def test_control_characters_are_no_part_of_a_name(photos, tmp_path):
+    (tmp_path / "labels.csv").write_text("image,labels\na.jpg,tea\x1b[31m  pot\n")
+    assert read(photos, tmp_path / "labels.csv").classes == ("tea [31m pot",)
 
 
 def test_a_hundred_thousand_rows_take_seconds(photos, tmp_path):

@@ -61,6 +61,26 @@ def test_background_photos_show_none_and_labelled_ones_among_them_keep_their_lab
         reviewed(labels, tmp_path / "gone")
 
 
+def test_copies_of_labelled_photos_are_no_background(tmp_path):
+    write(tmp_path / "photos", *numbered("cup", 4), *numbered("pot", 4))
+    write(tmp_path / "others", *numbered("other", 3))
+    for file in (tmp_path / "photos" / "cup").iterdir():
+        shutil.copy(file, tmp_path / "others" / f"again-{file.name}")
+    found = reviewed(read(tmp_path / "photos"), tmp_path / "others")
+    assert len(found.labels.paths) == 11
+    assert "  cup: 4 show it, 7 do not - few: below 10 the figures say little" in found.lines
+    assert any(line.startswith("Double, 4 photos with the content of another") for line in found.lines)
+
+
+def test_photos_that_nothing_is_known_of_are_not_none_of_them(tmp_path):
+    write(tmp_path, *[f"{number}.jpg" for number in range(9)])
+    rows = [f"{number}.jpg,{int(number < 4)}" for number in range(7)] + ["7.jpg,", "8.jpg,?"]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,cup", *rows]))
+    lines = reviewed(read(tmp_path)).lines
+    assert "  none of them: 3 photos" in lines
+    assert "  nothing is known of 2 photos" in lines
+
+
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [

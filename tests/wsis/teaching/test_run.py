@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -74,6 +75,28 @@ def test_a_photo_that_is_cut_short_is_told_and_left_out(teach, coloured, tmp_pat
     assert "cut.jpg" in told.stdout
     taught = json.loads((tmp_path / "model" / "metrics.json").read_text())["taught"]
     assert taught["photos"] == 25
+
+
+def test_a_class_whose_photos_are_cut_short_is_not_taught(teach, coloured, tmp_path):
+    photos = tmp_path / "photos"
+    for file in coloured.rglob("*.png"):
+        (photos / file.parent.name).mkdir(parents=True, exist_ok=True)
+        (photos / file.parent.name / file.name).write_bytes(file.read_bytes())
+    write(photos, *[f"zebra/{i}.jpg" for i in range(4)], size=(80, 90))
+    for file in (photos / "zebra").iterdir():
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    told = teach(photos, "--no-keep")
+    assert told.exit_code == 0, told.output
+    assert "4 photos could not be read to the end, and are left out." in told.stdout
+    assert "zebra: 0 of the others show it, 24 do not - too few, left out" in told.stdout
+    assert checkpoints.load(tmp_path / "model").classifier.classes == ("blue", "red")
+    assert "zebra: 0 of the others show it" in (tmp_path / "model" / "README.md").read_text()
+    (photos / "red").rename(tmp_path / "elsewhere")
+    shutil.rmtree(photos / "background", ignore_errors=True)
+    told = teach(photos, "--no-keep", out=tmp_path / "second")
+    assert told.exit_code == 2
+    assert "4 photos could not be read. All photos show 'blue'" in told.output
+    assert not (tmp_path / "second" / "config.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ const teach = (() => {
   let flying = '';
   /** What is asked for next. @type {(() => void) | null} */
   let waiting = null;
+  /** Whether what is under way brings photos, so that the question stays. */
+  let arriving = false;
   let looking = false;
   /** How many requests were sent; a look that began before the last of them tells nothing new. */
   let sent = 0;
@@ -56,14 +58,16 @@ const teach = (() => {
    * @param {string} act @param {Record<string, unknown>} data @param {boolean} heavy
    */
   function ask(act, data = {}, heavy = false) {
+    const answers = act === 'answer' || act === 'undo';
     if (flying) {
-      // A key meant the photo that is about to go; anything else can wait.
-      if (act !== 'answer' && act !== 'undo') waiting = () => ask(act, data, heavy);
+      // A key meant the photo that is about to go, unless photos arrive; anything else can wait.
+      if (!answers || arriving) waiting = () => ask(act, data, heavy);
       return;
     }
     sent += 1;
     flying = String(sent);
-    home().classList.toggle('busy', act === 'answer' || act === 'undo');
+    arriving = act === 'photos';
+    home().classList.toggle('busy', answers);
     trigger(heavy ? 'edit' : 'select', {act, ...base(), ticket: flying, ...data});
   }
   const base = () => ({token: now.token, class: now.class, photo: null, has: now.photo});

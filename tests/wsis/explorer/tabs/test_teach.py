@@ -259,7 +259,14 @@ def test_the_model_is_saved_into_the_menu_and_does_what_the_page_showed(tab, fil
     loaded = checkpoints.load(tmp_path / "models" / "my-red")
     assert loaded.classifier.classes[-1] == "red"
     assert len(loaded.classifier.classes) == 21
-    assert "kept aside" in (tmp_path / "models" / "my-red" / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "models" / "my-red" / "README.md").read_text(encoding="utf-8")
+    assert "kept aside" in card
+    place = tmp_path / "models" / "my-red"
+    assert f"python -m wsis segment PHOTOS --model {place} --out results" in card
+    base = re.search(
+        rf"python -m wsis teach PHOTOS --labels {place}/labels.csv --out {place} --base (\S+) --keep", card
+    )
+    assert checkpoints.load(base[1]).classifier.classes == loaded.classifier.classes[:-1]
     assert (tmp_path / "models" / "my-red" / "labels.csv").read_text(encoding="utf-8").startswith("image,red\n")
     tab.answer()
     assert "1 since the last save" in tab.page["parts"]["since"]

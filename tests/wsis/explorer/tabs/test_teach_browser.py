@@ -66,6 +66,32 @@ def check_narrow(page):
     page.set_viewport_size({"width": 1440, "height": 900})
 
 
+def check_answers_while_photos_arrive(page, folder):
+    """A key that is pressed during an upload counts once the photos are there."""
+    more = []
+    for i in range(6):
+        more.append(folder / f"more-{i}.png")
+        cv2.imwrite(str(more[-1]), np.random.default_rng(100 + i).integers(0, 255, (90, 120, 3), np.uint8))
+    page.evaluate("""() => {
+      const watch = new MutationObserver(() => {
+        if (!document.querySelector('[data-teach=said]').textContent.includes('Uploading')) return;
+        watch.disconnect();
+        dispatchEvent(new Event('arriving'));
+      });
+      watch.observe(document.querySelector('.teach'), {subtree: true, childList: true, characterData: true});
+      globalThis.pressed = new Promise(done => addEventListener('arriving', () => setTimeout(() => {
+        document.dispatchEvent(new KeyboardEvent('keydown', {key: 'n', bubbles: true}));
+        done();
+      }, 30)));
+    }""")
+    page.set_input_files("[data-teach-input=files]", [str(file) for file in more])
+    page.evaluate("pressed")
+    said(page, "28 photos")
+    said(page, "21 answered")
+    page.keyboard.press("u")
+    said(page, "20 answered")
+
+
 def begin(page, address, files):
     """Name a class by keyboard, and bring photos."""
     opened(page, address)
@@ -97,6 +123,7 @@ def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpo
             answered(page, files)
         said(page, "20 answered")
         said(page, "of 5 right")
+        check_answers_while_photos_arrive(page, tmp_path)
         page.evaluate(f"document.querySelector('[data-teach-photo=\"{photo}\"]')?.click()")
         assert page.evaluate(MAP) != before
         page.reload()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def save(lesson: Lesson, name: str, models: Models, *, keep: bool) -> str:
     answered = {photo for class_ in classes for photo in state.known(class_)}
     if not rows.any() or answered & set(lesson.left(state)):
         raise WsisError("The photos are still being looked at. Save again in a moment.")
+    place = models.folder / name
     cells = np.stack([lesson.cells[photo] for photo in np.array(photos)[rows]])
     fitted, base = fit(cells, target[rows], weight[rows], classes), lesson.cache.base
     numbers = figures.summary(fitted.held_out, target[rows], weight[rows], classes)
@@ -77,12 +79,16 @@ def save(lesson: Lesson, name: str, models: Models, *, keep: bool) -> str:
         "photos": int(rows.sum()),
         "folds": FOLDS,
         "seed": SEED,
-        "command": f"python -m wsis teach PHOTOS --labels {LABELS} --out {name} --base {Path(base.name).name}"
-        f" --{'keep' if keep else 'no-keep'}",
+        "command": shlex.join(
+            [
+                *("python", "-m", "wsis", "teach", "PHOTOS", "--labels", str(place / LABELS), "--out", str(place)),
+                *("--base", base.name, "--keep" if keep else "--no-keep"),
+            ]
+        ),
         "stages": "on the page, a head on the frozen backbone of",
     }
     aside = {class_: _aside(lesson, state, class_) for class_ in classes}
-    text = card.text(Path(name), about, numbers, [*_understood(state, classes), *aside.values()])
+    text = card.text(place, about, numbers, [*_understood(state, classes), *aside.values()])
     head = base.head + fitted.head if keep else fitted.head
     thresholds = {class_: one["threshold"] for class_, one in numbers["classes"].items()}
     metrics = {"held_out": numbers, export.TAUGHT: {**about, "thresholds": thresholds, "kept_aside": aside}}
@@ -90,7 +96,7 @@ def save(lesson: Lesson, name: str, models: Models, *, keep: bool) -> str:
     try:
         export.save(hidden, base, head, card=text, metrics=metrics)
         (hidden / LABELS).write_text(as_csv(state), encoding="utf-8")
-        _replace(hidden, models.folder / name)
+        _replace(hidden, place)
     except OSError as error:
         raise WsisError(f"The model cannot be written: {error.strerror or error}. Answers are kept.") from error
     finally:
