@@ -1,7 +1,9 @@
 """`--deep`: the last level of the backbone and the head are trained on, by the project's trainer, as its own process.
 
-It starts from the fitted head. A fifth of the photos, dealt out by class, is held out for good: it says what the
-training was worth beside the head alone, and calibrates the probabilities.
+It starts from the fitted head; on a backbone with the end that its ImageNet head reads from, that end is left out, for
+a class's peaks lie beside the object there (see `wsis.backbone.Backbone`), and a new head learns with the last level. A
+part of the photos, dealt out by class, is held out for good: it says what the training was worth beside the head alone,
+and calibrates the probabilities.
 """
 
 from __future__ import annotations
@@ -22,18 +24,24 @@ import numpy as np
 import torch
 
 from wsis import checkpoints, devices, files, image
+from wsis.classifier import Classifier
 from wsis.errors import WsisError
 from wsis.labels import tables
 from wsis.labels.read import ImageLabels
-from wsis.teaching.head import calibration, dealt
+from wsis.teaching.head import FOLDS, calibration, dealt
 
 HELD_OUT = 0
 """The fold that is held out."""
+ENOUGH = 600
+"""Photos in it at most: more would tell little more, and are missed in the training."""
 PASSES, LEAST = 4.5, 4000
 """How often every photo is seen, as in the training of `voc-lite`; and photos seen at least."""
 PER_EPOCH = 480
 """Photos between two checkpoints: less than a minute's work is lost where a run is interrupted."""
 SIZE = 320
+SEED = 0
+RECIPE = 2
+"""A new number makes runs that were begun by older code begin anew."""
 
 
 def check() -> Path:
@@ -53,9 +61,14 @@ def check() -> Path:
     return Path(code.origin).parents[1]
 
 
+def folds(count: int) -> int:
+    """Into how many parts so many photos are dealt, of which one is held out."""
+    return max(FOLDS, math.ceil(count / ENOUGH))
+
+
 def held_out(labels: ImageLabels) -> np.ndarray:
     """(N,) bool: the photos that are not trained on."""
-    return dealt(labels.target, labels.weight) == HELD_OUT
+    return dealt(labels.target, labels.weight, folds(len(labels.paths))) == HELD_OUT
 
 
 def train(folder: Path, labels: ImageLabels, base: str, device: str, say: Callable[[str], None]) -> None:
@@ -77,7 +90,8 @@ def train(folder: Path, labels: ImageLabels, base: str, device: str, say: Callab
     kept = ~held_out(labels)
     paths = [str(path.absolute()) for path, own in zip(labels.paths, kept, strict=True) if own]
     text = tables.write(paths, labels.target[kept], labels.weight[kept], labels.classes)
-    run = folder.absolute() / "deep" / hashlib.sha256(text.encode() + base.encode()).hexdigest()[:12]
+    about = f"{text}{base}{RECIPE}"
+    run = folder.absolute() / "deep" / hashlib.sha256(about.encode()).hexdigest()[:12]
     files.write(run / "labels.csv", text)
     start = run / "start"
     if not start.is_dir():
@@ -148,7 +162,20 @@ def only(labels: ImageLabels, rows: np.ndarray) -> ImageLabels:
 
 
 def _start(folder: Path, start: Path) -> None:
-    """Keep the classifier that the training starts from, whole or not at all."""
+    """Keep the classifier that the training starts from; it is written whole or not at all."""
     loaded = checkpoints.load(folder)
-    options = loaded.card["modules"]["classifier"]["options"]
-    checkpoints.save_module(loaded.classifier, start, "classifier", options)
+    classifier, options = loaded.classifier, dict(loaded.card["modules"]["classifier"]["options"])
+    if options.pop("whole", False):
+        classifier = _cut(classifier)
+    checkpoints.save_module(classifier, start, "classifier", options)
+
+
+def _cut(classifier: Classifier) -> Classifier:
+    """The same backbone without its end, and a head that knows nothing yet."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(SEED)
+        cut = Classifier(classifier.backbone.name, classifier.classes)
+    # Its levels are the beginning of the whole network, layer by layer, so their tensors are too.
+    values = classifier.backbone.state_dict().values()
+    cut.backbone.load_state_dict(dict(zip(cut.backbone.state_dict(), values, strict=False)))
+    return cut

@@ -164,6 +164,7 @@ def _deep(
     before = figures.summary(fitted.held_out[out], judged.target, judged.weight, judged.classes)["map"]
     about = {
         **_about(lesson, base, labels, keep=False),
+        "folds": deep.folds(len(labels.paths)),
         "stages": "the last level and a head, trained from",
         "head_alone": before,
     }
