@@ -309,7 +309,7 @@ def test_what_was_not_taken_on_is_asked_again(tab):
     assert told["fault"] == ["photos", "Too many wait."]
 
 
-def test_a_thousand_photos_are_answered_in_about_a_second(pipeline, tmp_path, files, rng):
+def test_a_thousand_photos_are_answered_within_a_second(pipeline, tmp_path, files, rng):
     lesson = Lesson("t", tmp_path)
     lesson.on(base_of("tiny", pipeline.checkpoint), tmp_path / "features")
     lesson.session.add_class("red")
@@ -324,9 +324,12 @@ def test_a_thousand_photos_are_answered_in_about_a_second(pipeline, tmp_path, fi
         )
     lesson.fit("red")  # torch's first time takes longer
     lesson.session.answer("red", digests[-1], "yes")
-    begun = time.process_time()
-    lesson.fit("red")
-    assert time.process_time() - begun < 4  # about .3 s on one core: `python -m benchmarks teaching`
+    seconds = []
+    for _ in range(3):  # what else the machine does makes one of them longer
+        begun = time.process_time()
+        lesson.fit("red")
+        seconds.append(time.process_time() - begun)
+    assert min(seconds) < 1  # about .3 s: `python -m benchmarks teaching`
     assert len(lesson.scores["red"]) == 1000
 
 
