@@ -102,11 +102,12 @@ class Site:
         """What the server keeps for what the page shows."""
         return self.handlers.store.get(page.evaluate("wsis.state.token")).analysis
 
-    def idle(self) -> bool:
-        """Whether Gradio's queue has nothing in hand and nothing to tell."""
+    def idle(self, session: str) -> bool:
+        """Whether Gradio's queue has nothing in hand for a page, and nothing to tell it."""
         queue = self.blocks._queue
-        untold = any(told.qsize() for told in queue.pending_messages_per_session.values())
-        return not (queue.event_ids_to_events or untold or any(queue.pending_event_ids_session.values()))
+        in_hand = any(event.session_hash == session for event in list(queue.event_ids_to_events.values()))
+        untold = queue.pending_messages_per_session.get(session)
+        return not (in_hand or (untold and untold.qsize()) or queue.pending_event_ids_session.get(session))
 
     def unanswered(self) -> list[str]:
         """What Gradio's queue has in hand, and what it has not told yet: for a failure's message."""
@@ -176,7 +177,8 @@ class Visitors:
         until = time.monotonic() + PATIENCE
         forgiven = self.forgiven
         while left := [asked.url for of, asked in self.answering if of is page]:
-            if self.site.idle() and all("/queue/data" in url for url in left):
+            streams = [url.partition("/queue/data?session_hash=")[2] for url in left]
+            if all(session and self.site.idle(session) for session in streams):
                 page.wait_for_timeout(SETTLES)  # a last answer may be on its way
                 self.forgiven += STREAM_CUT
                 break

@@ -134,7 +134,9 @@ def launch_options(handlers: Handlers) -> dict[str, Any]:
     head = f"<style>{theme.variables()}{styles}</style><script>{script}</script>"
     return {
         "theme": theme.theme(), "head": head, "footer_links": [], "ssr_mode": False, "max_threads": BACKSTOP,
-        "max_file_size": f"{UPLOAD // 2**20}mb", "app_kwargs": app_options(handlers.desk, Shelf(), most=UPLOAD),
+        # Gradio would end the program where its first page takes three seconds, as on a busy machine.
+        "_frontend": False, "max_file_size": f"{UPLOAD // 2**20}mb",
+        "app_kwargs": app_options(handlers.desk, Shelf(), most=UPLOAD),
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.request
 from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from gradio import processing_utils
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from tests.helpers.browser_tools import serve
 from tests.helpers.page_data import decoded, unpacked
 from wsis import changes, instances
 from wsis.analysis import Settings
@@ -571,6 +573,12 @@ def test_names_cannot_break_out_of_the_script(handlers, monkeypatch):
     bad = EnhancerNames("</script><script>alert(1)</script>", "x")
     monkeypatch.setattr("wsis.explorer.words.ENHANCERS", {"spread": bad})
     assert "</script><script>" not in launch_options(handlers)["head"]
+
+
+def test_a_page_that_is_slow_to_answer_at_first_is_served_all_the_same(pipeline, monkeypatch):
+    monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)
+    with serve(pipeline) as site, urllib.request.urlopen(site.address, timeout=60) as answer:
+        assert b"wsis" in answer.read()
 
 
 def test_every_preset_and_enhancer_is_on_the_page(handlers):
