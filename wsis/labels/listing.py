@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +11,8 @@ SHORTEST = 100
 """Characters of somebody's text that a sentence repeats."""
 NONE = ("background", "no_label", "none", "nothing")
 """Names, in any case, of what shows none of the classes; the second is how CVAT calls a folder of such photos."""
+
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _renamed(entry: Entry, kept: Mapping[str, str]) -> Entry:
 
 def tidy(name: str) -> str:
     """A class's name without control characters, and without spaces around it or doubled in it."""
-    return " ".join("".join(" " if unicodedata.category(one) == "Cc" else one for one in name).split())
+    return " ".join((name if name.isprintable() else name.translate(_CONTROLS)).split())
 
 
 def short(text: str, most: int = SHORTEST) -> str:

@@ -132,7 +132,7 @@ def _named(rows: list[list[str]], photo: int, named: int, width: int) -> Iterato
     for row, written in zip(rows, cells, strict=True):
         parts = [part for cell in written for part in (cell.split(separator) if separator else [cell])]
         if row[photo]:
-            yield Entry((row[photo],), frozenset(tidy(part) for part in parts if tidy(part)))
+            yield Entry((row[photo],), frozenset(filter(None, map(tidy, parts))))
 
 
 def _wide(file: Path, header: list[str], rows: list[list[str]], photo: int, columns: list[int]) -> Iterator[Entry]:
