@@ -28,7 +28,7 @@ from wsis.classifier import Classifier
 from wsis.errors import WsisError
 from wsis.labels import tables
 from wsis.labels.read import ImageLabels
-from wsis.teaching.head import FOLDS, calibration, dealt
+from wsis.teaching.head import FOLDS, SEED, calibration, dealt
 
 HELD_OUT = 0
 """The fold that is held out."""
@@ -39,7 +39,6 @@ PASSES, LEAST = 4.5, 4000
 PER_EPOCH = 480
 """Photos between two checkpoints: less than a minute's work is lost where a run is interrupted."""
 SIZE = 320
-SEED = 0
 RECIPE = 2
 """A new number makes runs that were begun by older code begin anew."""
 

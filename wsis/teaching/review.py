@@ -87,8 +87,8 @@ def left(labels: ImageLabels, gone: set[int]) -> tuple[ImageLabels, tuple[str, .
     fits = (shown >= FEWEST) & (lacking >= FEWEST)
     if not fits.any():
         raise WsisError(f"{_many(len(gone), 'photo')} could not be read. {_hopeless(rest, shown, [])}")
-    lines = [f"{_many(len(gone), 'photo')} could not be read to the end, and is left out."] if len(gone) == 1 else []
-    lines += [f"{_many(len(gone), 'photo')} could not be read to the end, and are left out."] if len(gone) > 1 else []
+    are = "is" if len(gone) == 1 else "are"
+    lines = [f"{_many(len(gone), 'photo')} could not be read to the end, and {are} left out."] if gone else []
     lines += [
         f"{short(name)}: {yes} of the others show it, {no} do not - too few, left out"
         for name, yes, no, fit in zip(rest.classes, shown, lacking, fits, strict=True)

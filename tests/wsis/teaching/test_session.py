@@ -149,9 +149,9 @@ def test_a_thousand_photos_are_read_back_at_once(tmp_path):
             "INSERT INTO entry(at, class, photo, answer) VALUES (0, 'spoon', ?, ?)",
             [(row[0], "yes" if i % 2 else "no") for i, row in enumerate(rows)],
         )
-    begun = time.process_time()
+    begun = time.perf_counter()
     state = kept.state()
-    assert time.process_time() - begun < 0.5
+    assert time.perf_counter() - begun < 0.5
     assert len(state.known("spoon", held_out=True)) == 250
     assert state.answers == 1000
 
