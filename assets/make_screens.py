@@ -6,21 +6,17 @@ One picture a state, and contact sheets of four; nothing of it is kept in the re
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import skimage.data
 import typer
 from PIL import Image, ImageDraw
 
-from app import examples
-from assets.make_screenshots import STILL, fill_tune, fill_why
+from assets.make_screenshots import STILL, choose, drop, fill_tune, fill_why, served
 from benchmarks.browser import READY, chromium
-from wsis.explorer.handlers import Handlers
-from wsis.explorer.layout import build, launch_options
-from wsis.pipeline import Pipeline
 
 SIZES = {1920: 1080, 1440: 900, 1280: 720, 768: 1024, 400: 860}
 """Heights by widths."""
@@ -96,11 +92,9 @@ def _shared(page: Any) -> None:
     return None
 
 
-def _white(page: Any) -> None:
-    content = io.BytesIO()
-    Image.new("RGB", (640, 480), "white").save(content, "PNG")
-    page.set_input_files("#photo input.file", {"name": "w.png", "mimeType": "image/png", "buffer": content.getvalue()})
-    page.wait_for_function("wsis.data.photo?.name === 'w.png' && !wsis.data.busy")
+def _imagenet(page: Any) -> None:
+    choose(page, "imagenet-lite")
+    drop(page, "coffee.png", skimage.data.coffee())
 
 
 def _no_photo(page: Any) -> None:
@@ -124,7 +118,8 @@ STATES: dict[str, Callable[[Any], Any]] = {
     "help": _keys("?"),
     "code": _clicks("[data-code]"),
     **{f"present-{i + 1}": _present(i) for i in range(5)},
-    "white": _white,
+    "white": lambda page: drop(page, "white.png", np.full((480, 640, 3), 255, np.uint8)),
+    "imagenet": _imagenet,
     "no-photo": _no_photo,
     **{f"tab-{name}": _tab(name) for name in TABS},
     "why-done": _tab("why", fill_why),
@@ -164,12 +159,8 @@ def main(
 ) -> None:
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    handlers = Handlers(Pipeline.load(), examples())
-    page = build(handlers, local=True)
-    handlers.warm().join()
-    page.launch(prevent_thread_lock=True, quiet=True, **launch_options(handlers))
     chosen = states.split(",") if states else list(STATES)
-    with chromium() as browser:
+    with served() as address, chromium() as browser:
         for width in map(int, widths.split(",")):
             for theme in themes.split(","):
                 options = {"color_scheme": theme, "reduced_motion": "reduce"}
@@ -178,7 +169,7 @@ def main(
                 files = []
                 for state in chosen:
                     screen = context.new_page()
-                    screen.goto(f"{page.local_url}?__theme={theme}")
+                    screen.goto(f"{address}?__theme={theme}")
                     _ready(screen)
                     try:
                         STATES[state](screen)
@@ -189,7 +180,6 @@ def main(
                     screen.close()
                 context.close()
                 _sheets(folder, f"{width}-{theme}", files)
-    page.close(verbose=False)
 
 
 if __name__ == "__main__":

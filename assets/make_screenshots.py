@@ -1,18 +1,22 @@
-"""Remake docs/screenshot-*.png and docs/tab-*.png from the running explorer: `python -m assets.make_screenshots`.
+"""Remake docs/screenshot-*.png, tab-*.png and imagenet-*.png from the explorer: `python -m assets.make_screenshots`.
 
 Needs playwright (`pip install -r requirements-dev.txt`) and a Chromium, found on the PATH or named by WSIS_CHROMIUM.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import skimage.data
 from PIL import Image
 
 from app import examples
@@ -57,17 +61,24 @@ STILL = """() => new Promise(done => {
 })"""
 
 
-def main() -> int:
-    """Serve the explorer on the embedded model and take its pictures."""
+@contextmanager
+def served() -> Iterator[str]:
+    """The address of an explorer on the embedded model, with its examples looked at."""
     handlers = Handlers(Pipeline.load(), examples())
-    page = build(handlers)
+    page = build(handlers, local=True)
     handlers.warm().join()
     page.launch(prevent_thread_lock=True, quiet=True, **launch_options(handlers))
+    yield page.local_url
+    page.close(verbose=False)
+
+
+def main() -> int:
+    """Serve the explorer on the embedded model and take its pictures."""
     DOCS.mkdir(exist_ok=True)
-    with chromium() as browser:
+    with served() as address, chromium() as browser:
         for name, (theme, width, height) in SCREENS.items():
-            _shot(_open(browser, page.local_url, theme, width, height), f"screenshot-{name}")
-        screen = _open(browser, page.local_url, "light", 1440, 900)
+            _shot(_open(browser, address, theme, width, height), f"screenshot-{name}")
+        screen = _open(browser, address, "light", 1440, 900)
         for name, complete in TABS.items():
             screen.locator(f"#tab-{name}-button").click()
             if name == "why":
@@ -76,7 +87,10 @@ def main() -> int:
                 fill_tune(screen)
             screen.locator(complete).first.wait_for()
             _shot(screen, f"tab-{name}")
-    page.close(verbose=False)
+        screen = _open(browser, address, "light", 1440, 900)
+        choose(screen, "imagenet-lite")
+        drop(screen, "coffee.png", skimage.data.coffee())
+        _shot(screen, "imagenet-coffee")
     return 0
 
 
@@ -87,6 +101,22 @@ def _open(browser: Any, address: str, theme: str, width: int, height: int) -> An
     screen.goto(f"{address}?__theme={theme}")
     screen.wait_for_function(READY)
     return screen
+
+
+def choose(screen: Any, model: str) -> None:
+    """Choose a model from the menu."""
+    screen.click("#model")
+    screen.locator("#models .row", has_text=model).first.click()
+    screen.wait_for_function(f"() => wsis.data.model === '{model}' && ({READY})()", timeout=120_000)
+
+
+def drop(screen: Any, name: str, photo: np.ndarray) -> None:
+    """Bring a photo, (H, W, 3) uint8 RGB."""
+    serial = screen.evaluate("wsis.data.photo?.serial ?? -1")
+    packed = io.BytesIO()
+    Image.fromarray(photo).save(packed, "PNG")
+    screen.set_input_files("#photo input.file", {"name": name, "mimeType": "image/png", "buffer": packed.getvalue()})
+    screen.wait_for_function(f"() => wsis.data.photo?.serial > {serial} && ({READY})()", timeout=120_000)
 
 
 def fill_why(screen: Any) -> None:
