@@ -21,6 +21,7 @@ from wsis.explorer import words
 from wsis.explorer.networks import Networks
 from wsis.explorer.origin import Key, Mark, Origin
 from wsis.pipeline import Pipeline
+from wsis.teaching import export
 
 KEPT = 2
 """Of how many models, those that were used last, the networks stay in memory."""
@@ -45,7 +46,7 @@ class Known:
         source: what it is loaded by.
         classes: that it knows, as they are found; empty where only loading tells.
         members: how many classes those are of, where they are kinds of several; 0 elsewhere.
-        parts: names of the checkpoints whose networks it uses too.
+        built_on: names of what it was taught on, else of the checkpoints whose networks it uses too.
         size: bytes to read; 0 where only loading tells.
         mark: another one as soon as the folder holds another model.
         fault: why it cannot be used; empty where it can.
@@ -55,7 +56,7 @@ class Known:
     source: str
     classes: tuple[str, ...] = ()
     members: int = 0
-    parts: tuple[str, ...] = ()
+    built_on: tuple[str, ...] = ()
     size: int = 0
     mark: Mark = ()
     fault: str = ""
@@ -268,6 +269,7 @@ def _read(name: str, source: str, mark: Mark) -> Known:
     except OSError:
         size = 0  # loading says which file is missing
     own = modules.get("classifier", {}).get("options")  # None of a classifier that is another checkpoint's
+    parts = (entry["from"] for entry in modules.values() if "from" in entry)
     rows = () if own is None else own.get("classes", ())
     kinds = () if own is None else own.get("kinds", ())
     return Known(
@@ -275,7 +277,7 @@ def _read(name: str, source: str, mark: Mark) -> Known:
         source,
         classes=tuple(kind["name"] for kind in kinds) or tuple(rows),
         members=len(rows) if kinds else 0,
-        parts=tuple(dict.fromkeys(entry["from"] for entry in modules.values() if "from" in entry)),
+        built_on=(taught_on,) if (taught_on := export.base_of(folder)) else tuple(dict.fromkeys(parts)),
         size=size,
         mark=mark,
     )
@@ -311,7 +313,7 @@ def _about(classes: Sequence[str], known: Known) -> str:
     told = ", ".join(classes) if len(classes) <= NAMED else f"{len(classes):,} classes"
     if known.members:
         told = f"{known.members:,} classes in {len(classes):,} kinds"
-    return " · ".join(part for part in (told, f"on {', '.join(known.parts)}" if known.parts else "") if part)
+    return " · ".join(part for part in (told, f"on {', '.join(known.built_on)}" if known.built_on else "") if part)
 
 
 def _bytes(held: Iterable[Networks]) -> int:

@@ -27,7 +27,7 @@ def check(folder: Path) -> None:
     Raises:
         WsisError: it cannot, or it does.
     """
-    if folder.is_dir() and any(folder.iterdir()) and not _is_taught(folder):
+    if folder.is_dir() and any(folder.iterdir()) and not _taught(folder):
         raise WsisError(f"{folder} holds something else than a taught model. Name another folder for it, or a new one.")
     files.try_folder(folder)
 
@@ -106,8 +106,15 @@ def _config(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _is_taught(folder: Path) -> bool:
+def base_of(folder: Path) -> str:
+    """What a model was taught on, by the name of its folder; empty where it was not taught."""
+    return Path(str(_taught(folder).get("base", ""))).name
+
+
+def _taught(folder: Path) -> Mapping[str, Any]:
+    """How a model was taught; empty where it was not, or nobody knows."""
     try:
-        return TAUGHT in json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
+        told = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))[TAUGHT]
+    except (OSError, ValueError, TypeError, LookupError):
+        return {}
+    return told if isinstance(told, Mapping) else {}

@@ -199,6 +199,18 @@ def test_the_menu_says_what_a_model_knows_and_what_it_costs(pipeline, spoons, al
     assert timed.rows()[1].note == "loads in about 2 s"
 
 
+def test_the_menu_says_what_a_model_was_taught_on(pipeline, folder):
+    home = folder("mugs", "parts")
+    (home / "mugs/metrics.json").write_text('{"taught": {"base": "imagenet-lite"}}')
+    for name in ("mugs", "parts"):
+        config = json.loads((home / name / "config.json").read_text())
+        config["modules"]["contours"] = {"from": "voc-lite", "sha256": "0"}
+        (home / name / "config.json").write_text(json.dumps(config))
+    about = {row.name: row.about for row in of(pipeline, home)[0].rows()}
+    assert about["mugs"].endswith(" · on imagenet-lite")
+    assert about["parts"].endswith(" · on voc-lite")
+
+
 # --- what visitors and programs see of them ---------------------------------------------------------------------------
 
 
