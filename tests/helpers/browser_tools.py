@@ -264,6 +264,10 @@ def until(condition: Callable[[], Any], seconds: float = 45) -> None:
         time.sleep(0.02)
 
 
+AXE_COLOURS = ("color-contrast", "link-in-text-block")
+"""Axe's rules whose outcome depends on colours."""
+
+
 def violations(page: Any, where: str, context: Any = None, rules: list[str] | tuple[str, ...] | None = None) -> list:
     """What axe finds serious or worse, by these rules or by all."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

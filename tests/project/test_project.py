@@ -88,6 +88,13 @@ def test_what_is_optional_is_imported_only_where_it_is_used() -> None:
         assert not any(name.replace("-", "_") in line for name in optional for line in imports), file
 
 
+def test_no_test_imports_another_test() -> None:
+    for file in (ROOT / "tests").rglob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert not [name for name in modules if name.rpartition(".")[2].startswith("test_")], file
+
+
 def _core(cluster: bool) -> list[Path]:
     return [file for file in (ROOT / "wsis").rglob("*.py") if (CLUSTER in file.parents) == cluster]
 

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from tests.helpers import ROOT
 from tests.helpers.small_analysis import small_analysis
+from tests.helpers.trusted import CARD, REGION, analysis, counted, instance
 from wsis import checkpoints, export, trust
-from wsis.analysis import Analysis, Settings
+from wsis.analysis import Settings
 from wsis.coco_dataset import dataset
-from wsis.instances import Instance
 from wsis.matching import PUBLISHED, Weights
-from wsis.trust import Curve, Rating, Trust, Unrated, distance
-
-REGION = Curve((0.0, 0.2, 0.5), (1, 6, 18), (10, 12, 20))
-CARD = {"modules": {"classifier": {"file": "a", "sha256": "aa"}, "contours": {"from": "b", "sha256": "bb"}}}
-
-
-def analysis(**changes: object) -> Analysis:
-    """The small analysis as if the model had made it with its own proposals."""
-    made = small_analysis()
-    source = replace(made.evidence.source, source=trust.BUILT_IN)
-    settings = replace(made.settings, **changes)
-    return replace(made, settings=settings, evidence=replace(made.evidence, source=source))
-
-
-def counted(**changes: object) -> Trust:
-    settings = {name: getattr(Settings(enhancer="spread", steps=1), name) for name in Settings.__dataclass_fields__}
-    made = Trust(
-        {"classifier": "aa", "contours": "bb"}, settings, PUBLISHED, 0.1, "some photos", 8, {"region": REGION}, {}
-    )
-    return replace(made, **changes)
-
-
-def instance(**changes: object) -> Instance:
-    return replace(Instance(7, "cat", 0.45, 0, 0), **changes)
+from wsis.trust import Curve, Rating, Unrated, distance
 
 
 @pytest.mark.parametrize(

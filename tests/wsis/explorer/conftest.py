@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.helpers.bad_files import encoded
@@ -25,6 +27,21 @@ def visit(browser, site):
     for context in visitors.contexts:
         context.close()
     assert visitors.wrong == []
+
+
+@pytest.fixture(scope="module")
+def page(browser, request):
+    """A page with those scripts of the real one that a file names as `SCRIPTS`, and nothing else."""
+    from wsis.explorer import layout
+
+    page = browser.new_page()
+    page.set_content("<html><body></body></html>")
+    page.evaluate("config => { globalThis.wsis = {config}; }", layout.method_config())
+    for name in request.module.SCRIPTS:
+        script = Path(layout.__file__).parent / "stage" / f"{name}.js"
+        page.add_script_tag(content=script.read_text(encoding="utf-8"))
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from tests.helpers.random_analysis import random_analysis
 from wsis import matching
-from wsis.explorer import alike, layout, payload, travel, words
+from wsis.explorer import alike, payload, travel, words
 from wsis.matching import Weights
 
-STAGE = Path(layout.__file__).parent / "stage"
+SCRIPTS = ("dom", "match", "alike", "travel", "simplex", "words", "unpack")
 AT = [0.95, 0.1, 0.8]
 PACKED = """async ([photo, part, match]) => {
   const bits = await unpack.array(photo.bits);
@@ -21,18 +19,6 @@ PACKED = """async ([photo, part, match]) => {
     partition: await unpack.partition(photo.labels, photo.areas),
   };
 }"""
-
-
-@pytest.fixture(scope="module")
-def page(browser):
-    """A page with the arithmetic and the decoding of the real one, and nothing else."""
-    page = browser.new_page()
-    page.set_content("<html><body></body></html>")
-    page.evaluate("config => { globalThis.wsis = {config}; }", layout.method_config())
-    for name in ("dom", "match", "alike", "travel", "simplex", "words", "unpack"):
-        page.add_script_tag(content=(STAGE / f"{name}.js").read_text(encoding="utf-8"))
-    yield page
-    page.close()
 
 
 @pytest.fixture(params=[0, 1, 2])

@@ -24,6 +24,7 @@ from pycocotools import coco
 from skimage import data
 
 from tests.helpers.browser_tools import (
+    AXE_COLOURS,
     PIXELS,
     READY,
     Visitors,
@@ -1334,14 +1335,10 @@ TABS = {
 }  # fmt: skip
 
 
-COLOURS = ("color-contrast", "link-in-text-block")
-"""Axe's rules whose outcome depends on colours."""
-
-
 @pytest.mark.parametrize("width", [1440, 400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_accessibility_violation(visit, scheme, width):
-    page, rules = visit(width=width, color_scheme=scheme), COLOURS if scheme == "dark" else None
+    page, rules = visit(width=width, color_scheme=scheme), AXE_COLOURS if scheme == "dark" else None
     found = violations(page, "first screen", rules=rules)
     for name, key in TABS.items():
         tab(page, name)
@@ -1375,4 +1372,4 @@ def test_no_serious_accessibility_violation_in_a_filled_tune_tab(tuned):
     assert violations(page, "tune", "#below") == []
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"() => {RED} < 60")
-    assert violations(page, "tune in the dark", "#below", COLOURS) == []
+    assert violations(page, "tune in the dark", "#below", AXE_COLOURS) == []

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
-import pytest
-
-from wsis.explorer import layout
-
-STAGE = Path(layout.__file__).parent / "stage"
+SCRIPTS = ("dom",)
 UPDATED = """texts => texts.map(text => {
   const home = document.body, fresh = document.createElement('div');
   fresh.innerHTML = text;
@@ -18,15 +13,6 @@ UPDATED = """texts => texts.map(text => {
   const same = now.length === wanted.length && now.every((node, i) => node.isEqualNode(wanted[i]));
   return [same, home.innerHTML, text];
 })"""
-
-
-@pytest.fixture(scope="module")
-def page(browser):
-    page = browser.new_page()
-    page.set_content("<html><body></body></html>")
-    page.add_script_tag(content=(STAGE / "dom.js").read_text(encoding="utf-8"))
-    yield page
-    page.close()
 
 
 def content(rng: random.Random, depth: int = 0) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,20 +20,8 @@ from wsis.peaks import Peaks
 from wsis.pipeline import Pipeline
 from wsis.proposals import ProposalSet
 
-STAGE = Path(layout.__file__).parent / "stage"
+SCRIPTS = ("dom", "match", "offers", "words", "unpack")
 COUNT, CELLS = 1000, 48
-
-
-@pytest.fixture(scope="module")
-def page(browser):
-    """A page with the arithmetic and the decoding of the real one, and nothing else."""
-    page = browser.new_page()
-    page.set_content("<html><body></body></html>")
-    page.evaluate("config => { globalThis.wsis = {config}; }", layout.method_config())
-    for name in ("dom", "match", "offers", "words", "unpack"):
-        page.add_script_tag(content=(STAGE / f"{name}.js").read_text(encoding="utf-8"))
-    yield page
-    page.close()
 
 
 def weights(seed: int) -> list[list[float]]:

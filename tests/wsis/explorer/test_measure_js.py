@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.helpers.small_analysis import small_analysis
 from wsis import matching
-from wsis.explorer import layout
 
-STAGE = Path(layout.__file__).parent / "stage"
+SCRIPTS = ("measure",)
 TERMS = """([binary, band, labels, areas, members, reading]) => {
   const grey = v => ({v: Uint8Array.from(v)});
   const counts = measure.counted(grey(binary), grey(band), {labels, areas});
   return members.map(one => measure.terms(counts, Uint8Array.from(one), Int32Array.from(areas), reading));
 }"""
-
-
-@pytest.fixture(scope="module")
-def page(browser):
-    page = browser.new_page()
-    page.set_content("<html><body></body></html>")
-    page.add_script_tag(content=(STAGE / "measure.js").read_text(encoding="utf-8"))
-    yield page
-    page.close()
 
 
 @pytest.mark.parametrize("reading", [name for name in matching.READINGS if name != "prm-2018"])

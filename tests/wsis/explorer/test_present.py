@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("playwright.sync_api")
 from app import examples
-from tests.helpers.browser_tools import shown, state
+from tests.helpers.browser_tools import shown, state, violations
 from wsis import cli
 from wsis.explorer import glossary
 
@@ -19,14 +19,6 @@ OPEN = "dialog.present[open]"
 SMALLEST = """() => Math.min(...[...document.querySelectorAll('.present :is(p, h2, li span, li b, button, .which)')]
   .filter(one => one.checkVisibility() && one.textContent.trim())
   .map(one => parseFloat(getComputedStyle(one).fontSize)))"""
-
-
-def serious(page, where):
-    """What axe finds serious or worse in an open dialog."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    result = axe.run(page, context=where, options={"resultTypes": ["violations"]})
-    return [(one["id"], one["nodes"][0]["html"][:160]) for one in result.response["violations"]
-            if one["impact"] in ("serious", "critical")]  # fmt: skip
 
 
 def test_five_pages_by_keys_clicks_and_swipes(visit):
@@ -47,7 +39,7 @@ def test_five_pages_by_keys_clicks_and_swipes(visit):
     found = state(page)["found"]
     assert page.locator(f"{OPEN} ol li").count() == len(found)  # the last page lists the masks
     page.wait_for_function("wsis.now.right.found.every(one => wsis.data.parts.has(one.peak))")
-    assert serious(page, ".present") == []
+    assert violations(page, "dialog", ".present") == []
     for _ in range(12):  # the focus stays within
         page.keyboard.press("Tab")
         assert page.evaluate("!document.activeElement || !document.activeElement.closest('#screen')")
@@ -85,7 +77,7 @@ def test_the_key_to_the_numbers_is_what_hovering_says(visit):
     page.wait_for_selector("#help dialog[open]")
     text = page.locator("#help dialog").inner_text()
     assert all(number.name in text and number.meaning in text for number in glossary.NUMBERS)
-    assert serious(page, "#help dialog") == []
+    assert violations(page, "dialog", "#help dialog") == []
     page.keyboard.press("Escape")
     page.locator("#peaks .peak").first.hover()
     title = page.locator("#peaks .peak").first.get_attribute("title")
@@ -99,7 +91,7 @@ def test_code_for_this_screen_gives_this_screen(visit, monkeypatch, tmp_path):
     page.locator("[data-code]").click()
     page.wait_for_selector("#code dialog[open]")
     python, command = page.locator("#code pre").all_inner_texts()
-    assert serious(page, "#code dialog") == []
+    assert violations(page, "dialog", "#code dialog") == []
     monkeypatch.chdir(tmp_path)
     (tmp_path / "4-sheep-and-dog.jpg").write_bytes(examples()["4-sheep-and-dog"].read_bytes())
     names: dict = {}

@@ -7,8 +7,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from tests.helpers.browser_tools import PIXELS, SETTLES, changed, shown, state, tab
-from tests.wsis.explorer.test_browser import violations
+from tests.helpers.browser_tools import PIXELS, SETTLES, changed, shown, state, tab, violations
 from wsis import instances, matching
 from wsis.explorer import alike, travel
 from wsis.matching import Weights

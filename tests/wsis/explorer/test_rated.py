@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.helpers.small_analysis import small_analysis
-from tests.wsis.test_trust import CARD, analysis, counted, instance
+from tests.helpers.trusted import CARD, analysis, counted, instance
 from wsis import trust
-from wsis.explorer import layout, rated, report
+from wsis.explorer import rated, report
 from wsis.explorer.origin import Origin
 from wsis.explorer.scene import Scene
 from wsis.instances import Instance
 from wsis.matching import PUBLISHED, Weights
 from wsis.trust import Curve, Rating, Unrated
 
-STAGE = Path(layout.__file__).parent / "stage"
+SCRIPTS = ("words", "rating")
 KINDS = {
     "region": Curve((0.0, 0.01, 0.1, 0.62), (0, 1, 40, 199), (18, 20, 80, 200)),
     "object": Curve((0.0,), (1234,), (2500,)),
 }
-
-
-@pytest.fixture(scope="module")
-def page(browser):
-    page = browser.new_page()
-    page.set_content("<html><body></body></html>")
-    page.evaluate("config => { globalThis.wsis = {config}; }", layout.method_config())
-    for name in ("words", "rating"):
-        page.add_script_tag(content=(STAGE / f"{name}.js").read_text(encoding="utf-8"))
-    yield page
-    page.close()
 
 
 def origin(known: trust.Trust | None) -> Origin:

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from tests.helpers.browser_tools import changed, fetched, shown
+from tests.helpers.browser_tools import changed, fetched, shown, violations
 from tests.helpers.page_data import decoded
 from wsis import changes
 from wsis.analysis import Settings
@@ -130,7 +130,7 @@ def test_all_peaks_of_a_class_side_by_side_by_keyboard(visit):
     page.keyboard.press("Enter")
     other = of_class[(of_class.index(twin) + 1) % len(of_class)]
     shown(page, f"S.peak === {other} && now.part")
-    assert _violations(page) == []
+    assert violations(page, "grids") == []
     page.keyboard.press("Escape")
     page.locator(".grid").wait_for(state="hidden")
     assert page.evaluate("document.activeElement.textContent") == "All peaks"
@@ -146,7 +146,7 @@ def test_four_enhancers_side_by_side_and_a_click_takes_one(visit):
         "spread", "ICN proposals", "ICN saliency", "regions and objects"
     ]  # fmt: skip
     assert page.locator(".grid [aria-pressed=true]").inner_text().startswith("regions and objects")
-    assert _violations(page) == []
+    assert violations(page, "grids") == []
     columns.nth(2).click()
     shown(page, "!D.busy && D.enhancer === 'icn-saliency'")
     page.locator(".grid").wait_for(state="hidden")
@@ -181,12 +181,6 @@ def test_the_growth_is_taken_home(visit, tmp_path):
         assert path.name.endswith(f"-growth.{kind.lower()}")
         assert 1000 < path.stat().st_size <= 2 * 2**20
     assert page.evaluate("document.createElement('video').canPlayType('video/mp4; codecs=\"vp09.00.10.08\"')")
-
-
-def _violations(page):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [(one["id"], one["nodes"][0]["html"][:120]) for one in found if one["impact"] in ("serious", "critical")]
 
 
 def test_the_grid_of_a_message_is_small():

@@ -7,8 +7,7 @@ import re
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-from tests.helpers.browser_tools import fetched, shown, tab, upload
-from tests.wsis.explorer.test_browser import COLOURS, violations
+from tests.helpers.browser_tools import AXE_COLOURS, fetched, shown, tab, upload, violations
 
 pytestmark = pytest.mark.slow
 SCORES = "[...document.querySelectorAll('.why-score :is(span, strong)')].map(one => Number(one.textContent))"
@@ -105,7 +104,7 @@ def test_on_a_phone_in_the_dark(visit):
     erased(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     assert page.evaluate(LOW) == []
-    assert violations(page, "why on a phone", "#below", COLOURS) == []
+    assert violations(page, "why on a phone", "#below", AXE_COLOURS) == []
     before = page.locator("[data-why=erased]").inner_text()
     page.locator(".peak").nth(1).click()  # another peak: what was said of the first one goes
     shown(page, "S.peak === 1")
