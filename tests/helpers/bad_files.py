@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def camera_raw(image: np.ndarray, tags: dict | None = None, order: str = "<") ->
     return tiff(Page(image[::10, ::10], tags={254: 1, **(tags or {})}, inner=(mosaic,)), order=order)
 
 
+@cache
 def bad() -> dict[str, tuple[bytes, str]]:
     """File name to content and a pattern of the sentence that refuses it."""
     photo = picture(300, 400)
@@ -95,6 +97,7 @@ def bad() -> dict[str, tuple[bytes, str]]:
     }
 
 
+@cache
 def unusual() -> dict[str, bytes]:
     """File name to content of photos that `picture()` must come out of, give or take what JPEG loses."""
     image = Image.fromarray(picture())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 import pytest
 
 from app import examples
 from tests.helpers import ROOT
-from wsis.analysis import Evidence, Glance
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import build, launch_options
 from wsis.explorer.models import Models
@@ -49,39 +45,6 @@ SETTLES = 200
 """Milliseconds after which the page has told Python where the visitor let go."""
 STREAM_CUT = ("AbortError", "Connection errored out")
 """What Gradio's script logs when a page goes that has a stream of answers open."""
-
-KEPT = 3
-"""Photos that a pipeline for tests has in mind."""
-
-
-class AttentivePipeline(Pipeline):
-    """Looks once at each of the last few photos: most tests bring the same ones, and looking is half of an analysis."""
-
-    def __init__(self, checkpoint: Any, device: str = "cpu") -> None:
-        super().__init__(checkpoint, device)
-        self._glances: OrderedDict[bytes, Glance] = OrderedDict()
-        self._seen: OrderedDict[bytes, Evidence] = OrderedDict()
-
-    def glance(self, image: np.ndarray) -> Glance:
-        return _remembered(self._glances, image, super().glance, image)
-
-    def observe(self, photo: np.ndarray | Glance, **more: Any) -> Evidence:
-        if more.get("proposals") is not None:
-            return super().observe(photo, **more)
-        image = photo.image if isinstance(photo, Glance) else photo
-        return _remembered(self._seen, image, super().observe, photo, **more)
-
-
-def _remembered(
-    kept: OrderedDict[bytes, Any], image: np.ndarray, look: Callable[..., Any], *of: Any, **more: Any
-) -> Any:
-    key = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
-    if key not in kept:
-        kept[key] = look(*of, **more)
-        while len(kept) > KEPT:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key]
 
 
 def photos() -> dict[str, Path]:

@@ -11,7 +11,8 @@ from tests.helpers.bad_files import encoded
 
 @pytest.fixture(scope="session")
 def site(browser):
-    from tests.helpers.browser_tools import AttentivePipeline, serve
+    from tests.helpers.attentive import AttentivePipeline
+    from tests.helpers.browser_tools import serve
 
     with serve(AttentivePipeline.load()) as served:
         yield served

@@ -23,6 +23,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from pycocotools import mask as coco_mask
 
+from tests.helpers.attentive import AttentivePipeline
 from tests.helpers.bad_files import bad, encoded, picture, write_all
 from tests.helpers.small_analysis import small_analysis
 from wsis import instances
@@ -32,7 +33,6 @@ from wsis.explorer.server import uploads
 from wsis.explorer.server.desk import Desk
 from wsis.explorer.server.turns import Limits, Turns
 from wsis.explorer.store import Store
-from wsis.pipeline import Pipeline
 
 QUICK = {"enhancer": "none", "steps": 0, "classes": ["cat"]}
 """The least work that still runs every stage."""
@@ -50,7 +50,7 @@ def networks(store, analyse, **limits):
 
 @pytest.fixture(scope="module")
 def behind(tiny_checkpoint):
-    pipeline = Pipeline.load(str(tiny_checkpoint), device="cpu")
+    pipeline = AttentivePipeline.load(str(tiny_checkpoint), device="cpu")
     store = Store(every=3600)
     yield networks(store, pipeline.analyse)
     store.close()

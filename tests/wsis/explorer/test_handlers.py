@@ -16,6 +16,7 @@ from gradio import processing_utils
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from tests.helpers.attentive import AttentivePipeline
 from tests.helpers.browser_tools import serve
 from tests.helpers.page_data import decoded, unpacked
 from wsis import changes, instances
@@ -37,7 +38,7 @@ TAB = SimpleNamespace(session_hash="tab")
 
 @pytest.fixture(scope="module")
 def pipeline(tiny_checkpoint) -> Pipeline:
-    return Pipeline.load(str(tiny_checkpoint), device="cpu")
+    return AttentivePipeline.load(str(tiny_checkpoint), device="cpu")
 
 
 @pytest.fixture(scope="module")

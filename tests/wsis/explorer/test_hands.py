@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.attentive import AttentivePipeline
 from wsis import edits, hands
 from wsis.analysis import Settings
 from wsis.explorer import report
@@ -29,7 +30,7 @@ ADD = {"do": "add peak", "name": "dog", "x": 0.3, "y": 0.6}
 
 @pytest.fixture(scope="module")
 def pipeline(tiny_checkpoint) -> Pipeline:
-    return Pipeline.load(str(tiny_checkpoint), device="cpu")
+    return AttentivePipeline.load(str(tiny_checkpoint), device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,8 @@ from wsis.pipeline import Pipeline
 from wsis.proposals import ProposalSet
 
 SCRIPTS = ("dom", "match", "offers", "words", "unpack")
-COUNT, CELLS = 1000, 48
+COUNT, CELLS = 300, 48
+"""Weights a comparison, of which there are dozens; cells of the plane of two weights."""
 
 
 def weights(seed: int) -> list[list[float]]:

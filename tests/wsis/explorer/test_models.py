@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from tests.helpers.attentive import AttentivePipeline
 from wsis import checkpoints
 from wsis.analysis import Settings
 from wsis.classifier import Classifier
@@ -31,7 +32,7 @@ TAB = SimpleNamespace(session_hash="tab")
 
 @pytest.fixture(scope="module")
 def pipeline(tiny_checkpoint):
-    return Pipeline.load(str(tiny_checkpoint), device="cpu")
+    return AttentivePipeline.load(str(tiny_checkpoint), device="cpu")
 
 
 @pytest.fixture(scope="module")

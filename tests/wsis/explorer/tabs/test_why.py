@@ -9,6 +9,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from tests.helpers.attentive import AttentivePipeline
 from tests.helpers.page_data import unpacked
 from tests.helpers.visits import request
 from wsis.analysis import Settings
@@ -19,7 +20,6 @@ from wsis.explorer.scene import Scene
 from wsis.explorer.server.turns import RefusedError
 from wsis.explorer.tabs.why import events, view
 from wsis.explorer.tabs.why.events import Events, mask_of
-from wsis.pipeline import Pipeline
 from wsis.why import faithfulness
 from wsis.why.faithfulness import CLASS_MAP, ENHANCED, MAPS, RANDOM, RESPONSE, Curves
 
@@ -28,7 +28,7 @@ from wsis.why.faithfulness import CLASS_MAP, ENHANCED, MAPS, RANDOM, RESPONSE, C
 def handlers(tiny_checkpoint, photo, tmp_path_factory):
     example = tmp_path_factory.mktemp("examples") / "cat.png"
     cv2.imwrite(str(example), photo[::2, ::2, ::-1])
-    made = Handlers(Pipeline.load(str(tiny_checkpoint), device="cpu"), {"cat": example})
+    made = Handlers(AttentivePipeline.load(str(tiny_checkpoint), device="cpu"), {"cat": example})
     yield made
     made.store.close()
 
