@@ -171,10 +171,12 @@ def test_the_menu_of_models_is_in_sight_at_every_width(visit):
     for width, height in SCREENS:
         page.set_viewport_size({"width": width, "height": height})
         page.click("#model")
+        page.wait_for_selector("#models .row")  # the server says which there are
         box, pill = (page.locator(one).bounding_box() for one in ("#models", "#model"))
         assert 0 <= box["x"] <= box["x"] + box["width"] <= width, width
         assert pill["y"] + pill["height"] < box["y"], width
         page.keyboard.press("Escape")
+        page.wait_for_selector("#models", state="hidden")
 
 
 def test_a_tab_without_the_stage_takes_its_place_on_small_screens(visit):
