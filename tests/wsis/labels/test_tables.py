@@ -128,14 +128,18 @@ def test_control_characters_are_no_part_of_a_name(photos, tmp_path):
     assert read(photos, tmp_path / "labels.csv").classes == ("tea [31m pot",)
 
 
-def test_a_hundred_thousand_rows_take_seconds(photos, tmp_path):
-    rows = "".join(f"{number}.jpg,class {number % 500}\n" for number in range(100_000))
-    (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}a.jpg,cup\n")
-    start = time.process_time()
-    labels = read(photos, tmp_path / "labels.csv")
-    assert time.process_time() - start < 5
+def test_a_hundred_thousand_rows_take_as_long_a_row_as_a_few_thousand(photos, tmp_path):
+    seconds = []
+    for count in (4_000, 4_000, 4_000, 100_000):
+        rows = "".join(f"{number}.jpg,class {number % 500}\n" for number in range(count))
+        (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}a.jpg,cup\n")
+        start = time.process_time()
+        labels = read(photos, tmp_path / "labels.csv")
+        seconds.append(time.process_time() - start)
     assert len(labels.missing) == 100_000
     assert len(labels.classes) == 501
+    # 25 times as many, on a machine that others use too; if each looked at all others, it would be 625 times as long.
+    assert seconds[-1] < 8 * 25 * min(seconds)
 
 
 def test_what_is_written_is_read_again(photos, tmp_path):
