@@ -129,17 +129,17 @@ def test_control_characters_are_no_part_of_a_name(photos, tmp_path):
 
 
 def test_a_hundred_thousand_rows_take_as_long_a_row_as_a_few_thousand(photos, tmp_path):
-    seconds = []
-    for count in (4_000, 4_000, 4_000, 100_000):
+    def seconds(count: int) -> float:
         rows = "".join(f"{number}.jpg,class {number % 500}\n" for number in range(count))
         (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}a.jpg,cup\n")
         start = time.process_time()
         labels = read(photos, tmp_path / "labels.csv")
-        seconds.append(time.process_time() - start)
-    assert len(labels.missing) == 100_000
-    assert len(labels.classes) == 501
-    # 25 times as many, on a machine that others use too; if each looked at all others, it would be 625 times as long.
-    assert seconds[-1] < 8 * 25 * min(seconds)
+        assert (len(labels.missing), len(labels.classes)) == (count, 501)
+        return time.process_time() - start
+
+    # 25 times as many; if each looked at all others, it would be 625 times as long. Other work on the machine slows a
+    # process down for seconds at a time, so one quiet moment in five is enough.
+    assert any(seconds(100_000) < 6 * 25 * seconds(4_000) for _ in range(5))
 
 
 def test_what_is_written_is_read_again(photos, tmp_path):
