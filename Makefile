@@ -9,7 +9,7 @@ WEB ?= []
 MASKS ?=
 ARGS ?=
 # tests/conftest.py says how many workers; a file's tests go to the same one, for they share what is costly (docs/testing.md). One that hangs fails.
-PARALLEL := -n auto --dist loadfile --no-loadscope-reorder --timeout 900
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder --timeout 300
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev app segment test test-all mutants lint lint-scripts format audit container-check train teach evaluate gpu-check benchmark clean

@@ -160,7 +160,7 @@ def main(
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     chosen = states.split(",") if states else list(STATES)
-    with served() as address, chromium() as browser:
+    with served(local=True) as address, chromium() as browser:
         for width in map(int, widths.split(",")):
             for theme in themes.split(","):
                 options = {"color_scheme": theme, "reduced_motion": "reduce"}

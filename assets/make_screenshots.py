@@ -62,10 +62,10 @@ STILL = """() => new Promise(done => {
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """The address of an explorer on the embedded model, with its examples looked at."""
+def served(*, local: bool = False) -> Iterator[str]:
+    """An explorer on the embedded model, its examples looked at: its address. `local`: as `make app` serves it."""
     handlers = Handlers(Pipeline.load(), examples())
-    page = build(handlers, local=True)
+    page = build(handlers, local=local)
     handlers.warm().join()
     page.launch(prevent_thread_lock=True, quiet=True, **launch_options(handlers))
     yield page.local_url

@@ -16,8 +16,6 @@ from wsis.pipeline import Pipeline
 
 KEPT = 3
 """Photos that a pipeline for tests has in mind."""
-
-
 RESPONDED = 40
 """Sets of peaks of which it has the responses in mind."""
 

@@ -128,18 +128,18 @@ def test_control_characters_are_no_part_of_a_name(photos, tmp_path):
     assert read(photos, tmp_path / "labels.csv").classes == ("tea [31m pot",)
 
 
-def test_a_hundred_thousand_rows_take_as_long_a_row_as_a_few_thousand(photos, tmp_path):
-    def seconds(count: int) -> float:
-        rows = "".join(f"{number}.jpg,class {number % 500}\n" for number in range(count))
-        (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}a.jpg,cup\n")
+def test_a_hundred_thousand_rows_take_seconds(photos, tmp_path):
+    rows = "".join(f"{number}.jpg,class {number % 500}\n" for number in range(100_000))
+    (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}a.jpg,cup\n")
+
+    def seconds() -> float:
         start = time.process_time()
         labels = read(photos, tmp_path / "labels.csv")
-        assert (len(labels.missing), len(labels.classes)) == (count, 501)
-        return time.process_time() - start
+        taken = time.process_time() - start
+        assert (len(labels.missing), len(labels.classes)) == (100_000, 501)
+        return taken
 
-    # 25 times as many; if each looked at all others, it would be 625 times as long. Other work on the machine slows a
-    # process down for seconds at a time, so one quiet moment in five is enough.
-    assert any(seconds(100_000) < 6 * 25 * seconds(4_000) for _ in range(5))
+    assert any(seconds() < 5 for _ in range(5))  # whatever else runs on the machine slows all for seconds at a time
 
 
 def test_what_is_written_is_read_again(photos, tmp_path):
