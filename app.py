@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import importlib.util
-import logging
 import os
 import shutil
 import signal
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parent / "assets" / "examples"
 SESSIONS = 200
 """Of how many visitors, the latest, Gradio keeps what their page shows: up to 2 MB each, also when they have left."""
-PATIENCE = 2
-"""Seconds that answers under way may still take when the server is stopped."""
 COUNTS = (
     *("max_upload", "max_pixels", "uploads", "memory", "models_memory", "teaching_days"),
     *("queue", "per_page", "per_address", "per_minute"),
@@ -241,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from wsis.explorer.server.turns import Turns  # noqa: PLC0415
         from wsis.explorer.server.uploads import Shelf  # noqa: PLC0415
         from wsis.explorer.server.watch import Watch  # noqa: PLC0415
-        from wsis.explorer.server.web import app_options  # noqa: PLC0415
+        from wsis.explorer.server.web import app_options, stop  # noqa: PLC0415
         from wsis.explorer.store import Store  # noqa: PLC0415
         from wsis.explorer.tabs.tune.sessions import sweep  # noqa: PLC0415
 
@@ -285,9 +282,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             time.sleep(0.2)
     desk.stopping = True
     with suppress(KeyboardInterrupt):  # pressed twice
-        page.server.config.timeout_graceful_shutdown = PATIENCE
-        logging.getLogger("uvicorn.error").disabled = True  # it would print a traceback for each answer cut off
-        page.close(verbose=False)
+        stop(page)
         handlers.store.close()
     return 0
 

@@ -23,6 +23,7 @@ from app import examples
 from benchmarks.browser import READY, chromium
 from wsis.explorer.handlers import Handlers
 from wsis.explorer.layout import build, launch_options
+from wsis.explorer.server.web import stop
 from wsis.photo_sets import LAYOUTS
 from wsis.pipeline import Pipeline
 from wsis.voc import CLASSES
@@ -69,7 +70,7 @@ def served(*, local: bool = False) -> Iterator[str]:
     handlers.warm().join()
     page.launch(prevent_thread_lock=True, quiet=True, **launch_options(handlers))
     yield page.local_url
-    page.close(verbose=False)
+    stop(page)
 
 
 def main() -> int:

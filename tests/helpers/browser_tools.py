@@ -21,6 +21,7 @@ from wsis.explorer.layout import build, launch_options
 from wsis.explorer.models import Models
 from wsis.explorer.server.desk import Desk
 from wsis.explorer.server.turns import Limits, Turns
+from wsis.explorer.server.web import stop
 from wsis.pipeline import Pipeline
 
 READY = """() => {
@@ -97,7 +98,7 @@ def serve(pipeline: Pipeline | Models, port: int | None = None, limits: Limits |
     try:
         yield Site(f"http://127.0.0.1:{port}/", handlers, page)
     finally:
-        page.close(verbose=False)
+        stop(page)
         handlers.store.close()
 
 
@@ -112,6 +113,8 @@ class Visitors:
     forgiven: tuple[str, ...] = ()
     answering: set[Any] = field(default_factory=set)
     """Pages and their requests to Gradio's queue that have no answer yet."""
+    heard: float = 0.0
+    """When the last of these was sent or answered, s: what Python took on is listened to only then."""
 
     def context(self, width: int = 1440, height: int = 900, **options: Any) -> Any:
         """A browser profile whose pages are watched."""
@@ -131,38 +134,52 @@ class Visitors:
         return page
 
     def reload(self, page: Any) -> None:
-        """Load it again once Python has answered everything: a reload that cuts off an answer is an error to Gradio.
+        """Load it again once Python has answered everything: a reload that cuts off an answer is an error to Gradio."""
+        forgiven = self.forgiven
+        self.answered(page)
+        page.reload()
+        page.wait_for_function(READY)
+        self.forgiven = forgiven
+
+    def answered(self, page: Any) -> None:
+        """Wait until Python has answered everything that a page asked for.
 
         What never gets an answer is named, where a test would only hang. A stream of answers that Gradio opened after
-        the last one had come by the stream before never ends: nothing is lost with it, though Gradio complains.
+        the last one had come by the stream before never ends: nothing is lost with it, and that Gradio complains when
+        the page or the server goes is forgiven from here on.
         """
         page.wait_for_timeout(SETTLES)
         until = time.monotonic() + PATIENCE
-        forgiven = self.forgiven
-        while left := [asked.url for of, asked in self.answering if of is page]:
+        while True:
+            left = [asked.url for of, asked in self.answering if of is page]
+            if not left and time.monotonic() - self.heard > SETTLES / 1000:
+                break
             streams = [url.partition("/queue/data?session_hash=")[2] for url in left]
-            if all(session and self.site.idle(session) for session in streams):
+            if left and all(session and self.site.idle(session) for session in streams):
                 page.wait_for_timeout(SETTLES)  # a last answer may be on its way
                 self.forgiven += STREAM_CUT
                 break
             assert time.monotonic() < until, f"no answer within {PATIENCE} s to {left}: {self.site.unanswered()}"
             page.wait_for_timeout(20)
-        page.reload()
-        page.wait_for_function(READY)
-        self.forgiven = forgiven
 
     def _watch(self, page: Any) -> None:
         page.on("pageerror", lambda error: self._note(f"page error: {error}"))
         page.on("console", lambda said: self._note(f"console: {said.text}") if said.type == "error" else None)
         page.on("request", lambda asked: self._asked(page, asked))
-        page.on("requestfinished", lambda asked: self.answering.discard((page, asked)))
-        page.on("requestfailed", lambda asked: self.answering.discard((page, asked)))
+        page.on("requestfinished", lambda asked: self._answered(page, asked))
+        page.on("requestfailed", lambda asked: self._answered(page, asked))
 
     def _asked(self, page: Any, asked: Any) -> None:
         if "/queue/" in asked.url:
+            self.heard = time.monotonic()
             self.answering.add((page, asked))
         if not asked.url.startswith((self.site.address, "data:", "blob:", "file:")):
             self._note(f"request: {asked.url}")
+
+    def _answered(self, page: Any, asked: Any) -> None:
+        if (page, asked) in self.answering:
+            self.heard = time.monotonic()
+            self.answering.remove((page, asked))
 
     def _note(self, text: str) -> None:
         if not any(part in text for part in self.forgiven):

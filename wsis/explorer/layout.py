@@ -157,6 +157,7 @@ def config(handlers: Handlers) -> dict[str, Any]:
     }
     first = handlers.networks.origin
     return {
+        "server": handlers.desk.name,
         "presets": presets,
         "main": list(words.PRESETS),
         "enhancers": {name: {"title": names.title, "short": names.short} for name, names in words.ENHANCERS.items()},

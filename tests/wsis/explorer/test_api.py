@@ -32,6 +32,7 @@ from wsis.explorer import api
 from wsis.explorer.server import uploads
 from wsis.explorer.server.desk import Desk
 from wsis.explorer.server.turns import Limits, Turns
+from wsis.explorer.server.web import stop
 from wsis.explorer.store import Store
 
 QUICK = {"enhancer": "none", "steps": 0, "classes": ["cat"]}
@@ -66,7 +67,7 @@ def served(behind, *, wire=lambda page: None, **options):
     try:
         yield page
     finally:
-        page.close(verbose=False)
+        stop(page)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import re
 import threading
 import zipfile
@@ -27,6 +28,7 @@ from tests.helpers.browser_tools import (
     AXE_COLOURS,
     PIXELS,
     READY,
+    STREAM_CUT,
     Visitors,
     anew,
     changed,
@@ -647,36 +649,40 @@ APART = """() => {
   return Math.abs(one - other) / Math.min(box.clientWidth / width, box.clientHeight / height);
 }"""
 """How far the first two peaks are apart on the screen, in terms of a photo that fits the stage as high as it is now."""
+MARK = "document.querySelectorAll('.marks button')[1]"
 
 
 def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
     page = visit()
     marks = page.locator(".marks button")
+    whole = 0.0
 
-    def apart():
-        return page.evaluate(APART)
+    def apart(times, within):
+        """What else repaints the stage, or makes it higher, may come at any time: the next frame has it right."""
+        page.wait_for_function(f"() => Math.abs(({APART})() / {whole} - {times}) < {within * times}")
 
     page.locator(".box").hover()
     page.evaluate(STILL)
-    whole = apart()
+    whole = page.evaluate(APART)
     changed(page, lambda: page.get_by_role("button", name="Zoom in").click())
-    assert apart() == pytest.approx(1.5 * whole, rel=0.05)
+    apart(1.5, within=0.05)
     changed(page, lambda: page.get_by_role("button", name="Zoom out").click())
-    assert apart() == pytest.approx(whole, rel=0.05)
+    apart(1, within=0.05)
     box = page.locator(".box").bounding_box()
     page.mouse.move(box["x"] + 300, box["y"] + 150)
     changed(page, lambda: page.mouse.wheel(0, -300))
-    assert apart() > 1.3 * whole
+    apart(math.exp(0.45), within=0.05)
     changed(page, lambda: page.locator(".box").press("+"))
+    apart(1.5 * math.exp(0.45), within=0.05)
     left = marks.nth(1).bounding_box()["x"]
     page.mouse.down()
     changed(page, lambda: page.mouse.move(box["x"] + 360, box["y"] + 150, steps=4))
     page.mouse.up()
-    assert marks.nth(1).bounding_box()["x"] == pytest.approx(left + 60, abs=3)
+    page.wait_for_function(f"() => Math.abs({MARK}.getBoundingClientRect().x - {left + 60}) < 3")
     marks.nth(1).click()
     shown(page, "S.peak === 1")
     changed(page, lambda: page.locator(".box").press("0"))
-    assert apart() == pytest.approx(whole, rel=0.02)
+    apart(1, within=0.02)
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------
@@ -1260,13 +1266,18 @@ def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, photo, monke
     until(lambda: store.sweep() or tokens[0] not in store._entries)
 
 
+UNREACHABLE = ("Failed to load resource", "net::ERR", "Failed to fetch")
+"""What a browser logs while there is no server."""
+
+
 def test_a_server_that_starts_anew_under_an_open_page(browser, cat, site):
     """The page says what happened, and analyses the photo that it still has."""
     pipeline = site.handlers.pipeline
     with serve(pipeline) as first:
-        visit = Visitors(browser, first, forgiven=("Failed to load resource", "net::ERR", "Failed to fetch"))
+        visit = Visitors(browser, first, forgiven=UNREACHABLE)
         page = visit()
         upload(page, "mine.jpg", cat)
+        visit.answered(page)
         port = int(first.address.rsplit(":", 1)[1].strip("/"))
     with serve(pipeline, port):
         page.locator("#classes select.more").select_option("dog")
@@ -1276,6 +1287,32 @@ def test_a_server_that_starts_anew_under_an_open_page(browser, cat, site):
         shown(page, "!D.busy && D.match && D.photo.name === 'mine.jpg' && !D.notice")
         page.locator("#classes select.more").select_option("dog")
         shown(page, "!D.busy && D.on.length === 2")
+        visit.contexts[0].close()
+    assert visit.wrong == []
+
+
+def test_a_server_that_ends_while_it_answers(browser, cat, site, monkeypatch):
+    """Gradio goes on listening to the server that is gone; the page notices, and starts anew with what it has."""
+    pipeline, ended = site.handlers.pipeline, threading.Event()
+    with serve(pipeline) as first:
+        visit = Visitors(browser, first)
+        page = visit()
+        upload(page, "mine.jpg", cat)
+        visit.answered(page)
+        visit.forgiven += ("Server stopped unexpectedly", "network error", *UNREACHABLE, *STREAM_CUT)
+        settle = first.handlers.settle
+        monkeypatch.setattr(first.handlers, "settle", lambda *given: ended.wait(30) and settle(*given))
+        with page.expect_request("**/queue/data**"):
+            page.locator(".views [data-view=instances]").click()
+        port = int(first.address.rsplit(":", 1)[1].strip("/"))
+        threading.Timer(0.5, ended.set).start()
+    with serve(pipeline, port):
+        with page.expect_event("load"):
+            page.locator("#classes select.more").select_option("dog")
+        page.wait_for_selector(".notice .again:visible")
+        assert "no longer kept" in page.locator(".notice span").inner_text()
+        page.locator(".notice .again").click()
+        shown(page, "!D.busy && D.match && D.photo.name === 'mine.jpg' && !D.notice && S.view === 'instances'")
         visit.contexts[0].close()
     assert visit.wrong == []
 

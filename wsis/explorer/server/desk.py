@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -36,6 +37,7 @@ class Desk:
         turns: the queue for the networks.
         watch: who counts.
         stopping: whether the server is about to end, for `/health`.
+        name: tells this run of the server from one before, for pages that outlive it.
     """
 
     def __init__(self, turns: Turns | None = None, watch: Watch | None = None, *, by_address: bool = True) -> None:
@@ -49,6 +51,7 @@ class Desk:
         self.turns, self.watch = turns or Turns(), watch or Watch()
         self._by_address = by_address
         self.stopping = False
+        self.name = secrets.token_hex(8)
         # One thread for good: each that has used torch once keeps memory and helpers of its own.
         self._lane, self._hands = ThreadPoolExecutor(1, "lane"), CapacityLimiter(HANDS)
         self.watch.gauge("wsis_queue_waiting", "Requests that wait for the networks", lambda: self.turns.waiting)

@@ -157,6 +157,10 @@ class Turns:
         at = next((i for i, ticket in enumerate(self._waiting, 1) if name and ticket.name == name), 0)
         return Place(at, self.waiting, math.ceil(self._left(at)) if at else 0)
 
+    def knows(self, name: str) -> bool:
+        """Whether the request of this name waits or is being served."""
+        return bool(name) and any(one.name == name for one in (self._running, *self._waiting) if one)
+
     def leave(self, page: str) -> None:
         """A page was closed: what waits for it is given up."""
         for ticket in [one for one in self._waiting if one.visitor.page == page]:

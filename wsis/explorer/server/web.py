@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import logging
 from typing import Any
 
+import gradio as gr
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
@@ -24,6 +26,8 @@ from wsis.explorer.server.guard import Guard
 from wsis.explorer.server.turns import RefusedError
 from wsis.explorer.server.uploads import Shelf
 
+PATIENCE = 2
+"""Seconds that answers under way may still take when the server is stopped; an open page's heartbeat never ends."""
 STUCK = 120.0
 """Seconds after which a request that is being served counts as stuck."""
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -63,13 +67,26 @@ def app_options(
         return Response(desk.watch.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def place(request: Request) -> Response:
-        at = desk.turns.place(request.query_params.get("ticket", ""))
-        return JSONResponse({"place": at.place, "waiting": at.waiting, "seconds": at.seconds})
+        ticket = request.query_params.get("ticket", "")
+        at, known = desk.turns.place(ticket), desk.turns.knows(ticket)
+        told = {"place": at.place, "waiting": at.waiting, "seconds": at.seconds}
+        return JSONResponse({**told, "known": known, "server": desk.name})
 
     return {
         "routes": [Route("/health", health), Route("/metrics", metrics), Route("/place", place)],
         "middleware": [Middleware(Guard), Middleware(Uploads, desk=desk, shelf=shelf, most=most)],
     }
+
+
+def stop(page: gr.Blocks) -> None:
+    """End what `page.launch` began, and with it the connections of pages that are open."""
+    page.server.config.timeout_graceful_shutdown = PATIENCE
+    said = logging.getLogger("uvicorn.error")  # it would print a traceback for each answer cut off
+    was, said.disabled = said.disabled, True
+    try:
+        page.close(verbose=False)
+    finally:
+        said.disabled = was
 
 
 class Uploads:

@@ -44,6 +44,8 @@ interface Whole {
  * stylesheet calls them, `symbols` of their weights, and `unused`, the name of a term that a reading does not have.
  */
 interface Config {
+  /** Which run of the server this page is of. */
+  server: string;
   presets: Record<string, Preset>;
   main: string[];
   enhancers: Record<string, {title: string; short: string}>;

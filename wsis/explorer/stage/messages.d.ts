@@ -210,8 +210,10 @@ interface Snapshot {
   dark: boolean;
   reading: string;
 }
-/** Where in the queue a request stands, as `GET place` says. */
+/** Where in the queue a request stands, as `GET place` says; whether it is there at all, and which server says so. */
 interface Place {
   place: number;
   seconds: number;
+  known: boolean;
+  server: string;
 }

@@ -62,23 +62,31 @@ const wire = (() => {
     }
     trigger('edit', {act, ...flying.data, ticket, now: snapshot()});
     clearTimeout(standing);
-    standing = setTimeout(stand, 500, ticket);
+    standing = setTimeout(stand, 500, ticket, 0);
   }
   /** Where in the queue what was asked last stands; asked about now and then for as long as it takes. */
   let standing = 0;
-  /** @param {string} ticket */
-  async function stand(ticket) {
+  const LOST = 3;
+  /**
+   * A server that has started anew may know of nothing: Gradio's script can go on listening to the one before, for good.
+   * The page then starts anew as well; link and browser have what it needs.
+   * @param {string} ticket @param {number} lost how often in a row it was so
+   */
+  async function stand(ticket, lost) {
     const over = () => !data.busy || data.asked?.ticket !== ticket;
     if (over()) return;
     try {
+      /** @type {Place} */
       const told = await (await fetch(`place?ticket=${ticket}`)).json();
       if (over()) return;
+      lost = told.known || told.server === config.server ? 0 : lost + 1;
+      if (lost === LOST) return location.reload();
       data.place = told.place ? told : null;
     } catch {
       data.place = null;
     }
     page.tell('place');
-    standing = setTimeout(stand, 1000, ticket);
+    standing = setTimeout(stand, 1000, ticket, lost);
   }
   /** The controls back to where they were before they asked. @param {Asked | null} asked */
   function revert(asked) {

@@ -52,6 +52,7 @@ def test_one_at_a_time_in_the_order_of_asking():
         assert crowd.served == ["a"]
         assert crowd.turns.waiting == 3
         assert [crowd.turns.place(name).place for name in "abcd"] == [0, 1, 2, 3]
+        assert [crowd.turns.knows(name) for name in ("a", "d", "e", "")] == [True, True, False, False]
         return await crowd.end()
 
     assert asyncio.run(go()) == list("abcd")

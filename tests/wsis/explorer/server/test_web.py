@@ -107,4 +107,7 @@ def test_uploads_are_refused_before_they_arrive(served):
 
 
 def test_the_place_is_told_to_whom_the_ticket_belongs(served):
-    assert served()("GET", "/place?ticket=mine").json() == {"place": 0, "waiting": 0, "seconds": 0}
+    desk = Desk()
+    told = {"place": 0, "waiting": 0, "seconds": 0, "known": False, "server": desk.name}
+    assert served(desk)("GET", "/place?ticket=mine").json() == told
+    assert Desk().name != desk.name
