@@ -68,8 +68,8 @@ const wire = (() => {
   let standing = 0;
   const LOST = 3;
   /**
-   * A server that has started anew may know of nothing: Gradio's script can go on listening to the one before, for good.
-   * The page then starts anew as well; link and browser have what it needs.
+   * A server that has started anew may know of nothing: Gradio's script can go on listening to the one before for
+   * good. The page then starts anew as well; link and browser have what it needs.
    * @param {string} ticket @param {number} lost how often in a row it was so
    */
   async function stand(ticket, lost) {
