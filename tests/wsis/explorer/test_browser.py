@@ -1299,7 +1299,7 @@ def test_a_server_that_ends_while_it_answers(browser, cat, site, monkeypatch):
         page = visit()
         upload(page, "mine.jpg", cat)
         visit.answered(page)
-        visit.forgiven += ("Server stopped unexpectedly", "network error", *UNREACHABLE, *STREAM_CUT)
+        visit.forgiven += ("Unexpected error", "network error", *UNREACHABLE, *STREAM_CUT)
         settle = first.handlers.settle
         monkeypatch.setattr(first.handlers, "settle", lambda *given: ended.wait(30) and settle(*given))
         with page.expect_request("**/queue/data**"):
