@@ -232,6 +232,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from wsis.explorer.server import accelerator  # noqa: PLC0415
 
         accelerator.spaces()
+        import torch  # noqa: PLC0415
+
+        from wsis import devices  # noqa: PLC0415
         from wsis.explorer.handlers import Handlers  # noqa: PLC0415
         from wsis.explorer.layout import BACKSTOP, build, launch_options  # noqa: PLC0415
         from wsis.explorer.server.desk import Desk  # noqa: PLC0415
@@ -244,6 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         with stopping.heard():
             models = served(options)
+        devices.use_cores(torch.get_num_threads())
         sweep(UPLOADS)
         store = Store(megabytes=options.memory)
         watch, shelf = Watch(sys.stderr if options.log == "json" else None), Shelf(options.uploads)

@@ -16,12 +16,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from skimage import data
 
 from app import examples
 from benchmarks import browser, floor, reference, training
 from benchmarks.timing import Call, Figures, compared, peak_mb, seconds, summary, timed
-from wsis import icn, matching
+from wsis import devices, icn, matching
 from wsis.analysis import Analysis, Settings
 from wsis.classifier import SIZES
 from wsis.jobs import local
@@ -171,11 +172,14 @@ def analyse(runs: int) -> Figures:
     """The whole way from a photo to terms; the floor is that of its networks."""
     pipeline, image = Pipeline.load(device="cpu"), photo()
     settings, last = many_peaks(pipeline), list[Analysis]()
+    threads = torch.get_num_threads()
+    devices.use_cores(threads)  # as the explorer and the command line do
 
     def call() -> None:
         last[:] = [pipeline.analyse(image, settings)]
 
     figures = compared(call, runs, floor=floor.least_seconds(floor.network_operations(call)))
+    torch.set_num_threads(threads)
     stages = {stage: round(took, 4) for stage, took in last[0].seconds.items()}
     return {**figures, "peaks": len(last[0].peaks), "stages_s": stages}
 

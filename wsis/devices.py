@@ -14,6 +14,8 @@ from wsis.errors import WsisError
 AUTO = "auto"
 MOST_WORKERS = 8
 """Photos at a time where nobody says how many: each takes a few hundred megabytes."""
+AT_ONCE = 2
+"""Things that an analysis does at a time, each in a thread: class maps beside proposals, regions beside responses."""
 BESIDE = ("mps", "xpu")
 """Accelerators of Apple and Intel: taken where they are named or where nothing but them can be meant by `gpu`."""
 
@@ -65,6 +67,15 @@ def _count(kind: str) -> int:
     return int(kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available()))
 
 
+def use_cores(cores: int) -> None:
+    """Let each operation of torch take so many cores that an analysis, which does `AT_ONCE` of them, takes these.
+
+    More would wait for one another: on two cores an analysis takes half as long again with two threads an operation.
+    It holds for the whole process, so programs call it, and `Pipeline` does not.
+    """
+    torch.set_num_threads(max(1, cores // AT_ONCE))
+
+
 @contextmanager
 def several(workers: int | None, tasks: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that share the cores, at most one a task; those waiting are called off where one stops.
@@ -75,7 +86,7 @@ def several(workers: int | None, tasks: int) -> Iterator[ThreadPoolExecutor]:
     """
     workers = max(1, min(workers or min(os.cpu_count() or 1, MOST_WORKERS), tasks))
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // workers))
+    use_cores(threads // workers)
     pool = ThreadPoolExecutor(workers)
     try:
         yield pool

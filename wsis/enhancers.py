@@ -27,7 +27,7 @@ class Seeds:
         settings: how to look.
         peaks: K peaks.
         class_maps: (K, h, w) float32 class map of each peak's class at work size, in logits.
-        responses: (K, h', w') float32 response of each peak (Eq. 2); None where nothing needs them.
+        respond: gives `responses`, or waits until they are there.
         rows: indices of the peaks whose maps are asked for; the others are company. None asks for all.
     """
 
@@ -35,25 +35,29 @@ class Seeds:
     settings: Settings
     peaks: Peaks
     class_maps: np.ndarray
-    responses: np.ndarray | None
+    respond: Callable[[], np.ndarray | None]
     rows: np.ndarray | None = None
+
+    @property
+    def responses(self) -> np.ndarray | None:
+        """(K, h', w') float32 response of each peak (Eq. 2); None where there is none."""
+        return self.respond()
 
     def chosen(self, maps: np.ndarray) -> np.ndarray:
         """Of (K, ...) those of the peaks that are asked for."""
         return maps if self.rows is None else maps[self.rows]
 
-    def response_maps(self) -> np.ndarray:
-        """(K, h, w) float32 in [0, 1]: the responses, which must be there, at work size."""
-        assert self.responses is not None
-        return normalised(upsample(self.responses, self.evidence.proposals.size))
+    def at_work_size(self, responses: np.ndarray) -> np.ndarray:
+        """(K, h, w) float32 in [0, 1] of (K, h', w') responses."""
+        return normalised(upsample(responses, self.evidence.proposals.size))
 
 
 def naive_maps(seeds: Seeds) -> np.ndarray:
     """(K, h, w) float32 in [0, 1]: class maps, responses, or what the two and the classes' responses give."""
     class_maps, peaks = normalised(seeds.class_maps), seeds.peaks
-    if seeds.responses is None or seeds.settings.naive == "class map" or not len(peaks):
+    if seeds.settings.naive == "class map" or not len(peaks) or seeds.responses is None:
         return class_maps
-    responses = seeds.response_maps()
+    responses = seeds.at_work_size(seeds.responses)
     if seeds.settings.naive == "response":
         return responses
     same_class = peaks.classes[:, None] == peaks.classes[None]
@@ -89,11 +93,11 @@ def region_maps(seeds: Seeds, naive: np.ndarray, grow: Grow) -> np.ndarray:
 def object_maps(seeds: Seeds, grow: Grow) -> np.ndarray | None:
     """(K, h, w) float32 in [0, 1]: the object under each peak, grown from its response; None if not asked for."""
     settings = seeds.settings
-    if settings.enhancer not in REGIONS or seeds.responses is None or not settings.steps:
+    if settings.enhancer not in REGIONS or not settings.steps or seeds.responses is None:
         return None
     if not len(seeds.chosen(seeds.peaks.classes)):
         return np.zeros((0, *seeds.evidence.proposals.size), np.float32)
-    grown = grow(settings.enhancer, seeds.response_maps(), 1)
+    grown = grow(settings.enhancer, seeds.at_work_size(seeds.responses), 1)
     if settings.agreement:
         grown = agreed(grown, seeds.chosen(class_share(seeds.class_maps, seeds.peaks.classes)))
     return grown[0]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -45,7 +45,8 @@ class Pipeline:
     """A checkpoint on a device, ready to analyse photos.
 
     Where the device's memory runs out, the networks do less at once, and notes of the result say so; where that does
-    not help, `glance`, `observe` and `analyse` raise a `WsisError`.
+    not help, `glance`, `observe` and `analyse` raise a `WsisError`. On processors an analysis does two things at a time:
+    a program that does nothing else is faster for `wsis.devices.use_cores(os.cpu_count())`.
 
     Examples:
         >>> from wsis import Pipeline, read
@@ -254,13 +255,17 @@ class Pipeline:
         """Maps of peaks, and how well every proposal fits them."""
         with clock("peaks", 0.6):
             peaks = found()
-            responses = self._responses(evidence, peaks, settings, rows, clock)
-            seeds = Seeds(evidence, settings, peaks, peak_class_maps(evidence, peaks), responses, rows)
-            naive = enhancers.naive_maps(seeds)
-        with clock("enhance", 0.7):
-            grow = partial(self._grow, seeds, clock)
-            maps = enhancers.region_maps(seeds, naive, grow)
-            object_maps = enhancers.object_maps(seeds, grow)
+        respond: Callable[[], np.ndarray | None] = cache(partial(self._responses, evidence, peaks, settings, rows, clock))
+        with ThreadPoolExecutor(1) as beside:
+            if self.device == "cpu":  # a card is busy enough, and may have no room for two things at once
+                respond = beside.submit(respond).result
+            # Regions need no responses, unless settings or network say so.
+            seeds = Seeds(evidence, settings, peaks, peak_class_maps(evidence, peaks), respond, rows)
+            with clock("enhance", 0.7):
+                grow = partial(self._grow, seeds, clock)
+                maps = enhancers.region_maps(seeds, enhancers.naive_maps(seeds), grow)
+                object_maps = enhancers.object_maps(seeds, grow)
+            responses = seeds.responses
         with clock("match", 0.9):
             regions = _matched(maps.reshape(-1, *maps.shape[2:]), seeds)
             objects = None if object_maps is None else _matched(object_maps, seeds)
@@ -309,9 +314,10 @@ class Pipeline:
         asked = peaks[rows] if rows is not None and alone else peaks
         respond = partial(response.respond, classifier, prepared, asked, mode=settings.mode)
         try:
-            found = self._chunks.run(
-                respond, len(asked), response.CHUNK, "responses of peaks were computed", clock.note
-            )
+            with clock("responses"):
+                found = self._chunks.run(
+                    respond, len(asked), response.CHUNK, "responses of peaks were computed", clock.note
+                )
         except (WsisError, RuntimeError) as error:
             # Activations that cannot be passed back, or too little memory: only a picture is missing.
             net = self.checkpoint.icns.get(settings.enhancer)
@@ -337,7 +343,7 @@ class Pipeline:
             peaks.places.astype(np.float32),
             steps,
             classes=peaks.classes,
-            responses=seeds.responses,
+            responses=seeds.responses if "response" in network.hints else None,
             rows=seeds.rows,
             encode=partial(self._encoded.encode, network, evidence.glance),
         )
@@ -359,15 +365,18 @@ def _matched(maps: np.ndarray, seeds: Seeds) -> ObjectMaps:
 
 
 class _Clock:
-    """Times stages, tells the listener which one runs, and keeps what people should know of them."""
+    """Times stages, tells the listener which one runs, and keeps what people should know of them.
+
+    Stages beside another one, in a thread of their own, have no share: listeners hear from one thread only.
+    """
 
     def __init__(self, progress: Listener | None = None) -> None:
         self.progress, self.seconds, self.notes = progress, dict[str, float](), list[str]()
         self.note = self.notes.append
 
     @contextmanager
-    def __call__(self, stage: str, share: float) -> Iterator[None]:
-        if self.progress:
+    def __call__(self, stage: str, share: float | None = None) -> Iterator[None]:
+        if self.progress and share is not None:
             self.progress(stage, share)
         start = time.perf_counter()
         yield

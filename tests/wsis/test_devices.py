@@ -96,6 +96,16 @@ def test_the_model_lies_on_the_device_by_its_usual_name(tiny_checkpoint) -> None
         checkpoints.load(tiny_checkpoint, device="tpu")
 
 
+@pytest.mark.parametrize(("cores", "threads"), [(8, 4), (3, 1), (1, 1)])
+def test_what_an_analysis_does_at_once_shares_the_cores(cores: int, threads: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        devices.use_cores(cores)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_actors_of_a_batch_take_the_gpu_that_they_are_given(machine) -> None:
     plan = pytest.importorskip("wsis.jobs.cluster.plan")
 

@@ -86,6 +86,7 @@ def maps_alone(chosen: Settings):
     ],
 )
 def test_a_device_too_small_gives_the_same_result_and_says_so(pipeline, evidence, work, chunk, said, monkeypatch):
+    monkeypatch.setattr(pipeline, "device", "cuda")  # where one thing comes after the other
     with Device() as large:
         expected, notes = work(pipeline, evidence)
     assert notes == ()

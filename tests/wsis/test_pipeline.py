@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -90,6 +91,21 @@ def test_every_analysis_has_the_responses_of_its_peaks(pipeline, evidence):
     assert made.responses.dtype == np.float32
     with pytest.raises(ValueError, match="responses"):
         replace(made, responses=expected[:-1])
+
+
+@pytest.mark.parametrize(("device", "beside"), [("cpu", True), ("cuda", False)])
+def test_responses_are_computed_beside_the_regions_where_processors_do_both(
+    pipeline, evidence, monkeypatch, device, beside
+):
+    expected, threads, responses = pipeline.analyse(evidence, settings()), [], pipeline._responses
+    monkeypatch.setattr(pipeline, "device", device)
+    monkeypatch.setattr(
+        pipeline, "_responses", lambda *given: threads.append(threading.current_thread()) or responses(*given)
+    )
+    found = pipeline.analyse(evidence, settings())
+    assert [thread is not threading.main_thread() for thread in threads] == [beside]
+    for name in ("maps", "terms", "responses"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_a_network_without_responses_lacks_a_picture_and_nothing_else(pipeline, evidence, monkeypatch):
@@ -319,7 +335,7 @@ def test_progress_names_every_stage_in_order(pipeline, photo):
         "classes", "contours", "proposals", "objectness", "peaks", "enhance", "match",
     ]  # fmt: skip
     assert [share for _, share in told] == sorted(share for _, share in told)
-    assert set(analysis.seconds) == {stage for stage, _ in told}
+    assert set(analysis.seconds) == {"responses", *(stage for stage, _ in told)}
 
 
 def test_an_analysis_checks_its_parts(pipeline, evidence):

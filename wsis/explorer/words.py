@@ -108,7 +108,7 @@ FIGURES = {
 """What the figures measure; `wsis.results.NAMES` has their names."""
 STAGES = {
     "classes": "class maps", "contours": "contours", "proposals": "proposals", "objectness": "objectness",
-    "peaks": "peaks", "enhance": "growing the maps", "match": "measuring every proposal",
+    "peaks": "peaks", "responses": "responses", "enhance": "growing the maps", "match": "measuring every proposal",
 }  # fmt: skip
 """What seconds were spent on."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

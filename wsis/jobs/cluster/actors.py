@@ -13,9 +13,8 @@ from typing import Any
 import pyarrow as pa
 import ray
 import ray.data
-import torch
 
-from wsis import names
+from wsis import devices, names
 from wsis.errors import WsisError
 from wsis.jobs.cluster import shards
 from wsis.jobs.cluster.photo_lists import Photo
@@ -57,7 +56,7 @@ class Segmenter:
 
     def __init__(self, plan: Plan, out: Folder, run: str, retries: int, threads: int) -> None:
         """Load the networks."""
-        torch.set_num_threads(threads)
+        devices.use_cores(threads)
         self._job, self._out, self._run, self._retries = plan.job(), out, run, retries
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
