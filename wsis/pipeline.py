@@ -45,8 +45,8 @@ class Pipeline:
     """A checkpoint on a device, ready to analyse photos.
 
     Where the device's memory runs out, the networks do less at once, and notes of the result say so; where that does
-    not help, `glance`, `observe` and `analyse` raise a `WsisError`. On processors an analysis does two things at a time:
-    a program that does nothing else is faster for `wsis.devices.use_cores(os.cpu_count())`.
+    not help, `glance`, `observe` and `analyse` raise a `WsisError`. On processors an analysis does two things at a
+    time: a program that does nothing else is faster for `wsis.devices.use_cores(os.cpu_count())`.
 
     Examples:
         >>> from wsis import Pipeline, read
@@ -255,7 +255,9 @@ class Pipeline:
         """Maps of peaks, and how well every proposal fits them."""
         with clock("peaks", 0.6):
             peaks = found()
-        respond: Callable[[], np.ndarray | None] = cache(partial(self._responses, evidence, peaks, settings, rows, clock))
+        respond: Callable[[], np.ndarray | None] = cache(
+            partial(self._responses, evidence, peaks, settings, rows, clock)
+        )
         with ThreadPoolExecutor(1) as beside:
             if self.device == "cpu":  # a card is busy enough, and may have no room for two things at once
                 respond = beside.submit(respond).result
