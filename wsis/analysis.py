@@ -226,7 +226,8 @@ class Analysis:
         objects: of the enhancer `icn-instances`, the maps of the object under each peak; None of all others.
         responses: (K, h', w') float32, at least 0, the response of each peak (Eq. 2) as `wsis.response.respond` gives
             it; None where the classifier has activations that the mode cannot pass back.
-        seconds: how long each stage took, the evidence's included.
+        seconds: how long each stage took, the evidence's included; on processors responses and regions are made side by
+            side, as are class maps and proposals.
         notes: what people should know of how it went, a sentence each, the evidence's included.
         hands: what was done by hand, see `wsis.replay`: terms and overlaps of a peak with forced regions are those of
             the proposals with these regions; of one that is chosen by its object, from step 1 on, those of that map;

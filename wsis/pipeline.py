@@ -263,11 +263,12 @@ class Pipeline:
                 respond = beside.submit(respond).result
             # Regions need no responses, unless settings or network say so.
             seeds = Seeds(evidence, settings, peaks, peak_class_maps(evidence, peaks), respond, rows)
+            naive, grow = enhancers.naive_maps(seeds), partial(self._grow, seeds, clock)
             with clock("enhance", 0.7):
-                grow = partial(self._grow, seeds, clock)
-                maps = enhancers.region_maps(seeds, enhancers.naive_maps(seeds), grow)
+                maps = enhancers.region_maps(seeds, naive, grow)
+            responses = seeds.responses  # waited for between the stages, so that no second counts twice
+            with clock("enhance"):
                 object_maps = enhancers.object_maps(seeds, grow)
-            responses = seeds.responses
         with clock("match", 0.9):
             regions = _matched(maps.reshape(-1, *maps.shape[2:]), seeds)
             objects = None if object_maps is None else _matched(object_maps, seeds)
@@ -369,7 +370,8 @@ def _matched(maps: np.ndarray, seeds: Seeds) -> ObjectMaps:
 class _Clock:
     """Times stages, tells the listener which one runs, and keeps what people should know of them.
 
-    Stages beside another one, in a thread of their own, have no share: listeners hear from one thread only.
+    A stage that goes on, or runs beside another one in a thread of its own, has no share: listeners hear of each once,
+    and from one thread only.
     """
 
     def __init__(self, progress: Listener | None = None) -> None:
@@ -382,4 +384,4 @@ class _Clock:
             self.progress(stage, share)
         start = time.perf_counter()
         yield
-        self.seconds[stage] = time.perf_counter() - start
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
