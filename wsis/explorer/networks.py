@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from wsis import class_names
+from wsis import class_names, devices
 from wsis.analysis import Analysis, Evidence, Glance, Settings
 from wsis.edits import Edit
 from wsis.errors import WsisError
@@ -67,8 +67,7 @@ class Networks:
         """What the networks run on, for people."""
         if self.pipeline.device.startswith("cuda"):
             return torch.cuda.get_device_name(self.pipeline.device)
-        threads = torch.get_num_threads()
-        return f"CPU · {threads} thread{'' if threads == 1 else 's'}"
+        return f"CPU · {devices.AT_ONCE * torch.get_num_threads()} threads"
 
     def whole(self, image: np.ndarray, settings: Settings) -> Analysis:
         """A photo's analysis at once.
