@@ -4,6 +4,8 @@ BIN := $(VENV)/bin
 SUITABLE := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(shell $(p) -c '$(SUITABLE)' 2>/dev/null && echo $(p))))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Where this is set, as in many containers, every worker would rewrite the assertions of all tests again.
+unexport PYTHONDONTWRITEBYTECODE
 MODEL ?= checkpoints/mine
 WEB ?= []
 MASKS ?=
