@@ -16,7 +16,6 @@ from benchmarks import suite
 from benchmarks.timing import Call, peak_mb, seconds, summary
 from wsis import icn, matching
 from wsis.analysis import Analysis, Evidence, Settings
-from wsis.classifier import SIZES
 from wsis.jobs import local
 from wsis.jobs.photo import Job
 from wsis.maps import normalised
@@ -35,7 +34,7 @@ def peaks(runs: int) -> Points:
     pipeline = Pipeline.load(device="cpu")
     classifier, net = pipeline.checkpoint.classifier, pipeline.checkpoint.icns["icn-saliency"]
     evidence = busy(pipeline.observe(suite.photo()))
-    image = classifier.prepare(evidence.work, SIZES[0])
+    image = classifier.prepare(evidence.work, classifier.sizes[0])
     points: Points = {"peaks": [], "prm": [], "icn": [], "matching": [], "analyse after observe": []}
     for count in PEAKS:
         settings = suite.many_peaks(pipeline, count)

@@ -12,7 +12,6 @@ import torch
 from benchmarks import suite, training
 from benchmarks.timing import Call, Figures, compared
 from wsis import icn
-from wsis.classifier import SIZES
 from wsis.response import respond
 
 DATA = Path(__file__).parents[1] / "docs" / "gpu.json"
@@ -59,7 +58,7 @@ def calls(device: str) -> dict[str, Call]:
     """What is timed, by name, with everything that it needs on the device."""
     pipeline, analysis = suite.analysed(device)
     classifier, image = pipeline.checkpoint.classifier, suite.photo()
-    prepared = classifier.prepare(analysis.evidence.work, SIZES[0])
+    prepared = classifier.prepare(analysis.evidence.work, classifier.sizes[0])
     settings = suite.many_peaks(pipeline, naive="response")
     return {
         "class maps": lambda: pipeline.glance(image),

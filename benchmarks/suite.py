@@ -24,7 +24,6 @@ from benchmarks import browser, floor, reference, training
 from benchmarks.timing import Call, Figures, compared, peak_mb, seconds, summary, timed
 from wsis import devices, icn, matching
 from wsis.analysis import Analysis, Settings
-from wsis.classifier import SIZES
 from wsis.jobs import local
 from wsis.jobs.photo import Job
 from wsis.maps import normalised
@@ -83,7 +82,7 @@ def prm(runs: int) -> Figures:
     """
     pipeline, analysis = analysed()
     classifier, peaks = pipeline.checkpoint.classifier, analysis.peaks
-    image = classifier.prepare(analysis.evidence.work, SIZES[0])
+    image = classifier.prepare(analysis.evidence.work, classifier.sizes[0])
     plain, stop = reference.folded(classifier), 2
     forward = floor.network_operations(lambda: classifier(image))
     above = forward - floor.network_operations(lambda: classifier.backbone(image, stop=stop))

@@ -25,7 +25,7 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, ImageNetInfo
 from torch import nn
 
 from wsis.backbone import Backbone, evaluating
-from wsis.classifier import SIZES, VIEWS, Classifier
+from wsis.classifier import VIEWS, Classifier
 from wsis.errors import WsisError
 from wsis.maps import ClassMaps
 
@@ -199,7 +199,7 @@ class HeadMaps(Classifier):
 
     @torch.inference_mode()
     def class_maps(
-        self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True, chunk: int = VIEWS
+        self, image: np.ndarray, *, sizes: Sequence[int] | None = None, flip: bool = True, chunk: int = VIEWS
     ) -> ClassMaps:
         """Class maps and scores of one photo, see `Classifier.class_maps`.
 

@@ -19,6 +19,7 @@ from wsis.maps import ClassMaps, snapped
 
 TOP_SHARE = 0.2
 SIZES = (448, 320)
+"""Long sides in pixels that photos are looked at with, unless a model has its own."""
 VIEWS = 2
 """A photo and its mirror image."""
 
@@ -28,9 +29,11 @@ class Classifier(nn.Module):
 
     Attributes:
         classes: names of the C classes of the class maps.
-        synonyms: other words for some of them, by name.
+        sizes: long sides in pixels that it looks at a photo with; the first sets the grid of its class maps.
+        synonyms: other words for some of the classes, by name.
     """
 
+    sizes: tuple[int, ...] = SIZES
     synonyms: class_names.Synonyms = class_names.NONE
 
     def __init__(
@@ -41,6 +44,7 @@ class Classifier(nn.Module):
         pretrained: bool = False,
         dropout: float = 0.0,
         whole: bool = False,
+        sizes: Sequence[int] = SIZES,
     ) -> None:
         """Build the network.
 
@@ -50,8 +54,10 @@ class Classifier(nn.Module):
             pretrained: download the backbone's ImageNet weights.
             dropout: share of feature channels dropped in training, in [0, 1).
             whole: read from the end of the backbone, see `wsis.backbone.Backbone`.
+            sizes: long sides in pixels to look at a photo with.
         """
         super().__init__()
+        self.sizes = tuple(sizes)
         self.backbone = Backbone(backbone, pretrained=pretrained, whole=whole)
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(self.backbone.channels[-1], len(classes), 1)
@@ -72,20 +78,20 @@ class Classifier(nn.Module):
         return self.head(self.dropout(self.backbone(image)[-1]))
 
     def class_maps(
-        self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True, chunk: int = VIEWS
+        self, image: np.ndarray, *, sizes: Sequence[int] | None = None, flip: bool = True, chunk: int = VIEWS
     ) -> ClassMaps:
         """Class maps and scores of one photo, averaged over sizes and mirror images.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            sizes: long sides in pixels to run the network at; the first sets the grid of the result.
+            sizes: long sides in pixels to run the network at; the first sets the result's grid; None takes its own.
             flip: average with the mirrored photo.
             chunk: how many of a size's views, the photo and its mirror image, to look at at once.
 
         Returns:
             Maps on the grid of the first size, probabilities.
         """
-        return ClassMaps(*self.head_maps(image, sizes, flip=flip, chunk=chunk), self.classes)
+        return ClassMaps(*self.head_maps(image, sizes or self.sizes, flip=flip, chunk=chunk), self.classes)
 
     @torch.inference_mode()
     def head_maps(

@@ -70,6 +70,7 @@ class Kinds(Classifier):
         whole: bool = False,
         pretrained: bool = False,
         dropout: float = 0.0,
+        sizes: Sequence[int] = SIZES,
     ) -> None:
         """Build the network.
 
@@ -81,11 +82,12 @@ class Kinds(Classifier):
             whole: see `wsis.backbone.Backbone`.
             pretrained: see `Classifier`.
             dropout: see `Classifier`.
+            sizes: see `Classifier`.
 
         Raises:
             ValueError: a row is in no kind or in several, or a name is used twice.
         """
-        super().__init__(backbone, classes, whole=whole, pretrained=pretrained, dropout=dropout)
+        super().__init__(backbone, classes, whole=whole, pretrained=pretrained, dropout=dropout, sizes=sizes)
         self.names = tuple(classes)
         self.classes = tuple(kind["name"] for kind in kinds)
         self.synonyms = {kind["name"]: tuple(kind["synonyms"]) for kind in kinds}
@@ -99,10 +101,10 @@ class Kinds(Classifier):
         self._sizes = np.array([len(members) for members in self.members])
 
     def class_maps(
-        self, image: np.ndarray, *, sizes: Sequence[int] = SIZES, flip: bool = True, chunk: int = VIEWS
+        self, image: np.ndarray, *, sizes: Sequence[int] | None = None, flip: bool = True, chunk: int = VIEWS
     ) -> ClassMaps:
         """Maps, scores and likeliest members of kinds, see `Classifier.class_maps` and `Calibration`."""
-        logits, _ = self.head_maps(image, sizes, flip=flip, chunk=chunk)
+        logits, _ = self.head_maps(image, sizes or self.sizes, flip=flip, chunk=chunk)
         how, flat = self.calibration, logits.reshape(len(logits), -1)
         cells = self._together(log_softmax(how.temperature * flat, 0))  # (G, n) log-probabilities
         count = max(1, int(how.top * cells.shape[1]))

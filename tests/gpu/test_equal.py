@@ -10,7 +10,6 @@ import torch
 
 from wsis import icn
 from wsis.analysis import Settings
-from wsis.classifier import SIZES
 from wsis.explorer.handlers import Handlers
 from wsis.maps import normalised
 from wsis.matching import PUBLISHED
@@ -67,7 +66,7 @@ def test_peak_responses(here, there, evidence, busy, mode):
     peaks = here.peaks(evidence.class_maps, busy)
     assert len(peaks) > 3
     classifiers = [side.checkpoint.classifier for side in (there, here)]
-    found, expected = (respond(net, net.prepare(evidence.work, SIZES[0]), peaks, mode=mode) for net in classifiers)
+    found, expected = (respond(net, net.prepare(evidence.work, net.sizes[0]), peaks, mode=mode) for net in classifiers)
     close(found, expected, 0.02)
 
 

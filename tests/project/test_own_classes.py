@@ -11,9 +11,9 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from assets import make_own_classes
+from benchmarks.reliability import small_model
 from tests.helpers import ROOT
 from wsis import cli
-from wsis.teaching import features
 
 PAGE = (ROOT / "docs" / "own-classes.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
@@ -46,14 +46,14 @@ def followed(folder, teaching=()):
     return COCO(folder / "own" / "results" / "coco.json"), json.loads((folder / "own/model/metrics.json").read_text())
 
 
-def test_its_commands_work_as_written(tmp_path, monkeypatch, tiny_checkpoint):
+def test_its_commands_work_as_written(tmp_path, monkeypatch):
     """On the smallest backbone, with random weights, which tells colours apart."""
+    base = small_model.save(tmp_path / "base", sizes=(64,))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(features, "SIZES", (64,))
     monkeypatch.setattr(make_own_classes, "NEW", 1)
     monkeypatch.setattr(make_own_classes.photos, "__defaults__", (60, 1))
-    coco, metrics = followed(tmp_path, ["--base", str(tiny_checkpoint), "--no-keep"])
+    coco, metrics = followed(tmp_path, ["--base", str(base), "--no-keep"])
     assert sorted(category["name"] for category in coco.cats.values()) == ["crate", "leaf", "tent"]
     assert len(coco.imgs) == 1
     assert set(metrics["held_out"]["classes"]) == {"leaf", "crate", "tent"}

@@ -21,20 +21,23 @@ from wsis.maps import snapped
 from wsis.proposals.objectness import LEVELS
 
 SIZE = 384
+"""Long side in pixels that photos are looked at with, unless a model has its own."""
 
 
 class ContourNet(nn.Module):
     """A frozen ImageNet backbone and a small top-down decoder to one contour logit per 2 x 2 pixels."""
 
-    def __init__(self, backbone: str = LITE, widths: Sequence[int] = (16, 24, 32, 48, 48)) -> None:
+    def __init__(self, backbone: str = LITE, widths: Sequence[int] = (16, 24, 32, 48, 48), size: int = SIZE) -> None:
         """Build the network with random weights.
 
         Args:
             backbone: a timm model name, see `wsis.backbone.Backbone`.
             widths: channels of the decoder at each of the five levels, shallow to deep.
+            size: long side in pixels to look at a photo with.
         """
         super().__init__()
-        self.options = {"backbone": backbone, "widths": list(widths)}
+        self.size = size
+        self.options = {"backbone": backbone, "widths": list(widths), **({} if size == SIZE else {"size": size})}
         self.backbone = Backbone(backbone).requires_grad_(False)
         self.lateral = nn.ModuleList(
             _convolution(channels, width, 1) for channels, width in zip(self.backbone.channels, widths, strict=True)
@@ -73,25 +76,25 @@ class ContourNet(nn.Module):
         return self.head(x)
 
 
-def predict(net: ContourNet, image: np.ndarray, size: int = SIZE) -> np.ndarray:
+def predict(net: ContourNet, image: np.ndarray, size: int | None = None) -> np.ndarray:
     """Contour probabilities of one photo, (H, W) float32 in [0, 1]; the arguments are those of `look`."""
     return look(net, image, size)[0]
 
 
 @torch.inference_mode()
-def look(net: ContourNet, image: np.ndarray, size: int = SIZE) -> tuple[np.ndarray, list[np.ndarray]]:
+def look(net: ContourNet, image: np.ndarray, size: int | None = None) -> tuple[np.ndarray, list[np.ndarray]]:
     """Contour probabilities of one photo, and the features that they were read from.
 
     Args:
         net: a trained network.
         image: (H, W, 3) uint8 RGB.
-        size: long side in pixels to run the network at; the sides are rounded to multiples of 32.
+        size: long side in pixels to run the network at; the sides are rounded to multiples of 32; None takes its own.
 
     Returns:
         (H, W) float32 in [0, 1], and for each of `objectness.LEVELS` (C, h, w) float32, the backbone's features.
     """
     height, width = image.shape[:2]
-    target = snapped((height, width), size)
+    target = snapped((height, width), size or net.size)
     device = net.head.weight.device
     pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
     pixels = F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True) / 255

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from wsis import checkpoints, files, image
 from wsis.checkpoints import Checkpoint
-from wsis.classifier import SIZES, Classifier, pool
+from wsis.classifier import Classifier, pool
 from wsis.errors import WsisError
 from wsis.maps import ClassMaps
 from wsis.teaching.head import Head
@@ -122,12 +122,12 @@ def compute(base: Base, photo: np.ndarray) -> Features:
     net = base.classifier
     grid: tuple[int, int] | None = None
     total: torch.Tensor | None = None
-    for size in SIZES:
+    for size in net.sizes:
         batch = net.prepare(photo, size)
         straight, mirrored = (net.backbone(view)[-1] for view in (batch, batch.flip(-1)))
         both = (straight + mirrored.flip(-1)) / 2
         grid = grid or (both.shape[-2], both.shape[-1])
-        both = F.interpolate(both, size=grid, mode="bilinear", align_corners=False) / len(SIZES)
+        both = F.interpolate(both, size=grid, mode="bilinear", align_corners=False) / len(net.sizes)
         total = both if total is None else total + both
     assert total is not None
     cells = F.adaptive_avg_pool2d(total, GRID)[0].flatten(1).T
@@ -207,7 +207,7 @@ class Cache:
         return found
 
     def _file(self, content: bytes, kind: str) -> Path:
-        digest = hashlib.sha256(f"{FORMAT} {GRID} {SIZES} {self.base.fingerprint} ".encode())
+        digest = hashlib.sha256(f"{FORMAT} {GRID} {self.base.classifier.sizes} {self.base.fingerprint} ".encode())
         digest.update(content)
         return self.folder / f"{digest.hexdigest()}-{kind}.npy"
 

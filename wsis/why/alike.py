@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from wsis.classifier import SIZES, Classifier
+from wsis.classifier import Classifier
 
 
 @torch.inference_mode()
@@ -20,7 +20,7 @@ def features(classifier: Classifier, photo: np.ndarray) -> np.ndarray:
     Returns:
         (D, h, w) float32.
     """
-    return classifier.backbone(classifier.prepare(photo, SIZES[0]))[-1][0].float().cpu().numpy()
+    return classifier.backbone(classifier.prepare(photo, classifier.sizes[0]))[-1][0].float().cpu().numpy()
 
 
 def similarity(here: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -132,7 +132,7 @@ def map_of(name: str, analysis: Analysis, classifier: Classifier, peak: int, ste
     if name == CLASS_MAP:
         return normalised(upsample(evidence.class_maps.maps[own.classes], size))[0]
     if name == RESPONSE:
-        photo = classifier.prepare(evidence.work, SIZES[0])
+        photo = classifier.prepare(evidence.work, classifier.sizes[0])
         return normalised(upsample(response.respond(classifier, photo, own, mode=analysis.settings.mode), size))[0]
     if name == ENHANCED:
         return analysis.maps[step, peak]

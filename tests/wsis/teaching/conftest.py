@@ -6,20 +6,21 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.reliability import small_model
 from wsis.teaching import features
 
 COLOURS = {"red": (40, 40, 200), "blue": (200, 60, 30)}
 
 
 @pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory):
+    """The tiny checkpoint, but it looks at small photos, which is fast."""
+    return small_model.save(tmp_path_factory.mktemp("checkpoints") / "tiny", sizes=(96, 64))
+
+
+@pytest.fixture(scope="session")
 def base(tiny_checkpoint):
     return features.load_base(str(tiny_checkpoint))
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Networks look at small photos, which is fast."""
-    monkeypatch.setattr(features, "SIZES", (96, 64))
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_tables_are_read_by_the_trainer_with_what_is_unknown(tmp_path):
 
 
 @pytest.fixture
-def brief(small, tmp_path, monkeypatch):
+def brief(tmp_path, monkeypatch):
     """Trainings see a few small photos."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, value in {"LEAST": 32, "PASSES": 0.1, "PER_EPOCH": 16, "SIZE": 64}.items():

@@ -22,12 +22,12 @@ def head(base, rng):
     return Head(weight, np.array([-1, 0.5], np.float32), ("tea pot", "cat"))
 
 
-def test_a_saved_model_says_what_its_head_says(base, head, small, tmp_path, photo):
+def test_a_saved_model_says_what_its_head_says(base, head, tmp_path, photo):
     folder = export.save(tmp_path / "mine", base, head, card="# mine\n", metrics={"held_out": {}})
     loaded = checkpoints.load(folder)
     assert loaded.classifier.classes == ("tea pot", "cat")
     maps = features.class_maps(features.compute(base, photo), head)
-    own = loaded.classifier.class_maps(photo, sizes=features.SIZES)
+    own = loaded.classifier.class_maps(photo)
     np.testing.assert_allclose(own.maps, maps.maps, atol=5e-3 * np.abs(own.maps).max())
     assert loaded.card["text"] == "# mine\n"
     assert loaded.card["metrics"]["taught"]["base_sha256"] == base.fingerprint

@@ -21,7 +21,7 @@ def test_a_head_on_features_gives_the_classifiers_maps(base, photo):
     np.testing.assert_allclose(maps.scores, own.scores, atol=0.06)
 
 
-def test_cells_are_means_over_areas(base, small, photo):
+def test_cells_are_means_over_areas(base, photo):
     found = features.compute(base, photo)
     channels, height, width = found.whole.shape
     assert found.cells.shape == (GRID * GRID, channels)
@@ -31,7 +31,7 @@ def test_cells_are_means_over_areas(base, small, photo):
     np.testing.assert_allclose(found.cells[0], first, rtol=1e-2, atol=1e-3)
 
 
-def test_a_photo_is_looked_at_once(base, small, tmp_path, monkeypatch):
+def test_a_photo_is_looked_at_once(base, tmp_path, monkeypatch):
     photo = write(tmp_path, "a.png") / "a.png"
     cache = Cache(base, tmp_path / "cache")
     cells = cache.cells(photo)
@@ -41,7 +41,7 @@ def test_a_photo_is_looked_at_once(base, small, tmp_path, monkeypatch):
     np.testing.assert_array_equal(cache.features(photo.read_bytes()).whole, whole.whole)
 
 
-def test_what_is_damaged_or_of_another_base_is_looked_at_again(base, small, tmp_path):
+def test_what_is_damaged_or_of_another_base_is_looked_at_again(base, tmp_path):
     photo = write(tmp_path, "a.png") / "a.png"
     cache = Cache(base, tmp_path / "cache")
     cells = cache.cells(photo)
@@ -53,7 +53,7 @@ def test_what_is_damaged_or_of_another_base_is_looked_at_again(base, small, tmp_
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
-def test_the_longest_unused_go_first(base, small, tmp_path):
+def test_the_longest_unused_go_first(base, tmp_path):
     write(tmp_path, "a.png", "b.png")
     cache = Cache(base, tmp_path / "cache", most=0)
     cache.cells(tmp_path / "a.png")

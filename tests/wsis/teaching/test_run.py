@@ -14,7 +14,7 @@ from wsis.teaching import features, run
 
 
 @pytest.fixture
-def teach(small, tiny_checkpoint, tmp_path, monkeypatch):
+def teach(tiny_checkpoint, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def call(photos, *words, out=tmp_path / "model"):
