@@ -8,7 +8,7 @@ import torch
 
 from wsis import voc
 from wsis.backbone import TESTED
-from wsis.classifier import TOP_SHARE, Classifier, pool, standardise
+from wsis.classifier import SIZES, TOP_SHARE, Classifier, pool, standardise
 from wsis.maps import ClassMaps
 
 SMALL = "tf_efficientnet_lite0"
@@ -35,6 +35,15 @@ def test_averaging_over_the_mirror_makes_the_result_symmetric(photo):
     np.testing.assert_allclose(own.scores, mirrored.scores, atol=1e-4)
     without = classifier.class_maps(photo, sizes=(128,), flip=False)
     assert not np.allclose(without.maps, classifier.class_maps(photo, sizes=(128,)).maps, atol=1e-5)
+
+
+def test_a_model_looks_at_a_photo_with_its_own_sizes(photo):
+    classifier = Classifier(SMALL, voc.CLASSES, sizes=[128, 96]).eval()
+    own, told = classifier.class_maps(photo), classifier.class_maps(photo, sizes=(128, 96))
+    np.testing.assert_array_equal(own.maps, told.maps)
+    np.testing.assert_array_equal(own.scores, told.scores)
+    assert own.maps.shape[1:] == (6, 8)
+    assert Classifier(SMALL, voc.CLASSES).sizes == SIZES == (448, 320)
 
 
 def test_one_size_without_flip_is_the_plain_network(photo):

@@ -9,7 +9,7 @@ import numpy as np
 
 from wsis.explorer import pictures
 from wsis.explorer.scene import Scene
-from wsis.why.faithfulness import CLASS_MAP, ENHANCED, MAPS, RANDOM, RESPONSE, SIZE, Curves
+from wsis.why.faithfulness import CLASS_MAP, ENHANCED, MAPS, RANDOM, RESPONSE, Curves
 
 WIDE, TALL = 200, 120
 """Size of a curve's plane, without its axes."""
@@ -48,7 +48,8 @@ def drawn(found: Mapping[str, Curves], name: str, step: int) -> dict[str, Any]:
         if each in found
     ]
     return {
-        "name": name, "planes": planes, "rows": rows, "size": (WIDE, TALL), "pixels": SIZE,
+        "name": name, "planes": planes, "rows": rows, "size": (WIDE, TALL),
+        "pixels": next((one.pixels for one in found.values()), None),
         "start": next((float(one.deletion[0]) for one in found.values()), None),
         "verdict": verdict({figure: titles.get(each, each) for figure, each in best.items()}) if rows else "",
     }  # fmt: skip

@@ -16,15 +16,13 @@ import torch
 
 from wsis import response
 from wsis.analysis import Analysis
-from wsis.classifier import SIZES, Classifier, pool
+from wsis.classifier import Classifier, pool
 from wsis.errors import WsisError
 from wsis.maps import normalised, snapped, upsample
 from wsis.why.erase import blurred
 
 STEPS = 20
 """Parts that the photo goes and comes in."""
-SIZE = SIZES[-1]
-"""Pixels of the longer side that the network looks at: the smaller of its sizes, for there are 41 photos a map."""
 BLANK = 0.12
 """Sigma of the blur that insertion begins with, as a share of the longer side: by it alone few classes are seen."""
 BATCH = 8
@@ -43,10 +41,12 @@ class Curves:
     Attributes:
         deletion: (STEPS + 1,) float32 in [0, 1]; the first is the photo's, the last that of its mean colour.
         insertion: (STEPS + 1,) float32 in [0, 1]; the first is the blurred photo's, the last the photo's.
+        pixels: of the longer side of the photo that the network looked at.
     """
 
     deletion: np.ndarray
     insertion: np.ndarray
+    pixels: int
 
     @property
     def deletion_area(self) -> float:
@@ -77,10 +77,10 @@ def curves(score: Score, photo: np.ndarray, values: np.ndarray, *, steps: int = 
     shares = np.arange(steps + 1) / steps
     gone = _scores(score, _mixed(ranks, shares[1:], photo, grey))
     come = _scores(score, _mixed(ranks, shares[:-1], blurred(photo, BLANK), photo))
-    return Curves(np.concatenate([whole, gone]), np.concatenate([come, whole]))
+    return Curves(np.concatenate([whole, gone]), np.concatenate([come, whole]), max(photo.shape[:2]))
 
 
-def prepared(photo: np.ndarray, size: int = SIZE) -> np.ndarray:
+def prepared(photo: np.ndarray, size: int) -> np.ndarray:
     """(h, w, 3) uint8 RGB: a photo at exactly the size that a classifier looks at, so that it does not resize it."""
     height, width = snapped((photo.shape[0], photo.shape[1]), size)
     return cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
@@ -144,7 +144,8 @@ def map_of(name: str, analysis: Analysis, classifier: Classifier, peak: int, ste
 def follow(name: str, analysis: Analysis, classifier: Classifier, peak: int, step: int = -1) -> Curves:
     """The curves of one of a peak's maps, for its class. Arguments and errors as `map_of`."""
     values = map_of(name, analysis, classifier, peak, step)
-    photo = prepared(analysis.evidence.work)
+    # The smaller of its sizes, for there are 41 photos a map.
+    photo = prepared(analysis.evidence.work, classifier.sizes[-1])
     values = cv2.resize(values, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return curves(score_of(classifier, int(analysis.peaks.classes[peak])), photo, values)
 

@@ -11,7 +11,7 @@ import torch
 
 from train import data
 from train.contours import InstanceBoundaries, boundaries, index_map
-from wsis.proposals.contours import ContourNet, colour_edges, predict
+from wsis.proposals.contours import SIZE, ContourNet, colour_edges, predict
 
 SMALL = "tf_efficientnet_lite0"
 
@@ -35,6 +35,16 @@ def test_predictions_have_the_photo_s_size_and_unit_range(net: ContourNet, size:
     assert contours.dtype == np.float32
     assert contours.min() >= 0
     assert contours.max() <= 1
+
+
+def test_a_model_looks_at_a_photo_with_its_own_size(net: ContourNet) -> None:
+    torch.manual_seed(0)
+    small = ContourNet(SMALL, size=128).eval()
+    np.testing.assert_array_equal(predict(small, halves()), predict(net, halves(), 128))
+    np.testing.assert_array_equal(predict(net, halves()), predict(net, halves(), SIZE))
+    again = ContourNet(**small.options)
+    assert (again.size, net.size) == (128, SIZE)
+    assert "size" not in net.options  # as models of before are written
 
 
 def test_the_backbone_stays_as_it_is_in_training(net: ContourNet) -> None:

@@ -26,6 +26,7 @@ def test_a_saved_model_says_what_its_head_says(base, head, tmp_path, photo):
     folder = export.save(tmp_path / "mine", base, head, card="# mine\n", metrics={"held_out": {}})
     loaded = checkpoints.load(folder)
     assert loaded.classifier.classes == ("tea pot", "cat")
+    assert loaded.classifier.sizes == base.classifier.sizes == (96, 64)
     maps = features.class_maps(features.compute(base, photo), head)
     own = loaded.classifier.class_maps(photo)
     np.testing.assert_allclose(own.maps, maps.maps, atol=5e-3 * np.abs(own.maps).max())

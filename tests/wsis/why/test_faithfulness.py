@@ -121,8 +121,8 @@ def test_a_network_that_scores_its_own_way_is_asked(pipeline, rng):
 
 
 def test_a_photo_is_prepared_as_the_network_takes_it(pipeline, photo_of_a_cat):
-    made = faithfulness.prepared(photo_of_a_cat)
-    assert max(made.shape) == faithfulness.SIZE
+    made = faithfulness.prepared(photo_of_a_cat, 160)
+    assert max(made.shape) == 160
     batch = pipeline.checkpoint.classifier.prepare(made, max(made.shape[:2]))
     assert tuple(batch.shape[2:]) == made.shape[:2]
 
@@ -148,6 +148,7 @@ def test_all_maps_begin_and_end_alike(pipeline, analysis):
     classifier = pipeline.checkpoint.classifier
     one, other = (faithfulness.follow(name, analysis, classifier, 0) for name in (CLASS_MAP, RANDOM))
     assert len(one.deletion) == len(one.insertion) == faithfulness.STEPS + 1
+    assert one.pixels == other.pixels == classifier.sizes[-1]
     np.testing.assert_allclose(one.deletion[[0, -1]], other.deletion[[0, -1]], atol=1e-6)
     np.testing.assert_allclose(one.insertion[[0, -1]], other.insertion[[0, -1]], atol=1e-6)
     assert one.insertion[-1] == one.deletion[0]

@@ -130,7 +130,7 @@ def test_the_sentence_says_what_the_scores_say(before, after, words):
 
 def straight(deletion, insertion):
     """Curves with these areas."""
-    return Curves(np.full(21, deletion, np.float32), np.full(21, insertion, np.float32))
+    return Curves(np.full(21, deletion, np.float32), np.full(21, insertion, np.float32), 320)
 
 
 @pytest.fixture
