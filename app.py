@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported: nothing leaves this host
 
-from wsis import stopping, streams
+from wsis import imports, stopping, streams
 from wsis.errors import WsisError
 
 if TYPE_CHECKING:
@@ -232,22 +232,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         from wsis.explorer.server import accelerator  # noqa: PLC0415
 
         accelerator.spaces()
-        import torch  # noqa: PLC0415
-
-        from wsis import devices  # noqa: PLC0415
-        from wsis.explorer.handlers import Handlers  # noqa: PLC0415
-        from wsis.explorer.layout import BACKSTOP, build, launch_options  # noqa: PLC0415
-        from wsis.explorer.server.desk import Desk  # noqa: PLC0415
-        from wsis.explorer.server.turns import Turns  # noqa: PLC0415
-        from wsis.explorer.server.uploads import Shelf  # noqa: PLC0415
-        from wsis.explorer.server.watch import Watch  # noqa: PLC0415
-        from wsis.explorer.server.web import app_options, stop  # noqa: PLC0415
-        from wsis.explorer.store import Store  # noqa: PLC0415
-        from wsis.explorer.tabs.tune.sessions import sweep  # noqa: PLC0415
+        with imports.uncollected():
+            from wsis import devices  # noqa: PLC0415
+            from wsis.explorer.handlers import Handlers  # noqa: PLC0415
+            from wsis.explorer.layout import BACKSTOP, build, launch_options  # noqa: PLC0415
+            from wsis.explorer.server.desk import Desk  # noqa: PLC0415
+            from wsis.explorer.server.turns import Turns  # noqa: PLC0415
+            from wsis.explorer.server.uploads import Shelf  # noqa: PLC0415
+            from wsis.explorer.server.watch import Watch  # noqa: PLC0415
+            from wsis.explorer.server.web import app_options, stop  # noqa: PLC0415
+            from wsis.explorer.store import Store  # noqa: PLC0415
+            from wsis.explorer.tabs.tune.sessions import sweep  # noqa: PLC0415
 
         with stopping.heard():
             models = served(options)
-        devices.use_cores(torch.get_num_threads())
+        devices.use_cores()
         sweep(UPLOADS)
         store = Store(megabytes=options.memory)
         watch, shelf = Watch(sys.stderr if options.log == "json" else None), Shelf(options.uploads)

@@ -17,7 +17,6 @@ from typing import Any
 import cv2
 import numpy as np
 import skimage.data
-import torch
 from PIL import Image
 
 from app import examples
@@ -68,7 +67,7 @@ STILL = """() => new Promise(done => {
 def served(*, local: bool = False) -> Iterator[str]:
     """An explorer on the embedded model, its examples looked at: its address. `local`: as `make app` serves it."""
     handlers = Handlers(Pipeline.load(), examples())
-    devices.use_cores(torch.get_num_threads())
+    devices.use_cores()
     page = build(handlers, local=local)
     handlers.warm().join()
     page.launch(prevent_thread_lock=True, quiet=True, **launch_options(handlers))

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from wsis import names, stopping, streams
+from wsis import imports, names, stopping, streams
 from wsis.choices import Enhancer, Mode, Naive, PresetName
 from wsis.errors import WsisError
 
@@ -151,10 +151,11 @@ def segment(
     some failed; 2: wrong usage.
     """
     with _exits(f"{out / 'instances.json'} was not written; the PNGs that are there are whole."):
-        from wsis.jobs import local, options  # noqa: PLC0415
-        from wsis.jobs.photo import Job  # noqa: PLC0415
-        from wsis.pipeline import Pipeline  # noqa: PLC0415
-        from wsis.proposals import sources  # noqa: PLC0415
+        with imports.uncollected():
+            from wsis.jobs import local, options  # noqa: PLC0415
+            from wsis.jobs.photo import Job  # noqa: PLC0415
+            from wsis.pipeline import Pipeline  # noqa: PLC0415
+            from wsis.proposals import sources  # noqa: PLC0415
 
         if proposals is not None:
             sources.check(proposals)  # before hours of work
@@ -305,8 +306,9 @@ def teach(
     that --model takes, with a card of held-out figures. Exit code 0: taught; 2: that cannot work, and why.
     """
     with _exits("what was looked at is kept; the same command goes on from there."):
-        from wsis import devices  # noqa: PLC0415
-        from wsis.teaching import run  # noqa: PLC0415
+        with imports.uncollected():
+            from wsis import devices  # noqa: PLC0415
+            from wsis.teaching import run  # noqa: PLC0415
 
         lesson = run.Lesson(photos, out, labels, base, keep, background, devices.find(device), deep=deep)
         run.teach(lesson, (lambda _: None) if quiet else run.to_stdout)

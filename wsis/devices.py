@@ -67,13 +67,16 @@ def _count(kind: str) -> int:
     return int(kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available()))
 
 
-def use_cores(cores: int) -> None:
+def use_cores(cores: int | None = None) -> None:
     """Let each operation of torch take so many cores that an analysis, which does `AT_ONCE` of them, takes these.
 
     More would wait for one another: on two cores an analysis takes half as long again with two threads an operation.
     It holds for the whole process, so programs call it, and `Pipeline` does not.
+
+    Args:
+        cores: how many; None takes those that torch has now.
     """
-    torch.set_num_threads(max(1, cores // AT_ONCE))
+    torch.set_num_threads(max(1, (cores or torch.get_num_threads()) // AT_ONCE))
 
 
 @contextmanager
