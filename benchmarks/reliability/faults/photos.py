@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -201,15 +203,26 @@ def pipe_given(workdir: Path, _photos: Path) -> Outcome:
     return _nothing(workdir, workdir / "cat.jpg")
 
 
-def _too_large(workdir: Path, photos: Path, big: Image.Image, megabytes: int) -> Outcome:
+@cache
+def _needed(photos: Path) -> int:
+    """Bytes that the small photos need: what else runs on a machine changes it by a tenth."""
+    with TemporaryDirectory() as folder:
+        plenty = Surroundings(more_memory=2**40)
+        with segmenting(Path(folder), photos, "--out", f"{folder}/out", surroundings=plenty) as running:
+            running.ended()
+            return running.memory
+
+
+def _too_large(workdir: Path, photos: Path, big: Image.Image, a_pixel: float) -> Outcome:
     """One photo too many for the memory: it is reported for that reason, all others equal.
 
-    The small photos need 600 MB, decoding a large one fails up to 770 and its analysis up to 870: limits lie between.
+    `a_pixel` bytes for each of its pixels are there beside what the small ones need. A large photo needs three for as
+    long as it is analysed, and six, but no networks, when it is decoded.
     """
     few, out, file = workdir / "photos", workdir / "out", workdir / "photos" / "0.png"
     shutil.copytree(photos, few)
     big.save(file)
-    little = Surroundings(more_memory=megabytes * 2**20)
+    little = Surroundings(more_memory=_needed(photos) + int(a_pixel * big.width * big.height))
     # One at a time, or the others run short while the large one holds what there is.
     with segmenting(workdir, few, "--out", out, "--workers", "1", surroundings=little) as running:
         code = running.ended()
@@ -224,11 +237,11 @@ def _too_large(workdir: Path, photos: Path, big: Image.Image, megabytes: int) ->
 
 
 def too_large_for_memory(workdir: Path, photos: Path) -> Outcome:
-    """Memory runs out when one photo of 90 megapixels is analysed (RLIMIT_AS).
+    """Memory runs out when one photo of 75 megapixels is analysed (RLIMIT_AS).
 
     exit code 1, that photo reported with the reason, all others equal
     """
-    return _too_large(workdir, photos, Image.new("1", (10_000, 9_000)), 820)
+    return _too_large(workdir, photos, Image.new("1", (10_000, 7_500)), 1.5)
 
 
 def too_large_to_decode(workdir: Path, photos: Path) -> Outcome:
@@ -236,7 +249,7 @@ def too_large_to_decode(workdir: Path, photos: Path) -> Outcome:
 
     exit code 1, that photo reported with the reason, all others equal
     """
-    return _too_large(workdir, photos, Image.new("RGB", (11_000, 9_000)), 700)
+    return _too_large(workdir, photos, Image.new("RGB", (11_000, 9_000)), 0.75)
 
 
 def network_raises(workdir: Path, photos: Path) -> Outcome:

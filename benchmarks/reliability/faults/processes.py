@@ -38,7 +38,8 @@ class Surroundings:
         environment: variables that are added.
         powerless: root's right to read and write everything is given up, so that permissions count.
         file_bytes: largest file that may be written (RLIMIT_FSIZE); a write beyond it fails with EFBIG.
-        more_memory: bytes that may be added to the address space of the freshly forked process (RLIMIT_AS).
+        more_memory: bytes that may be added to the address space of the freshly forked process (RLIMIT_AS);
+            `Running.memory` tells how many were.
         broken: if this file exists, the next network that looks at a photo deletes it and raises a RuntimeError with
             its text.
         disk: a place that `disks` gave: the process sees that disk at the folder's own path.
@@ -81,6 +82,11 @@ class Running:
     def err(self) -> str:
         """What it said on standard error so far."""
         return (self.folder / "stderr").read_text(errors="replace")
+
+    @property
+    def memory(self) -> int:
+        """Of a process that ended, with a limit of memory: bytes that were added to its address space at most."""
+        return int((self.folder / "memory").read_text())
 
     def send(self, sign: signal.Signals) -> None:
         """Send it a signal, if it still runs."""
@@ -167,13 +173,19 @@ def _child(folder: Path, work: Callable[[], None], words: tuple[str, ...], surro
     if surroundings.file_bytes is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python does at its start
         resource.setrlimit(resource.RLIMIT_FSIZE, (surroundings.file_bytes,) * 2)
+    before = 0
     if surroundings.more_memory is not None:
         # Each thread that allocates at the same moment as another takes an arena of 64 MiB: chance would set the limit.
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-        resource.setrlimit(resource.RLIMIT_AS, (_address_space() + surroundings.more_memory,) * 2)
+        before = _address_space()
+        resource.setrlimit(resource.RLIMIT_AS, (before + surroundings.more_memory,) * 2)
     if surroundings.powerless:
         give_up_power()
-    work()
+    try:
+        work()
+    finally:
+        if before:
+            (folder / "memory").write_text(str(_address_space("VmPeak") - before))
 
 
 def _segment() -> None:
@@ -212,9 +224,10 @@ def _enter(holder: int) -> None:
         os.close(number)
 
 
-def _address_space() -> int:
-    """Bytes of this process's address space."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+def _address_space(which: str = "VmSize") -> int:
+    """Bytes of this process's address space: now, or `VmPeak`, the most it had."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{which}:"))
+    return int(line.split()[1]) * 1024
 
 
 def give_up_power() -> None:
