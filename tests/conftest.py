@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import gc
 import logging
 import os
@@ -29,6 +28,7 @@ import torch
 from xdist.scheduler import LoadFileScheduling
 
 from benchmarks.reliability import small_model
+from wsis import imports
 
 gc.disable()  # until everything is imported, see `pytest_collection_finish`
 # Every client reads the certificates that this machine trusts, a third of a second, and none of them needs one.
@@ -56,10 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported is left out of collections from here on: walking through it took a tenth of all the time."""
-    gc.freeze()
-    gc.enable()
-    atexit.register(gc.unfreeze)  # or nanobind calls it leaked
+    """What was imported is left out of collections from here on: each would walk through all of it."""
+    imports.leave_alone()
 
 
 def starts_ray(nodeid: str) -> bool:

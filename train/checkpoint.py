@@ -14,6 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from wsis import files, voc
+from wsis.classifier import SIZES, own_sizes
 from wsis.errors import WsisError
 
 
@@ -115,11 +116,11 @@ def weights_of(content: dict[str, Any], prefix: str) -> dict[str, Tensor]:
 
 
 def classifier_options(content: dict[str, Any]) -> dict[str, Any]:
-    """What builds the classifier of a stage 1 run again: `backbone`, `classes`, and `whole` where it is."""
+    """What builds the classifier of a stage 1 run again: `backbone`, `classes`, `whole` and `sizes` if it has them."""
     known = content["hyper_parameters"]
     # runs did not say their classes while VOC's were the only ones
-    whole = {"whole": True} if known.get("whole") else {}
-    return {"backbone": known["backbone"], "classes": list(known.get("classes", voc.CLASSES)), **whole}
+    whole, sizes = {"whole": True} if known.get("whole") else {}, own_sizes(known.get("sizes", SIZES))
+    return {"backbone": known["backbone"], "classes": list(known.get("classes", voc.CLASSES)), **whole, **sizes}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from train.pretrained import start_from, start_from_checkpoint
 from train.schedules import Schedule, in_steps, one_cycle
 from wsis.backbone import LITE
 from wsis.checkpoints import save_module
-from wsis.classifier import Classifier, pool, standardise
+from wsis.classifier import SIZES, Classifier, pool, standardise
 from wsis.coco_listing import short
 from wsis.errors import WsisError
 
@@ -130,6 +130,7 @@ class Stage1(L.LightningModule):
         dropout: float = 0.0,
         seed: int = 0,
         whole: bool = False,
+        sizes: tuple[int, ...] = SIZES,
         *,
         classes: Sequence[str],
     ) -> None:
@@ -147,13 +148,14 @@ class Stage1(L.LightningModule):
             dropout: share of feature channels dropped.
             seed: fixes which ones; several processes draw others than one would.
             whole: whether the head reads from the end of the backbone, see `wsis.classifier.Classifier`.
+            sizes: long sides in pixels that the exported classifier looks at photos with.
             classes: names of the classes; on the command line those of the data.
         """
         super().__init__()
         self.save_hyperparameters()
         self.frozen_levels, self.dropout, self.seed = frozen_levels, dropout, seed
         self.lr, self.head_lr, self.schedule, self.weight_decay = lr, head_lr, schedule, weight_decay
-        self.classifier = Classifier(backbone, classes, dropout=dropout, whole=whole)
+        self.classifier = Classifier(backbone, classes, dropout=dropout, whole=whole, sizes=sizes)
         if weights.startswith("checkpoint:"):
             start_from_checkpoint(self.classifier, weights.removeprefix("checkpoint:"))
         elif weights != "none":

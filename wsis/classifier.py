@@ -54,9 +54,14 @@ class Classifier(nn.Module):
             pretrained: download the backbone's ImageNet weights.
             dropout: share of feature channels dropped in training, in [0, 1).
             whole: read from the end of the backbone, see `wsis.backbone.Backbone`.
-            sizes: long sides in pixels to look at a photo with.
+            sizes: long sides in pixels to look at a photo with, at least one.
+
+        Raises:
+            ValueError: there is no size, or one below 1.
         """
         super().__init__()
+        if not sizes or min(sizes) < 1:
+            raise ValueError(f"sizes: expected pixels, got {sizes!r}")
         self.sizes = tuple(sizes)
         self.backbone = Backbone(backbone, pretrained=pretrained, whole=whole)
         self.dropout = nn.Dropout2d(dropout)
@@ -133,6 +138,11 @@ class Classifier(nn.Module):
         pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
         pixels = F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True) / 255
         return standardise(pixels, self.backbone)
+
+
+def own_sizes(sizes: Sequence[int]) -> dict[str, list[int]]:
+    """The option `sizes` of a classifier; nothing where they are the usual ones, as in files of before."""
+    return {} if tuple(sizes) == SIZES else {"sizes": list(sizes)}
 
 
 def standardise(pixels: Tensor, backbone: Backbone) -> Tensor:

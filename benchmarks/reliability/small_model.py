@@ -18,7 +18,7 @@ BACKBONE = "tf_efficientnet_lite0"
 PRESENT = ("cat", "dog", "person")
 """Of VOC's classes, what it takes every photo for; random weights are unsure of all 20, which would cost many peaks."""
 SIZES, CONTOUR_SIZE = (224, 160), 256
-"""Long sides that it looks at photos with: shorter than those of others, so a quarter of the work."""
+"""Long sides that it looks at photos with: shorter than those of others, which is a good deal less work."""
 
 
 def save(folder: Path, classes: Sequence[str] = CLASSES, sizes: Sequence[int] = SIZES) -> Path:

@@ -46,6 +46,12 @@ def test_a_model_looks_at_a_photo_with_its_own_sizes(photo):
     assert Classifier(SMALL, voc.CLASSES).sizes == SIZES == (448, 320)
 
 
+@pytest.mark.parametrize("sizes", [(), (448, 0), (-1,)])
+def test_sizes_that_are_none_are_refused(sizes):
+    with pytest.raises(ValueError, match="expected pixels"):
+        Classifier(SMALL, voc.CLASSES, sizes=sizes)
+
+
 def test_one_size_without_flip_is_the_plain_network(photo):
     classifier = Classifier(SMALL, voc.CLASSES).eval()
     prepared = classifier.prepare(photo, 160)

@@ -34,8 +34,13 @@ class ContourNet(nn.Module):
             backbone: a timm model name, see `wsis.backbone.Backbone`.
             widths: channels of the decoder at each of the five levels, shallow to deep.
             size: long side in pixels to look at a photo with.
+
+        Raises:
+            ValueError: the size is below 1.
         """
         super().__init__()
+        if size < 1:
+            raise ValueError(f"size: expected pixels, got {size}")
         self.size = size
         self.options = {"backbone": backbone, "widths": list(widths), **({} if size == SIZE else {"size": size})}
         self.backbone = Backbone(backbone).requires_grad_(False)

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from wsis import checkpoints, devices, files, image
-from wsis.classifier import Classifier
+from wsis.classifier import SIZES, Classifier
 from wsis.errors import WsisError
 from wsis.labels import tables
 from wsis.labels.read import ImageLabels
@@ -117,6 +117,7 @@ def fit_words(root: Path, run: Path, classes: Sequence[str], epochs: int, device
     given: dict[str, Any] = {
         "model.backbone": options["backbone"],
         "model.whole": str(options.get("whole", False)).lower(),
+        "model.sizes": json.dumps(options.get("sizes", SIZES)),
         "model.weights": f"checkpoint:{run / 'start'}",
         "data.splits": "[]",
         "data.tables": json.dumps([str(run / "labels.csv")]),

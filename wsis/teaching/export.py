@@ -12,7 +12,7 @@ import torch
 
 from wsis import checkpoints, files
 from wsis.backbone import LITE, Backbone
-from wsis.classifier import SIZES, Classifier
+from wsis.classifier import Classifier, own_sizes
 from wsis.errors import WsisError
 from wsis.teaching.features import Base
 from wsis.teaching.head import Head
@@ -53,8 +53,7 @@ def options(base: Base, head: Head) -> dict[str, Any]:
     """The keyword arguments of `Classifier` that build the base's network under a head."""
     backbone, channels = base.options.get("backbone", LITE), base.classifier.backbone.channels[-1]
     whole = {} if channels == Backbone(backbone).channels[-1] else {"whole": True}
-    sizes = {} if base.classifier.sizes == SIZES else {"sizes": list(base.classifier.sizes)}
-    return {"backbone": backbone, "classes": list(head.classes), **whole, **sizes}
+    return {"backbone": backbone, "classes": list(head.classes), **whole, **own_sizes(base.classifier.sizes)}
 
 
 def save(folder: Path, base: Base, head: Head, *, card: str, metrics: Mapping[str, Any]) -> Path:

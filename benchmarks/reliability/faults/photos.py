@@ -209,7 +209,8 @@ def _needed(photos: Path) -> int:
     with TemporaryDirectory() as folder:
         plenty = Surroundings(more_memory=2**40)
         with segmenting(Path(folder), photos, "--out", f"{folder}/out", surroundings=plenty) as running:
-            running.ended()
+            if running.ended():
+                raise RuntimeError(f"the run with plenty of memory failed: {running.err}")
             return running.memory
 
 

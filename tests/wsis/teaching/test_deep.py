@@ -58,7 +58,7 @@ def test_of_many_photos_a_smaller_part_is_held_out(photos, parts):
 def whole_base(folder, tiny_checkpoint):
     """A base whose head reads from the very end of its backbone, as ImageNet's does."""
     shutil.copytree(tiny_checkpoint, folder)
-    options = {"backbone": "tf_efficientnet_lite0", "classes": ["a", "b"], "whole": True}
+    options = {"backbone": "tf_efficientnet_lite0", "classes": ["a", "b"], "whole": True, "sizes": [96, 64]}
     checkpoints.save_module(Classifier(**options).eval(), folder, "classifier", options)
     return folder
 
@@ -95,9 +95,6 @@ def brief(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name, value in {"LEAST": 32, "PASSES": 0.1, "PER_EPOCH": 16, "SIZE": 64}.items():
         monkeypatch.setattr(deep, name, value)
-    monkeypatch.setattr(
-        "wsis.classifier.Classifier.class_maps.__kwdefaults__", {"sizes": (64,), "flip": True, "chunk": 2}
-    )
 
 
 @pytest.mark.slow
@@ -109,6 +106,7 @@ def test_on_a_whole_backbone_what_is_trained_has_no_end(brief, coloured, tmp_pat
     loaded = checkpoints.load(out)
     assert "whole" not in loaded.card["modules"]["classifier"]["options"]
     assert loaded.classifier.classes == ("blue", "red")
+    assert loaded.classifier.sizes == (96, 64)
     assert loaded.icns.keys() == checkpoints.load(tiny_checkpoint).icns.keys()
 
 
