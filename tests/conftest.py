@@ -27,9 +27,11 @@ import pytest
 import torch
 from xdist.scheduler import LoadFileScheduling
 
-from benchmarks.reliability import small_model
+from benchmarks.reliability import forks, small_model
 from wsis import imports
 
+forks.IMPORTED += ["tests.helpers.trainers", "tests.fuzz.doors"]
+forks.IMPORTED += ["train.classifier", "train.contours", "train.objectness", "train.icn"]
 gc.disable()  # until everything is imported, see `pytest_collection_finish`
 # Every client reads the certificates that this machine trusts, a third of a second, and none of them needs one.
 ssl.create_default_context = cache(ssl.create_default_context)

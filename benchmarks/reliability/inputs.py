@@ -6,7 +6,6 @@ number at a time, so a signal or a hang is laid at the right one's door.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import tempfile
 from collections import Counter
@@ -18,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from benchmarks.reliability import forks
 from benchmarks.reliability.row import Row
 from tests.fuzz import campaign
 from tests.fuzz.doors import DOORS, door
@@ -160,9 +160,9 @@ class Worker:
     """A process that judges one input after another."""
 
     def __init__(self) -> None:
-        """Start it; what it imports takes seconds, and they count for no input."""
+        """Start it; what it still imports counts for no input."""
         self._folder = tempfile.TemporaryDirectory(prefix="wsis-inputs-")
-        context = multiprocessing.get_context("spawn")
+        context = forks.context()
         self._line, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, self._folder.name), daemon=True)
         self._process.start()

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from benchmarks.reliability.faults.processes import Running, Surroundings, exploring
 
 
 @contextmanager
-def started(model, *options, **environment):
-    """The explorer in a process of its own; yields the process and its address."""
-    command = [sys.executable, str(ROOT / "app.py"), "--model", str(model), "--device", "cpu", *options]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        heard = []
-        for line in process.stdout:
-            heard.append(line)
-            if found := re.match(r"wsis explorer: (\S+)", line):
-                break
-        else:
-            pytest.fail("".join(heard))
-        yield process, found[1]
-    finally:
-        process.kill()
-        process.communicate()
+def started(model: Path, *options: str, **environment: str) -> Iterator[tuple[Running, str]]:
+    """`app.py` with these options and variables, forked (`benchmarks.reliability.forks`); the process, its address."""
+    around = Surroundings(environment=environment)
+    with (
+        tempfile.TemporaryDirectory() as said,
+        exploring(Path(said), "--model", model, *options, surroundings=around) as running,
+    ):
+        if not running.until(lambda: address(running), pause=0.02):
+            pytest.fail(running.out + running.err)
+        yield running, address(running)
+
+
+def address(running: Running) -> str:
+    """What it said last where it is served; empty before."""
+    return "".join(re.findall(r"^wsis explorer: (\S+) ", running.out, re.MULTILINE)[-1:])

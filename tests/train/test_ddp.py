@@ -7,7 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import multiprocessing
 
+from benchmarks.reliability import forks
 from tests.helpers import trainers
 from train import checkpoint, endless, parallel
 from train.classifier import Stage1
@@ -115,7 +117,8 @@ def test_batch_norm_over_two_processes_is_that_of_the_whole_batch(tmp_path):
         torch.randn(6, 4, 5, 3).double(),
     )
     torch.save((x, weights, layer, act), tmp_path / "inputs.pt")
-    torch.multiprocessing.spawn(_batch_norm_worker, (tmp_path,), nprocs=2)
+    method = forks.context().get_start_method()
+    multiprocessing.start_processes(_batch_norm_worker, (tmp_path,), nprocs=2, start_method=method)
     whole = x.clone().requires_grad_()
     (act(layer(whole)) * weights).sum().backward()
     parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import os
 import shutil
 import signal
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.reliability import forks
 from tests.helpers import trainers
 from train import checkpoint
 from wsis.errors import WsisError
@@ -30,14 +30,6 @@ def photos(tmp_path_factory):
     root = tmp_path_factory.mktemp("photos")
     trainers.write_data(root)
     return root
-
-
-@pytest.fixture(scope="module")
-def forks():
-    """Processes that start quickly: a server imports the trainers once, before any thread, and forks."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.helpers.trainers", *(f"train.{name}" for name in trainers.NAMES)])
-    return context
 
 
 def _words(name, photos, model, folder):
@@ -65,13 +57,13 @@ def _wait(process, condition):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", trainers.NAMES)
-def test_a_killed_run_goes_on_to_the_same_end(name, photos, tiny_checkpoint, tmp_path, forks):
+def test_a_killed_run_goes_on_to_the_same_end(name, photos, tiny_checkpoint, tmp_path):
     """Killed after random steps and in the middle of writing checkpoints, with photos read by a worker."""
 
     def start(folder):
         folder.mkdir(exist_ok=True)
         own = (tmp_path, name, _words(name, photos, tiny_checkpoint, folder))
-        process = forks.Process(target=trainers.run_in, args=own)
+        process = forks.context().Process(target=trainers.run_in, args=own)
         process.start()
         return process
 

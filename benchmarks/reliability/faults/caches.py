@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reliability.faults import disks, results
+from benchmarks.reliability.faults import disks, embedded, results
 from benchmarks.reliability.faults.outcome import Fault, Outcome, judged
 from wsis import photo_sets, tuning
 from wsis.analysis import Analysis, Settings
@@ -60,7 +60,7 @@ class Blind(Pipeline):
 @cache
 def pipeline() -> Pipeline:
     """The embedded model."""
-    return Remembering.load("voc-lite", device="cpu")
+    return Remembering.load(str(embedded.folder()), device="cpu")
 
 
 @cache

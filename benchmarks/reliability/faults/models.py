@@ -8,18 +8,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.reliability.faults import results
+from benchmarks.reliability.faults import embedded, results
 from benchmarks.reliability.faults.outcome import Fault, Outcome, judged, sentence
-from benchmarks.reliability.faults.processes import ROOT, Surroundings, exploring, segmenting
+from benchmarks.reliability.faults.processes import Surroundings, exploring, segmenting
 from wsis import checkpoints
 from wsis.errors import WsisError
-
-MODEL = ROOT / "checkpoints" / "voc-lite"
 
 
 def _copied(workdir: Path) -> Path:
     """A checkpoint folder of one's own."""
-    return Path(shutil.copytree(MODEL, workdir / "model"))
+    return Path(shutil.copytree(embedded.folder(), workdir / "model"))
 
 
 def _refused(workdir: Path, photos: Path, model: Path, named: str, surroundings: Surroundings | None = None) -> Outcome:
@@ -178,7 +176,7 @@ def vanishes_after_load(workdir: Path, photos: Path) -> Outcome:
     exit code 0, all results equal to a run without the fault
     """
     model, out, first = _copied(workdir), workdir / "out", min(photos.iterdir())
-    model = model.rename(workdir / "voc-lite")  # the manifest says the model's name
+    model = model.rename(workdir / embedded.NAME)  # the manifest says the model's name
     with segmenting(workdir, photos, "--out", out, "--model", model) as running:
         running.until((out / "semantic" / f"{first.stem}.png").exists)
         shutil.rmtree(model)

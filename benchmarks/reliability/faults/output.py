@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.reliability.faults import disks, results
 from benchmarks.reliability.faults.outcome import Fault, Outcome, judged, sentence
-from benchmarks.reliability.faults.processes import ROOT, Surroundings, segmenting
+from benchmarks.reliability.faults.processes import ROOT, Surroundings, segment_words, segmenting
 
 FULL = "No space left on device"
 
@@ -186,8 +186,7 @@ def name_too_long(workdir: Path, photos: Path) -> Outcome:
 
 def _real(workdir: Path, photos: Path, redirect: str) -> subprocess.CompletedProcess[str]:
     """The command in a shell, for what happens at its very end."""
-    command = [sys.executable, "-m", "wsis", "segment", photos, "--out", workdir / "out", "--enhancer", "none"]
-    words = (*map(str, command), "--device", "cpu", "--workers", "1")
+    words = [sys.executable, "-m", "wsis", "segment", *segment_words(photos, "--out", workdir / "out")]
     script = f'"$@" {redirect}'
     return subprocess.run(
         ["bash", "-c", script, "bash", *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False

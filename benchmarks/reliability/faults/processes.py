@@ -1,4 +1,4 @@
-"""Commands as processes of their own, forked from one that has imported everything, so each starts in no time.
+"""Commands as processes of their own, each a fork (`benchmarks.reliability.forks`).
 
 A fork is a whole process: it gets real signals, limits and rights, and ends with a real exit code.
 """
@@ -6,7 +6,6 @@ A fork is a whole process: it gets real signals, limits and rights, and ends wit
 from __future__ import annotations
 
 import ctypes
-import multiprocessing
 import os
 import resource
 import runpy
@@ -20,14 +19,16 @@ from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from benchmarks.reliability import forks
+from benchmarks.reliability.faults import embedded
 from benchmarks.reliability.faults.outcome import NotHereError
+from wsis import imports
 
-ROOT = Path(__file__).parents[3]
+ROOT = embedded.ROOT
 M_ARENA_MAX = -8
 """Of glibc's `malloc.h`."""
 PATIENCE = 120.0
 """Seconds until something is called hung."""
-PRELOADED = ["wsis.cli", "wsis.jobs.local", "wsis.explorer.layout", "benchmarks.reliability.faults.processes"]
 
 
 @dataclass(frozen=True)
@@ -114,24 +115,30 @@ class Running:
         return -1 if self.process.exitcode is None else self.process.exitcode
 
 
+def segment_words(*words: object) -> list[str]:
+    """Arguments of `segment`: one photo at a time on one core, the quickest enhancer, and `words`."""
+    usual = ("--model", embedded.folder(), "--enhancer", "none", "--device", "cpu", "--workers", "1")
+    return [str(word) for word in (*usual, *words)]
+
+
 @contextmanager
 def segmenting(folder: Path, *words: object, surroundings: Surroundings = AS_USUAL) -> Iterator[Running]:
-    """`python -m wsis segment WORDS`, one photo at a time on one core with the quickest enhancer.
+    """`python -m wsis segment WORDS`, see `segment_words`.
 
     Args:
         folder: for what it says; made where it is missing.
         words: its arguments.
         surroundings: what is different for it.
     """
-    usual = ("--enhancer", "none", "--device", "cpu", "--workers", "1")
-    with _forked(folder, _segment, ("segment", *map(str, words), *usual), surroundings) as running:
+    with _forked(folder, _segment, ("segment", *segment_words(*words)), surroundings) as running:
         yield running
 
 
 @contextmanager
 def exploring(folder: Path, *words: object, surroundings: Surroundings = AS_USUAL) -> Iterator[Running]:
-    """`python app.py WORDS`, see `segmenting`."""
-    with _forked(folder, _explore, (*map(str, words), "--device", "cpu"), surroundings) as running:
+    """`python app.py WORDS`; WORDS may name another model."""
+    model = () if "--model" in words else ("--model", embedded.folder())
+    with _forked(folder, _explore, [*map(str, (*model, *words)), "--device", "cpu"], surroundings) as running:
         yield running
 
 
@@ -143,9 +150,7 @@ def _forked(
     for name in ("stdout", "stderr"):
         (folder / name).write_bytes(b"")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    process = context.Process(target=_child, args=(folder, work, tuple(words), surroundings), daemon=True)
+    process = forks.context().Process(target=_child, args=(folder, work, tuple(words), surroundings), daemon=True)
     process.start()
     try:
         yield Running(process, folder)
@@ -167,6 +172,7 @@ def _child(folder: Path, work: Callable[[], None], words: tuple[str, ...], surro
     sys.argv = ["wsis", *words]
     import torch  # noqa: PLC0415
 
+    imports.leave_alone()  # as the command does once it has imported everything
     torch.set_num_threads(1)
     if surroundings.broken is not None:
         _break(surroundings.broken)

@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from benchmarks.reliability.faults import disks
+from benchmarks.reliability.faults import disks, embedded
 from benchmarks.reliability.faults.outcome import Fault, Outcome, judged
 from wsis.analysis import Analysis, Settings
 from wsis.errors import WsisError
@@ -39,7 +39,7 @@ CONTROLS = ("class map", "excitation", 0.1, 3, 1.0, 20, True, None)
 @cache
 def pipeline() -> Pipeline:
     """The embedded model."""
-    return Pipeline.load("voc-lite", device="cpu")
+    return Pipeline.load(str(embedded.folder()), device="cpu")
 
 
 @cache
@@ -191,7 +191,7 @@ def downloads_removed(workdir: Path, photos: Path) -> Outcome:
         for kind in WRITERS:
             for folder in workdir.iterdir():
                 shutil.rmtree(folder)
-            made.append(downloads.write(kind, scene, "voc-lite"))
+            made.append(downloads.write(kind, scene, embedded.NAME))
             mode = made[-1].parents[1].stat().st_mode & 0o777
         good = made[-1].is_file() and made[-1].stat().st_size > 1000
         del downloads
@@ -207,9 +207,9 @@ def downloads_full(workdir: Path, photos: Path) -> Outcome:
     with disks.small(workdir / "disk", 2**20) as place, _temporary(place):
         downloads, scene = Folder(), Scene(analysis(photos), "cat.jpg")
         filler = disks.fill(place)
-        said = [_refusal(partial(downloads.write, kind, scene, "voc-lite")) for kind in WRITERS]
+        said = [_refusal(partial(downloads.write, kind, scene, embedded.NAME)) for kind in WRITERS]
         filler.unlink()
-        made = downloads.write("COCO JSON", scene, "voc-lite").stat().st_size
+        made = downloads.write("COCO JSON", scene, embedded.NAME).stat().st_size
         left = [path.name for path in place.rglob("*") if path.name.endswith(".part")]
         del downloads
     return judged(
@@ -224,9 +224,9 @@ def clock_of_downloads(workdir: Path, photos: Path) -> Outcome:
     """
     with _temporary(workdir):
         downloads, scene = Folder(), Scene(analysis(photos), "cat.jpg")
-        first = downloads.write("COCO JSON", scene, "voc-lite")
+        first = downloads.write("COCO JSON", scene, embedded.NAME)
         os.utime(first.parent, (time.time() + 3600,) * 2)  # made in what is now the future
-        second = downloads.write("COCO JSON", scene, "voc-lite")
+        second = downloads.write("COCO JSON", scene, embedded.NAME)
         there = first.is_file() and second.is_file()
         del downloads
         return judged("both stay", there=there, gone=not list(workdir.iterdir()))

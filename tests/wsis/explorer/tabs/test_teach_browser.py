@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import socket
 import subprocess
 import sys
@@ -131,8 +132,8 @@ def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpo
         tab(page, "Teach")
         said(page, "20 answered")
         page.close()  # or Gradio's script reloads it when the server is back, at a moment of its own
-        process.kill()
-        process.wait()
+        process.send(signal.SIGKILL)
+        process.ended()
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
     with started(tiny_checkpoint, *folders, "--port", port) as (_, address):
