@@ -44,8 +44,8 @@ def pipeline() -> Pipeline:
 
 @cache
 def analysis(photos: Path) -> Analysis:
-    """Of the first photo."""
-    return pipeline().analyse(read(min(photos.iterdir())), Settings(enhancer="none"))
+    """Of one photo."""
+    return pipeline().analyse(read(embedded.sure(photos)), Settings(enhancer="none"))
 
 
 def event(**said: Any) -> gr.EventData:
@@ -124,10 +124,10 @@ def upload_vanishes(workdir: Path, photos: Path) -> Outcome:
     """
     with _uploads(workdir) as folder:
         handlers = Handlers(pipeline(), {})
-        file = Path(shutil.copy(min(photos.iterdir()), folder / "cat.jpg"))
+        file = Path(shutil.copy(embedded.sure(photos), folder / "cat.jpg"))
         file.unlink()
         gone = handlers.look(event(act="upload", now=NOW, path=str(file), name="cat.jpg"), TAB, *CONTROLS)
-        shutil.copy(min(photos.iterdir()), file)
+        shutil.copy(embedded.sure(photos), file)
         there = handlers.look(event(act="upload", now=NOW, path=str(file), name="cat.jpg"), TAB, *CONTROLS)
         handlers.store.close()
     return judged(gone["text"], said=plain(gone["text"], workdir), goes_on=there["kind"] == "glance")
@@ -142,7 +142,7 @@ def upload_damaged(workdir: Path, photos: Path) -> Outcome:
     with _uploads(workdir) as folder:
         handlers = Handlers(pipeline(), {})
         for damage in (lambda file: os.truncate(file, 2000), lambda file: os.truncate(file, 0), _folder):
-            file = Path(shutil.copy(min(photos.iterdir()), folder / f"{len(said)}.jpg"))
+            file = Path(shutil.copy(embedded.sure(photos), folder / f"{len(said)}.jpg"))
             damage(file)
             answer = handlers.look(event(act="upload", now=NOW, path=str(file), name="cat.jpg"), TAB, *CONTROLS)
             said.append(answer.get("text", ""))

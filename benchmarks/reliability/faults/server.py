@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 from gradio_client import Client, handle_file
 
-from benchmarks.reliability.faults import disks
+from benchmarks.reliability.faults import disks, embedded
 from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, judged
 from benchmarks.reliability.faults.processes import Running, Surroundings, exploring
 from wsis.explorer.server.uploads import FREE
@@ -106,7 +106,7 @@ def served(workdir: Path, photos: Path, temporary: Path, disk: Path | None = Non
         if not running.until(lambda: "wsis explorer: " in running.out, pause=0.05):
             raise RuntimeError(f"the explorer did not start: {running.err}")
         address = re.findall(r"wsis explorer: (\S+)", running.out)[0]
-        yield Served(running, address, min(photos.iterdir()), disk or temporary, workdir / "broken")
+        yield Served(running, address, embedded.sure(photos), disk or temporary, workdir / "broken")
 
 
 def _free_port() -> int:
