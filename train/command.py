@@ -12,6 +12,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
+from train import precision
 from train.checkpoint import AtomicCheckpoints, Checkpoints, read_run
 from train.parallel import GlobalBatchNorm
 from wsis import streams
@@ -29,9 +30,11 @@ class Command(LightningCLI):
             parser.link_arguments("data", "model.classes", lambda data: list(data.classes), apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Check the checkpoint to go on from before Lightning reads its settings."""
+        """Check the checkpoint to go on from and the precision, before Lightning reads its settings and keeps them."""
         super().parse_arguments(parser, args)
-        run = self.config[self.config.subcommand].get("ckpt_path")
+        config = self.config[self.config.subcommand]
+        config.trainer.precision = precision.usable(config.trainer.precision, config.trainer.accelerator)
+        run = config.get("ckpt_path")
         if run and run not in ("last", "best"):
             read_run(Path(run))
 
