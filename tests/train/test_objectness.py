@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers import trainers
+from tests.helpers import ROOT, trainers
 from train import objectness as training
 from train import scenes
 from train.data import InstanceMasks, mask_folder, read_rgb
@@ -238,8 +236,9 @@ def test_features_of_another_backbone_are_named(tiny_checkpoint, masks, channels
 
 
 @pytest.mark.slow
-def test_the_command_asks_for_the_contours(masks):
-    command = [sys.executable, "-m", "train.objectness", "fit", "--config", "train/configs/objectness.yaml"]
-    done = subprocess.run([*command, "--data.masks", f"[{masks}]"], capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "data.contours" in done.stderr
+def test_the_command_asks_for_the_contours(masks, capsys):
+    words = ["fit", "--config", str(ROOT / "train/configs/objectness.yaml"), "--data.masks", f"[{masks}]"]
+    with pytest.raises(SystemExit) as ended:
+        trainers.run("objectness", words)
+    assert ended.value.code
+    assert "data.contours" in capsys.readouterr().err

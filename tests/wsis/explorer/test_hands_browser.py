@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -15,11 +13,12 @@ from PIL import Image
 
 pytest.importorskip("playwright.sync_api")
 from skimage import data
+from typer.testing import CliRunner
 
 from benchmarks.hands import AT
-from tests.helpers import ROOT
 from tests.helpers.bad_files import encoded
 from tests.helpers.browser_tools import READY, anew, fetched, shown, state, upload, violations
+from wsis import cli
 
 pytestmark = pytest.mark.slow
 EDITS = "wsis.data.edits.map(one => one.do)"
@@ -140,9 +139,8 @@ def replayed(page, edited, folder):
     photo = folder / "coffee.png"
     photo.write_bytes(encoded(data.coffee(), "PNG"))
     given = ["--edits", str(own), "--out", str(folder / "out"), "--device", "cpu"]
-    command = [sys.executable, "-m", "wsis", "segment", str(photo), *given]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    ended = CliRunner().invoke(cli.app, ["segment", str(photo), *given])
+    assert ended.exit_code == 0, ended.output
     with zipfile.ZipFile(io.BytesIO(edited["VOC PNG"])) as voc:
         for kind in ("semantic", "instance"):
             (name,) = [name for name in voc.namelist() if name.startswith(kind)]

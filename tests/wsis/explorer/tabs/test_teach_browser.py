@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import signal
 import socket
-import subprocess
-import sys
 
 import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-from tests.helpers import ROOT
+from typer.testing import CliRunner
+
 from tests.helpers.browser_tools import READY, tab
 from tests.helpers.explorer_process import started
+from wsis import cli
 
 ASKED = "document.querySelector('.teach').dataset.photo"
 MAP = "document.querySelector('.teach-frame > .teach-map').getAttribute('src')"
@@ -154,8 +154,7 @@ def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpo
     context.close()
     assert wrong == []
     photo = next(file for file in files.values() if file.name.startswith("red"))
-    command = [sys.executable, "-m", "wsis", "segment", str(photo), "--model", str(tmp_path / "models" / "my-disc"),
-               "--out", str(tmp_path / "results")]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    words = ["segment", str(photo), "--model", str(tmp_path / "models" / "my-disc"), "--out", str(tmp_path / "results")]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 0, done.output
     assert list((tmp_path / "results").iterdir())
