@@ -24,9 +24,7 @@ def usable(asked: str | int | None, accelerator: str) -> str | int | None:
     processor = accelerator == "cpu" or (accelerator == "auto" and devices.find() == "cpu")
     if asked != "bf16-mixed" or not processor or _computes_bfloat16():
         return asked
-    print(
-        "This processor does not compute bfloat16 itself: training in 32 bits is faster here.", file=sys.stderr
-    )
+    print("This processor does not compute bfloat16 itself: training in 32 bits is faster here.", file=sys.stderr)
     return "32-true"
 
 

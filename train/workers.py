@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any, TypeVar
 
 import torch
@@ -43,7 +46,15 @@ def over(
 
 def _start(load: Callable[[], Any]) -> None:
     torch.set_num_threads(1)
+    if parent := parent_process():
+        # Who is killed cannot tell its workers to stop: these would wait for more photos, with all their memory.
+        Thread(target=_end_with, args=(parent,), daemon=True).start()
     _loaded[:] = [load()]
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _work(work: Callable[[Any, Item], Result], item: Item) -> Result:
