@@ -48,13 +48,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, so that no worker has a long one left when the others are done.
-
-    Those that start Ray come after them, beside files of quick tests: a job takes all cores for half a minute, beside
-    browsers several, and waits for its processes in between.
-    """
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: (not slow[item.path], starts_ray(item.nodeid), -slow[item.path]))
+    """What belongs together and has most slow tests first, so that no worker has much left when the others are done."""
+    slow = Counter(_together(item.nodeid) for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[_together(item.nodeid)])
 
 
 def pytest_collection_finish() -> None:
@@ -67,11 +63,16 @@ def starts_ray(nodeid: str) -> bool:
     return re.search(r"cluster/test_batch|test_survived\[batch_", nodeid) is not None
 
 
+def _together(nodeid: str) -> str:
+    """What a test shares a worker with: its file, or all that starts Ray."""
+    return "Ray" if starts_ray(nodeid) else nodeid.partition("::")[0]
+
+
 class OneFileOneWorker(LoadFileScheduling):
     """A file's tests stay on one worker, and so do all that start Ray."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "Ray" if starts_ray(nodeid) else super()._split_scope(nodeid)
+        return _together(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneFileOneWorker:
