@@ -201,7 +201,7 @@ def guarded(tiny_checkpoint, tmp_path_factory):
     with started(tiny_checkpoint, "--log", "json", **options) as (process, address):
         yield process, address, folder
         process.send(signal.SIGTERM)
-        process.ended()
+        assert process.ended() == 0
     assert not list(folder.iterdir())
 
 

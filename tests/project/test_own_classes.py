@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from assets import make_own_classes
 from benchmarks.reliability import small_model
-from benchmarks.reliability.faults import embedded
 from tests.helpers import ROOT
 from wsis import cli
 
@@ -62,9 +61,8 @@ def test_its_commands_work_as_written(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_embedded_model_finds_what_it_was_taught(tmp_path, monkeypatch):
-    """Though it looks at the photos smaller here."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    coco, metrics = followed(tmp_path, ["--base", str(embedded.folder())])
+    coco, metrics = followed(tmp_path)
     assert metrics["held_out"]["map"] > 0.9
     assert len(coco.anns) >= 6
