@@ -7,34 +7,30 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from benchmarks.reliability import small_model
 from benchmarks.reliability.faults.outcome import Fault, NotHereError, Outcome, judged, sentence
-from benchmarks.reliability.faults.processes import PATIENCE, ROOT
+from benchmarks.reliability.faults.processes import PATIENCE, ROOT, Running, commanded
 
 OPTIONS = ("--class", "cat", "--enhancer", "none", "--device", "cpu", "--quiet")
 
 
-def _started(workdir: Path, photos: Path, out: Path, *more: str) -> subprocess.Popen:
-    return _wsis(workdir, "batch", str(photos), "--out", str(out), "--actors", "1", *more)
+def _batch(workdir: Path, photos: Path, *more: str) -> AbstractContextManager[Running]:
+    return _wsis(workdir, "batch", str(photos), "--out", str(workdir / "out"), "--actors", "1", *more)
 
 
-def _wsis(workdir: Path, *words: str) -> subprocess.Popen:
+def _wsis(workdir: Path, *words: str) -> AbstractContextManager[Running]:
     model = workdir / "model"
     if not model.exists():
         small_model.save(model)
-    program = [sys.executable, "-m", "wsis", *words, "--model", str(model), *OPTIONS]
-    return subprocess.Popen(program, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    return commanded(workdir / "said", *words, "--model", model, *OPTIONS)
 
 
-def _ended(running: subprocess.Popen) -> tuple[int, str]:
-    try:
-        _, err = running.communicate(timeout=PATIENCE)
-    finally:
-        running.kill()
-    return running.returncode, err
+def _ended(workdir: Path, photos: Path, *more: str) -> tuple[int, str]:
+    with _batch(workdir, photos, *more) as running:
+        return running.ended(), running.err
 
 
 def _same(segmented: Path, out: Path) -> bool:
@@ -72,20 +68,20 @@ def actor_killed(workdir: Path, photos: Path) -> Outcome:
     another takes its place, and the result equals that of an undisturbed job
     """
     out = workdir / "out"
-    running, killed, until = _started(workdir, photos, out), 0, time.monotonic() + PATIENCE
-    while running.poll() is None and not killed and time.monotonic() < until:
-        if list(out.glob("parts/*/0.json")):
-            for pid in _actors(running.pid):
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-        time.sleep(0.01)
-    again, said = _ended(running)
-    if not killed:
-        raise NotHereError("the actor was too quick to be killed")
+    with _batch(workdir, photos) as running:
+        if not running.until(lambda: list(out.glob("parts/*/0.json")), pause=0.01):
+            raise NotHereError(f"the job ended before it worked: {running.err}")
+        killed = _actors(running.pid)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        if not killed:
+            raise NotHereError("the actor was too quick to be killed")
+        again, said = running.ended(), running.err
     # By `segment`, whose results are those of `batch` byte by byte and which has no Ray to start.
-    code, err = _ended(_wsis(workdir, "segment", str(photos), "--out", str(workdir / "whole")))
+    with _wsis(workdir, "segment", str(photos), "--out", str(workdir / "whole")) as whole:
+        code, err = whole.ended(), whole.err
     return judged(
-        said or f"{killed} actor killed and replaced",
+        said or f"{len(killed)} actor killed and replaced",
         undisturbed=code == 0 and not err,
         exit_code_0=again == 0,
         equal=code == again == 0 and _same(workdir / "whole", out),
@@ -100,9 +96,9 @@ def results_folder_is_no_folder(workdir: Path, photos: Path) -> Outcome:
     out = workdir / "out"
     out.mkdir()
     (out / "semantic").write_bytes(b"")
-    code, err = _ended(_started(workdir, photos, out))
+    code, err = _ended(workdir, photos)
     (out / "semantic").unlink()
-    again, _ = _ended(_started(workdir, photos, out))
+    again, _ = _ended(workdir, photos)
     failed = json.loads((out / "manifest.json").read_text())["failed"] if again == 0 else ["nothing was written"]
     return judged(err, exit_code_2=code == 2, sentence=sentence(err), ends_afterwards=again == 0 and not failed)
 
@@ -112,7 +108,7 @@ def cluster_gone(workdir: Path, photos: Path) -> Outcome:
 
     exit code 2 and one sentence within seconds
     """
-    code, err = _ended(_started(workdir, photos, workdir / "out", "--address", "127.0.0.1:9"))
+    code, err = _ended(workdir, photos, "--address", "127.0.0.1:9")
     return judged(err, exit_code_2=code == 2, sentence=sentence(err))
 
 

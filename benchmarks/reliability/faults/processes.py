@@ -122,6 +122,19 @@ def segment_words(*words: object) -> list[str]:
 
 
 @contextmanager
+def commanded(folder: Path, *words: object, surroundings: Surroundings = AS_USUAL) -> Iterator[Running]:
+    """`python -m wsis WORDS`.
+
+    Args:
+        folder: for what it says; made where it is missing.
+        words: the command and its arguments.
+        surroundings: what is different for it.
+    """
+    with _forked(folder, _command, [*map(str, words)], surroundings) as running:
+        yield running
+
+
+@contextmanager
 def segmenting(folder: Path, *words: object, surroundings: Surroundings = AS_USUAL) -> Iterator[Running]:
     """`python -m wsis segment WORDS`, see `segment_words`.
 
@@ -130,7 +143,7 @@ def segmenting(folder: Path, *words: object, surroundings: Surroundings = AS_USU
         words: its arguments.
         surroundings: what is different for it.
     """
-    with _forked(folder, _segment, ("segment", *segment_words(*words)), surroundings) as running:
+    with commanded(folder, "segment", *segment_words(*words), surroundings=surroundings) as running:
         yield running
 
 
@@ -194,7 +207,7 @@ def _child(folder: Path, work: Callable[[], None], words: tuple[str, ...], surro
             (folder / "memory").write_text(str(_address_space("VmPeak") - before))
 
 
-def _segment() -> None:
+def _command() -> None:
     from wsis.__main__ import main  # noqa: PLC0415
 
     main()

@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.reliability.faults.cluster import _actors
+from benchmarks.reliability.faults.processes import Running, commanded
 from tests.helpers import ROOT
 from tests.helpers.bad_files import encoded
 from wsis import cli
@@ -69,7 +70,7 @@ def cluster(_object_store: str) -> Iterator[Cluster]:
     ]
     folder = Path("/tmp") / f"r{port}"  # short, for sockets lie in it
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("AUTH_MODE", "disabled"), ("USAGE_STATS_ENABLED", "0")):
+        for name, value in (("AUTH_MODE", "disabled"), ("USAGE_STATS_ENABLED", "0"), ("worker_niceness", "0")):
             patch.setenv(f"RAY_{name}", value)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         running = subprocess.Popen(
@@ -110,11 +111,10 @@ def pids(name: str) -> list[int]:
     return [int(line.split()[0]) for line in lines if name in line]
 
 
-def process(photos: Path, out: Path, model: Path, *options: str) -> subprocess.Popen:
-    words = [sys.executable, "-m", "wsis", "batch", str(photos), "--out", str(out), "--model", str(model)]
-    return subprocess.Popen(
-        [*words, *OPTIONS, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def process(photos: Path, out: Path, model: Path, *options: str) -> AbstractContextManager[Running]:
+    """The command, by one actor, in a process that can be killed."""
+    words = ("batch", photos, "--out", out, "--model", model, "--actors", "1", *OPTIONS, *options)
+    return commanded(out.with_name(f"{out.name}-said"), *words)
 
 
 @pytest.fixture(scope="module")
@@ -235,38 +235,29 @@ def test_photos_that_vanish_are_set_aside(batch, photos: Path, bucket: str, tmp_
 def test_a_killed_actor_is_replaced(
     cluster: Cluster, photos: Path, segmented: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
-    running = process(photos, tmp_path, tiny_checkpoint, "--address", cluster.address, "--shard", "6", "--actors", "1")
-    try:
-        for _ in range(1200):
-            if list(tmp_path.glob("parts/00000/*.json")):
-                break
-            time.sleep(0.05)
+    with process(photos, tmp_path, tiny_checkpoint, "--address", cluster.address, "--shard", "6") as running:
+        assert running.until(lambda: list(tmp_path.glob("parts/00000/*.json"))), running.err
         (actor,) = cluster.actors()
         os.kill(actor, signal.SIGKILL)
-        _, err = running.communicate(timeout=120)
-    finally:
-        running.kill()
-    assert running.returncode == 1, err
+        assert running.ended() == 1, running.err
     assert (tmp_path / "instances.json").read_bytes() == (segmented / "instances.json").read_bytes()
 
 
 @pytest.mark.slow
 def test_a_killed_job_goes_on_here(photos: Path, segmented: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
     """On an instance of its own, which goes with the killed job."""
-    first = process(photos, tmp_path, tiny_checkpoint, *SHARD)
-    for _ in range(1200):
-        if list(tmp_path.glob("parts/*/*.json")) or list(tmp_path.glob("shards/*")):
-            break
-        time.sleep(0.05)
-    running = set(Path("/tmp").glob("wsis-ray-*"))
-    first.kill()
-    first.communicate()
+    with process(photos, tmp_path, tiny_checkpoint, *SHARD) as first:
+        assert first.until(lambda: [*tmp_path.glob("parts/*/*.json"), *tmp_path.glob("shards/*")]), first.err
+        here, theirs = (os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, *_actors(first.pid)))
+        assert theirs == here  # Ray's own 15 would let anything else that runs starve them
+        running = set(Path("/tmp").glob("wsis-ray-*"))
+        first.send(signal.SIGKILL)
+        assert first.ended() == -signal.SIGKILL
     assert not (tmp_path / "manifest.json").exists()
     done = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shards/*")}
-    second = process(photos, tmp_path, tiny_checkpoint, *SHARD)
-    _, err = second.communicate(timeout=120)
-    assert second.returncode == 1, err
-    assert "Traceback" not in err
+    with process(photos, tmp_path, tiny_checkpoint, *SHARD) as second:
+        assert second.ended() == 1, second.err
+        assert "Traceback" not in second.err
     assert (tmp_path / "instances.json").read_bytes() == (segmented / "instances.json").read_bytes()
     assert any(not folder.exists() for folder in running)  # what the killed one could not tidy up
     assert done.items() <= {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shards/*")}.items()
