@@ -27,6 +27,8 @@ import numpy as np
 from benchmarks import hands
 
 MOVES = 200
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""Browsers that will do, the one without a window, which works least for a page, first."""
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 READY = "() => globalThis.wsis?.data.match && !wsis.data.busy && document.querySelector('.film button')"
 # A message posted in an animation frame arrives after that frame's style, layout and paint.
@@ -89,19 +91,23 @@ def served() -> Iterator[str]:
         process.wait()
 
 
+def program() -> str | None:
+    """The browser that WSIS_CHROMIUM names, or the first of `PROGRAMS` on the PATH."""
+    return os.environ.get("WSIS_CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless Chromium, from the PATH or WSIS_CHROMIUM; without one the program ends with a sentence."""
+    """A headless Chromium, see `program`; without one this program ends with a sentence."""
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415
     except ImportError:
         sys.exit("The explorer benchmark drives a browser: pip install -r requirements-dev.txt")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("WSIS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if program is None:
+    path = program()
+    if path is None:
         sys.exit("The explorer benchmark needs Chromium: install it, or name it in WSIS_CHROMIUM.")
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=list(OPTIONS))
+        browser = driver.chromium.launch(executable_path=path, args=list(OPTIONS))
         yield browser
         browser.close()
 

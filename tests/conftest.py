@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import re
-import shutil
 import ssl
 import warnings
 from collections import Counter
@@ -27,6 +26,7 @@ import pytest
 import torch
 from xdist.scheduler import LoadFileScheduling
 
+from benchmarks.browser import program
 from benchmarks.reliability import forks, small_model
 from wsis import imports
 
@@ -162,14 +162,13 @@ def bucket(_object_store: str) -> str:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A real Chromium, from the PATH or WSIS_CHROMIUM; without it, or without Playwright, the test is skipped."""
+    """A real Chromium, see `benchmarks.browser.program`; without it, or without Playwright, the test is skipped."""
     playwright = pytest.importorskip("playwright.sync_api")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("WSIS_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if program is None:
+    path = program()
+    if path is None:
         pytest.skip("no chromium on PATH or in WSIS_CHROMIUM")
     with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=program, args=list(CHROMIUM))
+        running = driver.chromium.launch(executable_path=path, args=list(CHROMIUM))
         yield running
         running.close()
 
