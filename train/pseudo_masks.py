@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,20 +14,26 @@ import typer
 from pycocotools import mask as coco_mask
 
 from train import scripts
+from train.data import all_labels
 from train.pseudo_labels import PseudoPairs, PseudoPhoto
-from wsis import coco_dataset, files, voc
+from wsis import coco_dataset, files
 from wsis.errors import WsisError
 
 
-def dataset(photos: Iterable[PseudoPhoto]) -> bytes:
-    """The labels of photos, which may overlap, as a COCO data set of VOC's classes; photos by their files' names."""
+def dataset(photos: Iterable[PseudoPhoto], classes: Sequence[str]) -> bytes:
+    """The labels of photos, which may overlap, as a COCO data set; photos by their files' names.
+
+    Args:
+        photos: whose labels are on disk.
+        classes: names, in the order that the labels number them in.
+    """
     listed, entries = [], []
     for photo in photos:
-        masks, classes = photo.item().rles, photo.pairs().naive.classes
+        masks, numbers = photo.item().rles, photo.pairs().naive.classes
         height, width = masks[0]["size"]
         listed.append({"image_id": photo.image.stem, "file_name": photo.image.name, "width": width, "height": height})
-        entries += [_entry(photo, mask, int(number)) for mask, number in zip(masks, classes, strict=True)]
-    return coco_dataset.dataset(voc.CLASSES, listed, entries)
+        entries += [_entry(photo, mask, int(number)) for mask, number in zip(masks, numbers, strict=True)]
+    return coco_dataset.dataset(classes, listed, entries)
 
 
 def _entry(photo: PseudoPhoto, mask: dict[str, Any], number: int) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def main(
     labelled = [example for example in pairs.examples() if isinstance(example, PseudoPhoto)]
     if not labelled:
         raise WsisError(f"No photo of {', '.join(splits)} got a label that its own map agrees with.")
-    files.write(out, dataset(labelled))
+    files.write(out, dataset(labelled, all_labels(voc_kit, splits, ()).classes))
     print(f"{out}: {len(labelled)} photos")
 
 

@@ -33,7 +33,7 @@ def labelled(tmp_path):
 
 def test_what_trainers_read_are_the_labels(labelled, tmp_path):
     file = tmp_path / "pseudo.json"
-    file.write_bytes(pseudo_masks.dataset(photo for photo, _ in labelled))
+    file.write_bytes(pseudo_masks.dataset([photo for photo, _ in labelled], voc.CLASSES))
     items = data.coco_instances(file, tmp_path / "images")
     assert [item.image for item in items] == [photo.image for photo, _ in labelled]
     for item, (_, masks) in zip(items, labelled, strict=True):
