@@ -246,7 +246,7 @@ def test_a_killed_actor_is_replaced(
 
 @pytest.mark.slow
 def test_a_killed_job_goes_on_here(photos: Path, segmented: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
-    """On an instance of its own, which goes with the killed job."""
+    """On an instance of its own, which goes with the killed job; and with another crew."""
     with process(photos, tmp_path, tiny_checkpoint, *SHARD) as first:
         assert first.until(lambda: [*tmp_path.glob("parts/*/*.json"), *tmp_path.glob("shards/*")]), first.err
         priorities = {os.getpriority(os.PRIO_PROCESS, actor) for actor in _actors(first.pid)}
@@ -256,7 +256,7 @@ def test_a_killed_job_goes_on_here(photos: Path, segmented: Path, tiny_checkpoin
         assert first.ended() == -signal.SIGKILL
     assert not (tmp_path / "manifest.json").exists()
     done = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("shards/*")}
-    with process(photos, tmp_path, tiny_checkpoint, *SHARD) as second:
+    with process(photos, tmp_path, tiny_checkpoint, *SHARD, "--actors", "1") as second:
         assert second.ended() == 1, second.err
         assert "Traceback" not in second.err
     assert (tmp_path / "instances.json").read_bytes() == (segmented / "instances.json").read_bytes()
