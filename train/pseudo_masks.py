@@ -1,5 +1,6 @@
 """Pseudo labels as a COCO data set: what learns from masks can learn from image-level labels and contours alone.
 
+The labels are those of section 3.2, as `train.pseudo_labels` makes them.
 `python -m train.pseudo_masks OUT.json --voc KIT`, then, say,
 `python -m train.objectness fit --config train/configs/objectness.yaml --data.coco '[OUT.json, KIT/JPEGImages]'`.
 """
@@ -16,7 +17,7 @@ from pycocotools import mask as coco_mask
 from train import scripts
 from train.data import all_labels
 from train.pseudo_labels import PseudoPairs, PseudoPhoto
-from wsis import coco_dataset, files
+from wsis import checkpoints, coco_dataset, files
 from wsis.errors import WsisError
 
 
@@ -26,6 +27,9 @@ def dataset(photos: Iterable[PseudoPhoto], classes: Sequence[str]) -> bytes:
     Args:
         photos: whose labels are on disk.
         classes: names, in the order that the labels number them in.
+
+    Returns:
+        JSON, see `wsis.coco_dataset`; masks in the pixels of their photo, category ids from 1.
     """
     listed, entries = [], []
     for photo in photos:
@@ -52,13 +56,13 @@ def _entry(photo: PseudoPhoto, mask: dict[str, Any], number: int) -> dict[str, A
 def main(
     out: Annotated[Path, typer.Argument(help="JSON to write")],
     voc_kit: Annotated[Path, typer.Option("--voc", help="devkit folder (.../VOC2012), whose image-level labels teach")],
-    model: Annotated[Path, typer.Option(help="checkpoint with classifier and contours")] = Path("checkpoints/voc-lite"),
+    model: Annotated[str, typer.Option(help="checkpoint with classifier and contours")] = "voc-lite",
     split: Annotated[list[str] | None, typer.Option(help="train and train_extra, unless others are named")] = None,
     photos: Annotated[int, typer.Option(min=1, help="so many, balanced over the classes")] = 1200,
 ) -> None:
-    """Label photos from what is in them, and write the labels."""
-    splits = tuple(split or ("train", "train_extra"))
-    pairs = PseudoPairs(model, voc_kit=voc_kit, splits=splits, contours=model, photos=photos)
+    """Label photos from what their image-level labels name, and write the masks."""
+    splits, folder = tuple(split or ("train", "train_extra")), checkpoints.find(model)
+    pairs = PseudoPairs(folder, voc_kit=voc_kit, splits=splits, contours=folder, photos=photos)
     labelled = [example for example in pairs.examples() if isinstance(example, PseudoPhoto)]
     if not labelled:
         raise WsisError(f"No photo of {', '.join(splits)} got a label that its own map agrees with.")

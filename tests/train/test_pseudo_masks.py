@@ -51,5 +51,5 @@ def test_photos_without_a_label_that_agrees_are_told(tiny_checkpoint, tmp_path, 
     monkeypatch.setattr(pseudo_labels, "label", lambda *_, **__: (none, np.zeros((0, 64, 64), bool)))
     scenes.write_voc(tmp_path / "kit", 2)
     with pytest.raises(BadParameter, match="No photo of train got a label that its own map agrees with"):
-        pseudo_masks.main(tmp_path / "out.json", tmp_path / "kit", tiny_checkpoint, ["train"], 2)
+        pseudo_masks.main(tmp_path / "out.json", tmp_path / "kit", str(tiny_checkpoint), ["train"], 2)
     assert not (tmp_path / "out.json").exists()

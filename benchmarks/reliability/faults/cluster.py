@@ -52,7 +52,7 @@ def _same(segmented: Path, out: Path) -> bool:
     )
 
 
-def _actors(root: int) -> list[int]:
+def actors_of(root: int) -> list[int]:
     """Ray's actors that hold networks, among the processes that `root` started, however indirectly."""
     lines = subprocess.run(["ps", "-eo", "pid,ppid,args"], check=True, capture_output=True, text=True).stdout
     rows = [line.split(None, 2) for line in lines.splitlines()[1:]]
@@ -71,7 +71,7 @@ def actor_killed(workdir: Path, photos: Path) -> Outcome:
     with _batch(workdir, photos) as running:
         if not running.until(lambda: list(out.glob("parts/*/0.json")), pause=0.01):
             raise NotHereError(f"the job ended before it worked: {running.err}")
-        killed = _actors(running.pid)
+        killed = actors_of(running.pid)
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
         if not killed:

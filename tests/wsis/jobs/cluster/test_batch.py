@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.reliability.faults.cluster import _actors
+from benchmarks.reliability.faults.cluster import actors_of
 from benchmarks.reliability.faults.processes import Running, commanded
 from tests.helpers import ROOT
 from tests.helpers.bad_files import encoded
@@ -53,7 +53,7 @@ class Cluster:
 
     def actors(self) -> list[int]:
         """Processes that hold networks; only its own, for other jobs may run on this machine."""
-        return _actors(self.pid)
+        return actors_of(self.pid)
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def test_a_killed_job_goes_on_here(photos: Path, segmented: Path, tiny_checkpoin
     """On an instance of its own, which goes with the killed job; and with another crew."""
     with process(photos, tmp_path, tiny_checkpoint, *SHARD) as first:
         assert first.until(lambda: [*tmp_path.glob("parts/*/*.json"), *tmp_path.glob("shards/*")]), first.err
-        priorities = {os.getpriority(os.PRIO_PROCESS, actor) for actor in _actors(first.pid)}
+        priorities = {os.getpriority(os.PRIO_PROCESS, actor) for actor in actors_of(first.pid)}
         assert priorities == {os.getpriority(os.PRIO_PROCESS, 0)}  # by Ray's own 15 whatever else runs starves them
         running = set(Path("/tmp").glob("wsis-ray-*"))
         first.send(signal.SIGKILL)
