@@ -26,7 +26,7 @@ from wsis.pipeline import Pipeline
 
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 """Photos that may be printed; VOC's may not."""
-FORMAT = 2
+FORMAT = 3
 """Of the pictures that are kept; a new number makes old ones be drawn again."""
 SHOWN = ("2-cat", "3-motorcycle", "5-horse")
 """Photos of Fig. 6."""

@@ -89,8 +89,8 @@ def sheet(analyses: Sequence[Analysis]) -> bytes:
         else:
             row.append(picture)
     strips = []
-    for row in rows:
-        strip = np.full((HEIGHT, _width(row), 3), 255, np.uint8)
+    for row in rows:  # a short one ends in white, or its photos would be larger than all others
+        strip = np.full((HEIGHT, max(_width(row), 2 * MOST // 3), 3), 255, np.uint8)
         x = 0
         for picture in row:
             strip[:, x : x + picture.shape[1]] = picture
