@@ -16,8 +16,9 @@ from wsis.metrics import ImageResult
 DPI = 150
 WIDTH = 10.0
 """Inches; twice the width that a page shows it at, in pixels."""
-HEIGHT, GAP, MOST, PIXELS = 420, 12, 1920, 1200
-"""Of the sheet, in pixels: a photo's height, the gap between two, a row's greatest width, the width all rows get."""
+HEIGHT, GAP, LEAST, MOST, PIXELS = 420, 12, 1280, 1920, 1200
+"""Of the sheet, in pixels: a photo's height, the gap between two, a row's least and greatest width, the width all rows
+get."""
 
 
 def per_class(results: Sequence[ImageResult], title: str) -> bytes:
@@ -90,7 +91,7 @@ def sheet(analyses: Sequence[Analysis]) -> bytes:
             row.append(picture)
     strips = []
     for row in rows:  # a short one ends in white, or its photos would be larger than all others
-        strip = np.full((HEIGHT, max(_width(row), 2 * MOST // 3), 3), 255, np.uint8)
+        strip = np.full((HEIGHT, max(_width(row), LEAST), 3), 255, np.uint8)
         x = 0
         for picture in row:
             strip[:, x : x + picture.shape[1]] = picture
