@@ -36,6 +36,7 @@ def test_a_model_is_chosen_searched_compared_and_carried_by_the_link(browser, ti
         visit = Visitors(browser, site)
         page = visit("#threshold=1")  # untrained classifiers believe in everything
         _choose_by_keyboard(page)
+        _search_before_synonyms_are_there(visit, page)
         _search_by_synonym(page)
         _compare(page)
         _carried(visit, page)
@@ -61,6 +62,24 @@ def _choose_by_keyboard(page):
     page.wait_for_selector("#models", state="hidden")
     assert page.inner_text("#model").split("\n")[0] == "many"
     assert page.evaluate("document.activeElement.id") == "model"
+
+
+def _search_before_synonyms_are_there(visit, page):
+    answer = "synonyms => wsis.receive({kind: 'synonyms', model: 'many', synonyms})"
+    visit.answered(page)  # what the server says is there; what follows comes after it
+    page.evaluate(answer, {})
+    box = page.get_by_role("combobox", name="Search 42 classes")
+    box.fill("feline")
+    page.wait_for_function("document.querySelector('#found-classes').textContent.includes('no such class')")
+    page.evaluate(answer, SYNONYMS)
+    page.wait_for_function("document.querySelector('#found-classes [role=option]')?.textContent.includes('cat')")
+    box.fill("thing")
+    box.press("ArrowDown")
+    marked = page.locator("#found-classes [aria-selected=true]").inner_text()
+    page.evaluate(answer, SYNONYMS)
+    page.wait_for_timeout(50)
+    assert page.locator("#found-classes [aria-selected=true]").inner_text() == marked  # where one stands stays
+    box.fill("")
 
 
 def _search_by_synonym(page):

@@ -202,7 +202,8 @@ const receive = (() => {
       case 'models':
         return menu(message);
       case 'synonyms':
-        return Search.take(message);
+        Search.take(message);
+        return classes.draw();
       case 'levels':
         return touch.levels(message);
       case 'likely':

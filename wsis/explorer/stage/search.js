@@ -4,8 +4,10 @@ class Search {
   static MOST = 8;
   /** With more classes than this there is a search box. */
   static MANY = 30;
-  /** Other names of a model's classes, asked for once. @type {Map<string, Record<string, string[]>>} */
+  /** Other names of a model's classes. @type {Map<string, Record<string, string[]>>} */
   static synonyms = new Map();
+  /** The analysis whose model was asked for them last; without an answer, the next one's is asked again. */
+  static #asked = '';
   /** @type {ClassScore[]} */
   #found = [];
   #active = 0;
@@ -34,9 +36,11 @@ class Search {
     const label = `Search ${words.plural(page.data.classes.length, 'class', 'classes')}`;
     this.input.placeholder = label;
     this.input.setAttribute('aria-label', label);
-    const {model} = page.data;
-    if (Search.synonyms.has(model)) return;
-    Search.synonyms.set(model, {});
+    // What is open shows what came meanwhile: synonyms, scores of another photo.
+    if (!this.list.hidden) this.#look(this.#found[this.#active]?.name);
+    const {token} = page.state;
+    if (!token || token === Search.#asked || Search.synonyms.has(page.data.model)) return;
+    Search.#asked = token;
     wire.ask('synonyms');
   }
 
@@ -68,7 +72,8 @@ class Search {
     return best && best.fit < Search.#fit(name, typed) ? best : null;
   }
 
-  #look() {
+  /** @param {string} [marked] the class to stand on, if it is still found */
+  #look(marked) {
     const {data} = page;
     const typed = Search.#plain(this.input.value);
     const free = data.classes.filter(one => !data.on.includes(one.name));
@@ -81,7 +86,10 @@ class Search {
       .sort((a, b) => (typed ? a.fit - b.fit : 0) || b.one.score - a.one.score)
       .slice(0, Search.MOST);
     this.#found = fits.map(({one}) => one);
-    this.#active = 0;
+    this.#active = Math.max(
+      0,
+      this.#found.findIndex(one => one.name === marked),
+    );
     const rows = fits.map(
       ({one, other}, i) => markup.html`
         <div role="option" id="found-${i}" data-at="${i}" aria-selected="${String(i === 0)}">
