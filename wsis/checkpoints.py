@@ -15,14 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from wsis import adapter, devices, files
+from wsis import adapter, devices, files, folding
+from wsis.backbone import Backbone
 from wsis.classifier import Classifier
 from wsis.errors import WsisError
 from wsis.icn import ICN
@@ -52,13 +53,15 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
 }
 _LOADED: WeakValueDictionary[tuple[str, ...], nn.Module] = WeakValueDictionary()
 """Networks in memory, by what they are and where; classifiers are not among them, for training changes those."""
+_FOLDED: WeakKeyDictionary[Classifier, tuple[int, Classifier]] = WeakKeyDictionary()
+"""Classifiers as they are looked with, and how often their weights had changed when they were folded."""
 _HERE = Path(__file__).parent
 _EMBEDDED = (_HERE.parent / "checkpoints", _HERE / "_checkpoints")  # in a clone, in an installed package
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Networks that work together, on one device and in evaluation mode.
+    """Networks that work together, on one device and in evaluation mode, all but `classifier` folded (`wsis.folding`).
 
     Attributes:
         name: what it was loaded by.
@@ -78,6 +81,24 @@ class Checkpoint:
     icns: Mapping[str, ICN] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
+
+    @property
+    def folded(self) -> Classifier:
+        """The classifier to look at photos with: quicker than `classifier`, which can be trained and written."""
+        if type(getattr(self.classifier, "backbone", None)) is not Backbone:
+            return self.classifier  # somebody else's, whose parts may stand in another order
+        weights = self.classifier.state_dict(keep_vars=True).values()
+        version = sum(tensor._version for tensor in weights)  # noqa: SLF001 - training's changes; no public count
+        known = _FOLDED.get(self.classifier)
+        if known is None or known[0] != version:
+            known = _FOLDED[self.classifier] = version, folding.folded(self.classifier)
+        return known[1]
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """All of them, the folded classifier too."""
+        found = self.classifier, self.folded, self.contours, self.objectness, *self.icns.values()
+        return tuple(network for network in found if network is not None)
 
 
 def names() -> tuple[str, ...]:
@@ -403,7 +424,7 @@ def _read_module(folder: Path, key: str, entry: Mapping[str, Any], device: str) 
     fill(module, read_safetensors(file), file)
     module = module.eval().requires_grad_(False).to(device)
     if key != "classifier":
-        _LOADED[same] = module
+        _LOADED[same] = folding.fold(module)
     return module
 
 

@@ -131,13 +131,13 @@ class Classifier(nn.Module):
             size: long side in pixels; the sides are rounded to multiples of 32 (at least 64).
 
         Returns:
-            (1, 3, h, w) float on the network's device.
+            (1, 3, h, w) float on the network's device, channels last: on a CPU the quicker layout.
         """
         target = snapped((image.shape[0], image.shape[1]), size)
         device = self.head.weight.device
         pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float()
         pixels = F.interpolate(pixels, size=target, mode="bilinear", align_corners=False, antialias=True) / 255
-        return standardise(pixels, self.backbone)
+        return standardise(pixels, self.backbone).contiguous(memory_format=torch.channels_last)
 
 
 def own_sizes(sizes: Sequence[int]) -> dict[str, list[int]]:

@@ -140,7 +140,7 @@ class Pipeline:
         """
         clock, work = _Clock(), resized(image, WORK_SIZE)
         with clock("classes", 0.0):
-            look = partial(self.checkpoint.classifier.class_maps, work)
+            look = partial(self.checkpoint.folded.class_maps, work)
             maps = self._chunks.run(look, VIEWS, VIEWS, "views of the photo were classified", clock.note)
         if not (np.isfinite(maps.maps).all() and np.isfinite(maps.scores).all()):
             raise WsisError(
@@ -311,7 +311,7 @@ class Pipeline:
 
         Of some rows the others stay 0, unless the naive map needs those of a whole class.
         """
-        classifier = self.checkpoint.classifier
+        classifier = self.checkpoint.folded
         prepared = classifier.prepare(evidence.work, classifier.sizes[0])
         alone = rows is not None and settings.naive in ("class map", "response")
         asked = peaks[rows] if rows is not None and alone else peaks

@@ -498,3 +498,16 @@ def test_a_damaged_file_is_told_though_the_network_is_in_memory(own: Path) -> No
     with pytest.raises(WsisError, match="is damaged"):
         checkpoints.load(own)
     assert loaded.contours is not None
+
+
+def test_a_classifier_is_folded_once_and_anew_when_it_has_learned(tiny_checkpoint, photo):
+    one, other = checkpoints.load(tiny_checkpoint), checkpoints.load(tiny_checkpoint)
+    before = one.folded
+    assert one.folded is before
+    assert dataclasses.replace(one, name="again").folded is before
+    assert other.folded is not before
+    expected = one.classifier.class_maps(photo).maps
+    np.testing.assert_allclose(before.class_maps(photo).maps, expected, atol=1e-4 * np.abs(expected).max())
+    with torch.no_grad():
+        one.classifier.head.bias += 1
+    np.testing.assert_allclose(one.folded.class_maps(photo).maps, expected + 1, atol=1e-4 * np.abs(expected).max())

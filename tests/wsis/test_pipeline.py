@@ -15,6 +15,7 @@ from wsis import matching, response
 from wsis.analysis import WORK_SIZE, Analysis, Settings
 from wsis.classifier import SIZES
 from wsis.errors import WsisError
+from wsis.folding import folded
 from wsis.icn import ICN
 from wsis.maps import normalised
 from wsis.matching import Weights
@@ -87,8 +88,11 @@ def test_responses_differ_between_peaks_and_class_maps_do_not(pipeline, evidence
 def test_every_analysis_has_the_responses_of_its_peaks(pipeline, evidence):
     classifier, chosen = pipeline.checkpoint.classifier, settings(enhancer="none")
     made = pipeline.analyse(evidence, chosen)
-    expected = response.respond(classifier, classifier.prepare(evidence.work, classifier.sizes[0]), made.peaks)
+    prepared = classifier.prepare(evidence.work, classifier.sizes[0])
+    expected = response.respond(folded(classifier), prepared, made.peaks)
     np.testing.assert_array_equal(made.responses, expected)
+    trained = response.respond(classifier, prepared, made.peaks)
+    np.testing.assert_allclose(made.responses, trained, rtol=1e-4, atol=1e-6 * trained.max())
     assert made.responses.dtype == np.float32
     with pytest.raises(ValueError, match="responses"):
         replace(made, responses=expected[:-1])

@@ -320,8 +320,6 @@ def _bytes(held: Iterable[Networks]) -> int:
     """Bytes of all weights, each tensor counted once."""
     sizes = {}
     for networks in held:
-        checkpoint = networks.pipeline.checkpoint
-        modules = (checkpoint.classifier, checkpoint.contours, checkpoint.objectness, *checkpoint.icns.values())
-        for tensor in chain.from_iterable(module.state_dict().values() for module in modules if module is not None):
+        for tensor in chain.from_iterable(net.state_dict().values() for net in networks.pipeline.checkpoint.networks):
             sizes[tensor.data_ptr()] = tensor.nbytes
     return sum(sizes.values())
