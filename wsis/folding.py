@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Module = TypeVar("Module", bound=nn.Module)
+
+
+@runtime_checkable
+class Folding(Protocol):
+    """A module that folds what stands in an order of its own."""
+
+    def fold(self) -> None:
+        """Fold its normalisations into its convolutions, in evaluation mode."""
 
 
 def folded(network: Module) -> Module:
@@ -27,7 +35,8 @@ def fold(network: Module) -> Module:
     Args:
         network: in evaluation mode. Where a normalisation is registered right after a convolution in one module, that
             convolution's output must go there and nowhere else, as in timm's EfficientNets, MobileNets and ResNets and
-            in a plain sequence. What a normalisation does besides (timm's know a rectifier) stays.
+            in a plain sequence. What a normalisation does besides (timm's know a rectifier) stays. A `Folding`
+            module folds its own parts.
 
     Returns:
         The same network; its parameters no longer fit a file of before.
@@ -44,4 +53,6 @@ def fold(network: Module) -> Module:
             setattr(network, name, getattr(child, "act", nn.Identity().eval()))
     for _, child in children:
         fold(child)
+    if isinstance(network, Folding):
+        network.fold()
     return network

@@ -180,7 +180,7 @@ class Fuse(nn.Module):
         for conv in self.first:
             if isinstance(conv, nn.Conv2d):
                 nn.init.uniform_(conv.weight, -bound, bound)
-        self.norm = nn.BatchNorm2d(width)
+        self.norm: nn.Module = nn.BatchNorm2d(width)
         self.second = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
@@ -195,6 +195,17 @@ class Fuse(nn.Module):
             else:
                 total = (total.unflatten(0, (len(other), -1)) + other[:, None]).flatten(0, 1)
         return self.second(F.relu(self.norm(total)))
+
+    def fold(self) -> None:
+        """Give the factors of `norm` to the convolution of each part, its addends to the first; see `wsis.folding`."""
+        norm = self.norm
+        if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None:
+            factors = norm.weight * (norm.running_var + norm.eps).rsqrt()
+            convolutions = [part for part in self.first if isinstance(part, nn.Conv2d)]
+            for convolution in convolutions:
+                convolution.weight = _fixed(convolution.weight * factors[:, None, None, None])
+            convolutions[0].bias = _fixed(norm.bias - norm.running_mean * factors)
+            self.norm = nn.Identity().eval()
 
 
 class LastPhoto:
@@ -339,6 +350,10 @@ def normalised(maps: Tensor) -> Tensor:
     low = maps.amin((-2, -1), keepdim=True)
     span = maps.amax((-2, -1), keepdim=True) - low
     return torch.where(span > 0, (maps - low) / torch.where(span > 0, span, 1), 0)
+
+
+def _fixed(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach(), requires_grad=False)
 
 
 def _on_grid(maps: np.ndarray, grid: tuple[int, int], device: torch.device) -> Tensor:

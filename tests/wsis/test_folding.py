@@ -44,8 +44,19 @@ def test_folded_networks_of_ours_say_the_same():
     photo = torch.rand(1, 3, 64, 96)
     contours = settled(ContourNet(TESTED[0]))
     torch.testing.assert_close(folded(contours)(photo), contours(photo), rtol=1e-3, atol=1e-3)
-    icn, hints = settled(ICN(TESTED[0], width=8)), torch.rand(1, 3, 3, 16, 24)
-    torch.testing.assert_close(folded(icn)(photo, hints), icn(photo, hints), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("options", [{}, {"fusion": False}, {"use_map": False}, {"join": "input"}])
+def test_a_folded_icn_grows_the_same_maps(options):
+    torch.manual_seed(0)
+    icn, photo, hints = (
+        settled(ICN(TESTED[0], width=8, **options)),
+        torch.rand(1, 3, 64, 96),
+        torch.rand(1, 3, 3, 16, 24),
+    )
+    after = folded(icn)
+    torch.testing.assert_close(after(photo, hints), icn(photo, hints), rtol=1e-3, atol=1e-3)
+    assert norms(after) == 0
 
 
 def test_a_normalisation_that_follows_no_convolution_stays():
