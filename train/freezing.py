@@ -23,7 +23,8 @@ def freeze(levels: nn.ModuleList, count: int) -> None:
     for module in levels[count:].modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
             module.requires_grad_(False)
-            module.__class__ = FrozenDepthwise
+            if type(module) is nn.Conv2d:  # timm's strided ones of TensorFlow pad by themselves, and must go on doing so
+                module.__class__ = FrozenDepthwise
 
 
 class FrozenDepthwise(nn.Conv2d):

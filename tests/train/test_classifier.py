@@ -8,9 +8,9 @@ from tests.helpers import trainers
 from train import maps, scenes
 from train.checkpoint import classifier_options
 from train.classifier import PartialLabels, Stage1, export, masked_cross_entropy
-from train.freezing import FrozenDepthwise
+from train.freezing import FrozenDepthwise, freeze
 from wsis import checkpoints, voc
-from wsis.backbone import Backbone
+from wsis.backbone import TESTED, Backbone
 
 SMALL = "tf_efficientnet_lite0"
 
@@ -73,6 +73,16 @@ def test_classes_of_ones_own_are_learned_exported_and_never_mixed_up(tmp_path, m
 def test_runs_that_did_not_say_their_classes_are_of_vocs():
     known = {"hyper_parameters": {"backbone": SMALL, "lr": 1}}
     assert classifier_options(known) == {"backbone": SMALL, "classes": list(voc.CLASSES)}
+
+
+@pytest.mark.parametrize("backbone", TESTED)
+def test_freezing_changes_no_feature(backbone):
+    torch.manual_seed(0)
+    net, image = Backbone(backbone).eval(), torch.rand(1, 3, 96, 64)
+    with torch.no_grad():
+        expected = net(image)
+        freeze(net.levels, 1)
+        torch.testing.assert_close(net(image), expected)
 
 
 @pytest.mark.parametrize(("kernel", "dilation"), [(3, 1), (5, 1), (3, 2)])

@@ -125,8 +125,9 @@ def test_a_run_is_exported_and_read_back(data, tmp_path):
     checkpoints.save_module(Classifier(**own), tmp_path / "out", "classifier", own)
     again = checkpoints.load(str(tmp_path / "out")).icns["icn-saliency"]
     assert again.options == load_icn(tmp_path / "run" / "last.ckpt").options
+    written = checkpoints.read_safetensors(tmp_path / "out" / "icn-saliency.safetensors")
     for name, value in module.icn.state_dict().items():
-        torch.testing.assert_close(again.state_dict()[name].float(), value.float(), atol=1e-2, rtol=1e-2)
+        torch.testing.assert_close(written[name].float(), value.float(), atol=1e-2, rtol=1e-2)
 
 
 def test_the_loss_is_cross_entropy_plus_dice():

@@ -32,7 +32,9 @@ def pipeline(tiny_checkpoint):
     made = Pipeline.load(str(tiny_checkpoint), device="cpu")
     # So wide that its maps outweigh what is there once a photo.
     icn = ICN("tf_efficientnet_lite0", width=96, size=160).eval()
-    return Pipeline(replace(made.checkpoint, icns={"icn-saliency": icn}))
+    small = Pipeline(replace(made.checkpoint, icns={"icn-saliency": icn}))
+    assert small.checkpoint.folded  # which takes memory once, not at every photo
+    return small
 
 
 @pytest.fixture(scope="module")
