@@ -23,7 +23,7 @@ def freeze(levels: nn.ModuleList, count: int) -> None:
     for module in levels[count:].modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
             module.requires_grad_(False)
-            if type(module) is nn.Conv2d:  # timm's strided ones of TensorFlow pad by themselves, and must go on doing so
+            if type(module) is nn.Conv2d:  # TensorFlow's strided ones pad by themselves, and must go on so
                 module.__class__ = FrozenDepthwise
 
 
