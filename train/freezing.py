@@ -12,6 +12,8 @@ from torch import Tensor, nn
 def freeze(levels: nn.ModuleList, count: int) -> None:
     """Keep the first levels as they are, in place; where any is kept, depthwise convolutions of the others are too.
 
+    What the network says of a photo stays the same; only the way back through it is quicker.
+
     Args:
         levels: of a backbone, from the image up.
         count: how many keep their weights; 0 leaves everything to train.

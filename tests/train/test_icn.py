@@ -128,6 +128,11 @@ def test_a_run_is_exported_and_read_back(data, tmp_path):
     written = checkpoints.read_safetensors(tmp_path / "out" / "icn-saliency.safetensors")
     for name, value in module.icn.state_dict().items():
         torch.testing.assert_close(written[name].float(), value.float(), atol=1e-2, rtol=1e-2)
+    # What is read is folded, so it has other weights; it must say the same.
+    image, hints = torch.rand(1, 3, 64, 64), torch.rand(1, 2, len(again.hints), 16, 16)
+    with torch.no_grad():
+        expected = module.icn.eval()(image, hints)
+        torch.testing.assert_close(again(image, hints), expected, atol=1e-2, rtol=1e-2)
 
 
 def test_the_loss_is_cross_entropy_plus_dice():
