@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from wsis import adapter, devices, files, folding
@@ -187,9 +187,9 @@ def save_module(module: nn.Module, folder: str | Path, file_stem: str, config: M
     for key, value in state.items():
         if value.is_floating_point():
             _check_numbers(key, value, value.dtype, file)
-    with files.writing(file) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", "network": file_stem})
-        sha256 = _sha256(temporary)
+    content = save(state, metadata={"format": "pt", "network": file_stem})
+    files.write(file, content)  # safetensors' own files can be read by nobody else
+    sha256 = hashlib.sha256(content).hexdigest()
     whole["modules"][file_stem] = {"file": file.name, "sha256": sha256, "options": dict(config)}
     files.write(entry, json.dumps(whole, indent=2) + "\n")
     return file

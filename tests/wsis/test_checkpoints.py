@@ -69,6 +69,12 @@ def test_saving_again_replaces_one_network_and_keeps_the_others(own: Path) -> No
     assert not list(own.glob("*.tmp"))
 
 
+def test_whoever_may_read_the_folder_may_read_its_networks(tmp_path: Path) -> None:
+    made = checkpoints.save_module(Classifier("tf_efficientnet_lite0", ["cat"]), tmp_path, "classifier", {})
+    (tmp_path / "plain").touch()
+    assert made.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_unknown_network_cannot_be_saved(tmp_path: Path) -> None:
     with pytest.raises(WsisError, match="no network 'decoder'"):
         checkpoints.save_module(torch.nn.Linear(1, 1), tmp_path, "decoder", {})
