@@ -158,7 +158,7 @@ def matching_terms(runs: int) -> Figures:
 def rerank(runs: int) -> Figures:
     """Instances for new weights, never the same twice; the floor reads the terms once."""
     _, analysis = analysed()
-    terms, drawn = analysis.terms[-1], iter(np.random.default_rng(0).uniform(0, 1, (10_000, 3)))
+    terms, drawn = analysis.ranked_terms[-1], iter(np.random.default_rng(0).uniform(0, 1, (10_000, 3)))
     figures = compared(
         lambda: analysis.instances(Weights(*next(drawn))),
         max(runs, 50),

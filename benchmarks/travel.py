@@ -60,7 +60,7 @@ def sliders(analysis: Analysis) -> list[tuple[Spent, Spent]]:
     """Before and after for every slider of every peak, at the last step."""
     made = []
     limits = words.spans(analysis.settings.reading)
-    for terms in analysis.terms[analysis.steps]:
+    for terms in analysis.ranked_terms[analysis.steps]:
         for axis, limit in enumerate(limits):
             found = travel.stretches(terms, PUBLISHED, axis, limit)
             places = np.linspace(0, 1, MOVES + 1)

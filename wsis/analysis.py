@@ -52,8 +52,9 @@ class Settings:
         spread_strength: lambda of the diffusion; smaller spreads further.
         agreement: hold an ICN's maps back where another class disagrees and, but for `icn-instances`, superpixels, see
             `wsis.agreement`; without it they are as published.
-        objectness: count in an instance's score how likely its proposal is one whole object, where the checkpoint can
-            tell; without it the score is the class's probability times the IoU.
+        objectness: count how likely a proposal is one whole object, where the checkpoint can tell: in an instance's
+            score, which without it is the class's probability times the IoU, and in the reading `cover` in what Eq. 5
+            ranks by, see `wsis.matching.rates`.
         semantic_threshold: score from which a region is found, in pictures, counts and files, see
             `wsis.instances.is_found`; below, its class is more often wrong than right, and it is *unsure*. Of `classes`
             that were named all regions are found.
@@ -221,7 +222,7 @@ class Analysis:
         maps: (T+1, K, h, w) float32 in [0, 1]; step 0 is the naive map.
         binary: (T+1, K, h, w) bool, the maps above their thresholds (V in Eq. 5).
         thresholds: (T+1, K) float32.
-        terms: (T+1, K, N, 3) float32, the three terms of Eq. 5 for every proposal.
+        terms: (T+1, K, N, 3) float32, the three terms of Eq. 5 for every proposal; `ranked_terms` are what it ranks by.
         overlaps: (T+1, K, N) float32, IoU of V and proposal.
         objects: of the enhancer `icn-instances`, the maps of the object under each peak; None of all others.
         responses: (K, h', w') float32, at least 0, the response of each peak (Eq. 2) as `wsis.response.respond` gives
@@ -298,6 +299,29 @@ class Analysis:
         return self.objects.overlaps if self._objectness is None else self.objects.overlaps * self._objectness
 
     @cached_property
+    def ranked_terms(self) -> np.ndarray:
+        """(T+1, K, N, 3) float32: the terms by which Eq. 5 ranks, `terms` times each proposal's rate."""
+        return self.rated(self.terms, self.settings.reading)
+
+    @cached_property
+    def ranked_object_terms(self) -> np.ndarray | None:
+        """(K, N, 3) float32: as `ranked_terms`, of the objects' maps; None where there are none."""
+        return None if self.objects is None else self.rated(self.objects.terms, self.settings.reading)
+
+    def rated(self, terms: np.ndarray, reading: Reading) -> np.ndarray:
+        """Terms, (..., N, 3) float32, times each proposal's rate: those that Eq. 5 ranks by."""
+        rates = self.rates(reading)
+        return terms if rates is None else terms * rates[:, None]
+
+    def rates(self, reading: Reading) -> np.ndarray | None:
+        """(N,) float32, by how much each proposal's terms count in a reading, see `wsis.matching.rates`.
+
+        None where all count alike: without objectness, and in other readings than our own of Eq. 5, which stay as
+        their authors wrote them.
+        """
+        return None if self._objectness is None or reading != "cover" else matching.rates(self._objectness)
+
+    @cached_property
     def offers(self) -> tuple[Instance, ...]:
         """What each followed class may add to its peaks' picks, by falling score: whatever is an object by itself.
 
@@ -335,14 +359,14 @@ class Analysis:
         Returns:
             Instances by falling score. Those of step 0, the naive maps, follow from these alone.
         """
-        fits = self.object_fits
+        terms, fits = self.ranked_object_terms, self.object_fits
         return instances.assemble(
             self.peaks,
-            Fit(self.terms[step], self.fits[step]),
+            Fit(self.ranked_terms[step], self.fits[step]),
             self.proposals,
             self.classes,
             weights,
-            objects=None if step == 0 or self.objects is None or fits is None else Fit(self.objects.terms, fits),
+            objects=None if step == 0 or terms is None or fits is None else Fit(terms, fits),
             offers=self.offers if fill and len(self.peaks) else (),
             fill=fill,
             least=self.least,
@@ -474,7 +498,7 @@ class Analysis:
 
     def top(self, peak: int, weights: Weights = PUBLISHED, step: int = -1, count: int = 5) -> np.ndarray:
         """Indices of a peak's best proposals by Eq. 5, best first."""
-        return matching.rank(self.terms[step, peak], weights, count)
+        return matching.rank(self.ranked_terms[step, peak], weights, count)
 
 
 def peak_class_maps(evidence: Evidence, peaks: Peaks) -> np.ndarray:

@@ -162,8 +162,9 @@ def maps_npz(analysis: Analysis, kind: type[np.float16 | np.uint8] = np.float16)
     `peak_values` (K,); `responses` (K, h'', w'') of the peaks (Eq. 2) where they were computed; `maps` and `binary`
     (T+1, K, h, w), step 0 the naive map; `thresholds` (T+1, K); `contours` (h, w); the proposals' `labels` (h, w) and
     `membership` (N, R); `terms` (T+1, K, N, 3), `overlaps` (T+1, K, N); `objectness` (N,) where the checkpoint has a
-    network for it; and of the enhancer `icn-instances` `object_maps`, `object_binary` (K, h, w), `object_thresholds`
-    (K,), `object_terms` (K, N, 3) and `object_overlaps` (K, N).
+    network for it (the reading `cover` ranks by `terms` times `wsis.matching.rates` of it); and of the enhancer
+    `icn-instances` `object_maps`, `object_binary` (K, h, w), `object_thresholds` (K,), `object_terms` (K, N, 3) and
+    `object_overlaps` (K, N).
     """
     peaks, evidence, proposals = analysis.peaks, analysis.evidence, analysis.proposals
     arrays = {

@@ -21,6 +21,8 @@ OTSU_RANGE = (0.15, 0.6)
 BAND_SHARE = 0.02
 CONTOUR_WIDTH = 5
 BACKGROUND_SHARE = 0.95
+LEAST_RATE = 0.6
+"""What Eq. 5 counts of a proposal that is surely not one whole object; of one that surely is, all."""
 MOST_WEIGHT = 1e12
 """Far beyond any use, and so small that no sum of terms overflows: infinities of both signs have no best."""
 DIRECTIONS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 1, 1]])
@@ -242,6 +244,25 @@ def total(terms: np.ndarray, weights: Weights) -> np.ndarray:
     """
     first, second, third = _columns(terms)
     return first * weights.alpha + second * weights.beta + third * weights.gamma
+
+
+def rates(objectness: np.ndarray) -> np.ndarray:
+    """By how much the terms of each proposal count; ours, not the paper's.
+
+    Eq. 5 asks how well a proposal fits the map, and a map of half an object, or of two, fits half an object, or two.
+    Where terms are near equal, what is one whole object by itself should win.
+
+    Args:
+        objectness: (N,) float32 in [0, 1], see `wsis.proposals.objectness`.
+
+    Returns:
+        (N,) float32 from `LEAST_RATE` to 1.
+
+    Examples:
+        >>> rates(np.array([0, 0.5, 1], np.float32)).round(2).tolist() == [np.float32(0.6), np.float32(0.8), 1.0]
+        True
+    """
+    return np.float32(LEAST_RATE) + np.float32(1 - LEAST_RATE) * objectness
 
 
 def rank(terms: np.ndarray, weights: Weights, count: int | None = None) -> np.ndarray:

@@ -79,7 +79,7 @@ def merged(analysis: Analysis, rows: Sequence[int], here: Sequence[int], weights
         here: the region that each lies in.
         weights: of Eq. 5.
     """
-    proposals, terms = analysis.proposals, analysis.terms[-1]
+    proposals, terms = analysis.proposals, analysis.ranked_terms[-1]
     indices = np.flatnonzero(proposals.membership[:, list(here)].all(1))
     if len(indices):
         together = terms[list(rows)][:, indices].mean(0)
@@ -91,13 +91,13 @@ def merged(analysis: Analysis, rows: Sequence[int], here: Sequence[int], weights
 
 def _measures(analysis: Analysis) -> tuple[np.ndarray, np.ndarray]:
     """(K, h, w) maps of the objects under the peaks, and their terms; where there are none, the last step's."""
-    objects = analysis.objects
-    return (analysis.maps[-1], analysis.terms[-1]) if objects is None else (objects.maps, objects.terms)
+    objects, terms = analysis.objects, analysis.ranked_object_terms
+    return (analysis.maps[-1], analysis.ranked_terms[-1]) if objects is None or terms is None else (objects.maps, terms)
 
 
 def _common(analysis: Analysis, rows: Sequence[int], here: Sequence[int], weights: Weights) -> np.ndarray:
     """(R,) bool: the best masks of all peaks together."""
-    best = [int(rank(analysis.terms[-1][row], weights, 1)[0]) for row in rows]
+    best = [int(rank(analysis.ranked_terms[-1][row], weights, 1)[0]) for row in rows]
     return np.asarray(analysis.proposals.membership[best].any(0)) | np.isin(
         np.arange(len(analysis.proposals.region_areas)), here
     )

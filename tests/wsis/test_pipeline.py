@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.reliability import small_model
-from tests.helpers.small_analysis import small_analysis, with_class_maps
+from tests.helpers.small_analysis import small_analysis, with_class_maps, with_objects
 from wsis import matching, response
 from wsis.analysis import WORK_SIZE, Analysis, Settings
 from wsis.classifier import SIZES
@@ -18,7 +18,7 @@ from wsis.errors import WsisError
 from wsis.folding import folded
 from wsis.icn import ICN
 from wsis.maps import normalised
-from wsis.matching import Weights
+from wsis.matching import PUBLISHED, READINGS, Weights
 from wsis.pipeline import Pipeline
 from wsis.proposals import from_masks
 
@@ -166,17 +166,40 @@ def test_foreign_proposals_keep_their_pixels(pipeline, photo):
         pipeline.observe(photo, proposals=from_masks(masks[:, :-1]))
 
 
-def test_objectness_counts_in_scores_and_not_in_the_choice(pipeline, evidence):
+def test_objectness_counts_in_scores_and_in_our_reading_of_the_choice(pipeline, evidence):
     analysis = pipeline.analyse(evidence, settings(enhancer="spread"))
     assert evidence.objectness.shape == (len(evidence.proposals),)
     np.testing.assert_array_equal(analysis.fits, analysis.overlaps * evidence.objectness)
+    whole = 0.6 + 0.4 * evidence.objectness
+    np.testing.assert_allclose(analysis.ranked_terms, analysis.terms * whole[:, None], rtol=1e-6)
     plain = replace(analysis, settings=replace(analysis.settings, objectness=False))
     assert plain.fits is plain.overlaps
-    best = {one.peak: one for one in plain.instances()}
+    assert plain.ranked_terms is plain.terms
+    as_measured, counted = (
+        (matching.total(analysis.terms[-1], PUBLISHED) * rates) for rates in (1, whole.astype(np.float64))
+    )
+    for scores, of in ((as_measured, plain), (counted, analysis)):
+        for one in of.instances():
+            assert scores[one.peak, one.proposal] == pytest.approx(scores[one.peak].max(), rel=1e-6)
+            assert of.top(one.peak, count=1)[0] == one.proposal
     for one in analysis.instances():
-        if one.peak in best:  # another of two doubles may have stayed
-            assert one.proposal == best[one.peak].proposal
-            assert one.score == pytest.approx(best[one.peak].score * evidence.objectness[one.proposal], rel=1e-5)
+        overlap, probability = analysis.overlaps[-1, one.peak, one.proposal], analysis.peaks.probabilities[one.peak]
+        assert one.score == pytest.approx(probability * overlap * evidence.objectness[one.proposal], rel=1e-5)
+
+
+@pytest.mark.parametrize("reading", [reading for reading in READINGS if reading != "cover"])
+def test_objectness_leaves_the_readings_of_others_as_they_are(pipeline, evidence, reading):
+    analysis = pipeline.analyse(evidence, settings(enhancer="spread", reading=reading))
+    assert analysis.ranked_terms is analysis.terms
+    assert analysis.at(1, "cover").ranked_terms is not analysis.at(1, "cover").terms
+
+
+def test_objectness_counts_for_the_objects_under_peaks_too():
+    small = with_objects()
+    made = replace(small, evidence=replace(small.evidence, objectness=np.array([0.0, 0.5, 1.0], np.float32)))
+    expected = small.objects.terms * np.array([0.6, 0.8, 1.0], np.float32)[:, None]
+    np.testing.assert_allclose(made.ranked_object_terms, expected, rtol=1e-6)
+    assert small.ranked_object_terms is small.objects.terms
 
 
 def test_a_foreign_model_without_the_network_scores_by_probability_and_overlap(pipeline, photo):

@@ -27,7 +27,7 @@ from wsis.metrics import ImageResult
 from wsis.pipeline import Pipeline
 from wsis.shared_classes import shared
 
-FORMAT = 3
+FORMAT = 4
 """Of the files; a new number makes old ones be measured again."""
 Scored = tuple[ImageResult, np.ndarray]
 """Matches of a photo's instances, and the (21, 21) confusion of its pixels."""

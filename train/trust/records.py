@@ -24,7 +24,7 @@ from wsis.pipeline import Pipeline
 from wsis.shared_classes import SharedClasses, shared
 from wsis.trust import distance, in_all
 
-FORMAT = 1
+FORMAT = 2
 """Of the files; a new number makes photos be measured again."""
 HYPOTHESES: tuple[Hypothesis, ...] = get_args(Hypothesis)
 DISTANCES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)

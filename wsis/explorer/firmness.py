@@ -165,7 +165,7 @@ def decided_by(terms: np.ndarray, weights: Weights) -> tuple[int, float] | None:
 
 def reason(scene: Scene, instance: Instance) -> str:
     """Which term decided for an instance, in words: "recall, .029 ahead of the runner-up"."""
-    term, lead = decided_by(scene.analysis.terms[scene.step, instance.peak], scene.weights) or (0, None)
+    term, lead = decided_by(scene.analysis.ranked_terms[scene.step, instance.peak], scene.weights) or (0, None)
     return words.decided_by(MEANING[scene.analysis.settings.reading][term].name, lead)
 
 

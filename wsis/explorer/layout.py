@@ -294,7 +294,7 @@ def _advanced(start: Settings) -> tuple[dict[str, gr.components.Component], gr.F
         ),
         "objectness": gr.Checkbox(
             stand.objectness, label="Objectness",
-            info="Counts in a score how likely its proposal is one whole object.",
+            info="Counts in Eq. 5 and in a score how likely a proposal is one whole object.",
         ),
         "found": slider(
             0, 1, stand.found, step=0.01, label="Found from",

@@ -226,9 +226,9 @@ def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Packe
     """
     if not cells:
         return None
-    terms, fits = list(made.terms), list(made.fits)
-    if made.objects is not None and made.object_fits is not None:
-        terms, fits = [*terms, made.objects.terms], [*fits, made.object_fits]
+    terms, fits = list(made.ranked_terms), list(made.fits)
+    if made.ranked_object_terms is not None and made.object_fits is not None:
+        terms, fits = [*terms, made.ranked_object_terms], [*fits, made.object_fits]
     rows = made.hands.rows if made.hands else (None,) * len(made.peaks)
     chosen = [_with_chosen(matching.skyband(terms[step][k], depth), rows[k]) for step, k in cells]
     # A peak with forced regions has proposals of its own: they stand under numbers beyond the photo's.
@@ -245,7 +245,14 @@ def field(made: Analysis, cells: Sequence[tuple[int, int]], depth: int) -> Packe
         "terms": pack(np.concatenate([terms[step][k][one] for step, k, one in both]), "f4"),
         "tints": pack(np.concatenate([pictures.tints(terms[step][k][one], k) for step, k, one in both]), "u1"),
         "fits": pack(np.concatenate([fits[step][k][one] for step, k, one in both]), "f4"),
+        "rates": pack(_rates(made)[ids % total], "f4"),
     }
+
+
+def _rates(made: Analysis) -> np.ndarray:
+    """(N,) float32: by how much each proposal's terms count."""
+    rates = made.rates(made.settings.reading)
+    return np.ones(len(made.proposals), np.float32) if rates is None else rates
 
 
 def _with_chosen(ids: np.ndarray, hand: Hand | None) -> np.ndarray:
@@ -294,7 +301,7 @@ def _runners(made: Analysis, k: int) -> Packed:
 
     `terms` (steps, count, 3); `tints` (steps, count) as in a field, `pictures.GREY` where a proposal cannot win.
     """
-    terms = np.stack([step[k] for step in made.terms])
+    terms = np.stack([step[k] for step in made.ranked_terms])
     tints = np.full(terms.shape[:2], pictures.GREY, np.uint8)
     for own, row in zip(terms, tints, strict=True):
         front = matching.pareto(own)

@@ -98,7 +98,7 @@ class Scene:
         """The best proposals of the picked peak by what they are like, best first."""
         if self.empty:
             return ()
-        ranked = matching.rank(self.analysis.terms[self.step, self.peak], self.weights)
+        ranked = matching.rank(self.analysis.ranked_terms[self.step, self.peak], self.weights)
         return groups(ranked, self.analysis.proposals_of(self.peak))
 
     @property

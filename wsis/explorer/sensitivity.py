@@ -63,7 +63,7 @@ def plane(scene: Scene, x: str = "alpha", y: str = "gamma", peak: int | None = N
     """
     first, second = AXES.index(x), AXES.index(y)
     peak = scene.peak if peak is None else peak
-    terms = scene.analysis.terms[scene.step, peak]
+    terms = scene.analysis.ranked_terms[scene.step, peak]
     largest = firmness.spans(scene.analysis.settings.reading, scene.weights)
     span, point = (largest[first], largest[second]), (getattr(scene.weights, x), getattr(scene.weights, y))
     regions = firmness.regions(terms, scene.weights, first, second, span)
@@ -114,7 +114,7 @@ def summary(scene: Scene, x: str, y: str) -> str:
 
 def _alone(scene: Scene, seen: Plane) -> str:
     """The smallest move of one of the two weights that changes the choice."""
-    terms = scene.analysis.terms[scene.step, scene.peak]
+    terms = scene.analysis.ranked_terms[scene.step, scene.peak]
     moves = [
         (abs(handover[2] - at) / limit, handover, limit)
         for axis, at, limit in ((seen.x, seen.point[0], seen.span[0]), (seen.y, seen.point[1], seen.span[1]))

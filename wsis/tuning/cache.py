@@ -19,7 +19,7 @@ from wsis.pipeline import Pipeline
 from wsis.tuning.photo_record import Record, measure, whole
 
 MOST_CACHED = 2**30
-FORMAT = 5
+FORMAT = 6
 """Of the records on disk; a new number makes old ones be measured again."""
 
 

@@ -132,7 +132,7 @@ def record(analysis: Analysis, truth: GroundTruth, common: SharedClasses | None 
     for reading in READINGS if len(peaks) else ():
         class_maps = analysis.peak_class_maps if reading == "prm-2018" else None
         for step in range(steps):
-            terms = analysis.terms_at(step, reading, class_maps)
+            terms = analysis.rated(analysis.terms_at(step, reading, class_maps), reading)
             for peak in peaks:
                 front = matching.pareto(terms[peak])
                 indices.append(front)

@@ -103,7 +103,7 @@ def _not_results(made: Analysis, answer: list[dict], weights: Weights, step: int
     """What is wrong with COCO results, empty if nothing."""
     best = {}
     for peak, category in enumerate(made.peaks.classes):
-        scores = sums(made.terms[step, peak], weights)
+        scores = sums(made.ranked_terms[step, peak], weights)
         winners = [made.proposals.mask(i, SIZE) for i, score in enumerate(scores) if score == max(scores)]
         best[made.classes[category]] = winners
     for entry in answer:

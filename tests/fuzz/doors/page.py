@@ -132,10 +132,10 @@ def not_winners(analysis: Analysis, scene: Scene) -> str:
     if not (0 <= scene.step <= analysis.steps and 0 <= scene.peak < len(analysis.peaks)):
         return f"step {scene.step} and peak {scene.peak} are not there"
     for one in analysis.instances(scene.weights, scene.step):  # those that pictures leave out too
-        scores = sums(analysis.terms[scene.step, one.peak], scene.weights)
+        scores = sums(analysis.ranked_terms[scene.step, one.peak], scene.weights)
         if scores[one.proposal] != max(scores) or not 0 <= one.score <= 1:
             return f"proposal {one.proposal} wins with {scores}, score {one.score}"
-    scores = sums(analysis.terms[scene.step, scene.peak], scene.weights)
+    scores = sums(analysis.ranked_terms[scene.step, scene.peak], scene.weights)
     listed = [scores[i] for i in scene.best]
     ordered = listed == sorted(listed, reverse=True) and listed[0] == max(scores)
     return "" if ordered else f"listed by {listed}"

@@ -69,7 +69,7 @@ def compare(page, analysis, step: int, k: int, seed: int, count: int = FEWER) ->
         ]
         assert found == expected, triple
         assert top == analysis.top(k, own, step, 5).tolist(), triple
-        assert score == matching.total(analysis.terms[step, k], own).max(), triple
+        assert score == matching.total(analysis.ranked_terms[step, k], own).max(), triple
 
 
 def generated(
@@ -89,9 +89,11 @@ def generated(
     classes = np.array([0, 0, 1, 0, 1, 2])
     place = np.arange(6)
     peaks = Peaks(classes, place, place, np.ones(6, np.float32), rng.random(6).astype(np.float32), (6, 8))
-    made = SimpleNamespace(proposals=proposals, terms=terms[:3], fits=fits[:3], peaks=peaks, steps=2, least=least)
-    made.hands = hands
-    made.objects, made.object_fits = (SimpleNamespace(terms=terms[3]), fits[3]) if objects else (None, None)
+    made = SimpleNamespace(proposals=proposals, ranked_terms=terms[:3], fits=fits[:3], peaks=peaks, steps=2)
+    made.least, made.hands, made.settings = least, hands, SimpleNamespace(reading="cover")
+    rates = rng.uniform(0.6, 1, 300).astype(np.float32)
+    made.rates = lambda reading: rates if reading == "cover" else None
+    made.objects, made.ranked_object_terms, made.object_fits = (True, terms[3], fits[3]) if objects else (None,) * 3
 
     def instances(own, step):
         single = Fit(terms[3], fits[3]) if objects and step else None
@@ -192,8 +194,8 @@ def test_the_same_fills_up_the_list(page, objects, fill, hands):
 
     def listed(own, step, fill):
         return assemble(
-            made.peaks, Fit(made.terms[step], made.fits[step]), made.proposals, "abc", own,
-            objects=Fit(made.objects.terms, made.object_fits) if objects and step else None,
+            made.peaks, Fit(made.ranked_terms[step], made.fits[step]), made.proposals, "abc", own,
+            objects=Fit(made.ranked_object_terms, made.object_fits) if objects and step else None,
             least=made.least, hands=by_hand, offers=made.offers, fill=fill,
         )  # fmt: skip
 
@@ -211,6 +213,19 @@ def test_the_same_fills_up_with_and_without_objectness(page, counts):
     compare(page, made, step=1, k=0, seed=5)
     assert compare_filled(page, made, made.instances, 1, 20, seed=5) == (2 if counts else 0)
     assert layout.method_config()["rules"]["offersApart"] == OFFERS_APART
+
+
+def test_people_read_the_terms_as_they_were_measured(page):
+    small = small_analysis()
+    made = replace(small, evidence=replace(small.evidence, objectness=np.array([0.1, 0.5, 0.95], np.float32)))
+    read = """async field => {
+      const all = await unpack.field(field);
+      return Array.from(all.slots, (slot, i) => [all.ids[slot], ...match.terms(all, i)]);
+    }"""
+    told = page.evaluate(read, payload.field(made, [(1, 0), (1, 1)], 3))
+    assert len({one[0] for one in told}) == 3
+    for (proposal, *terms), k in zip(told, [0] * 3 + [1] * 3, strict=True):
+        np.testing.assert_allclose(terms, made.terms[1, k, int(proposal)], rtol=1e-6)
 
 
 def test_naive_maps_go_without_objects(page):
@@ -247,15 +262,15 @@ def test_the_plane_of_two_weights_is_the_same(page):
     for row in range(0, CELLS, 5):
         for column in range(CELLS):
             own = Weights(1.5 * (column + 0.5) / CELLS, at[1], 1.2 * (row + 0.5) / CELLS)
-            assert winners[row, column] == matching.rank(made.terms[0, 0], own, 1)[0]
+            assert winners[row, column] == matching.rank(made.ranked_terms[0, 0], own, 1)[0]
 
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_the_same_reasons_and_handovers(page, ties):
     made = generated(6, ties)
     if ties:
-        made.terms[made.terms.sum(-1) > 1.5] = 0  # none that is best in every term
-    terms, chosen = made.terms[1, 2], [w for w in weights(8) if max(w) > 0]
+        made.ranked_terms[made.ranked_terms.sum(-1) > 1.5] = 0  # none that is best in every term
+    terms, chosen = made.ranked_terms[1, 2], [w for w in weights(8) if max(w) > 0]
     asked = """async ([field, chosen]) => {
       const f = await unpack.field(field), M = match;
       return chosen.map(w => [M.decided(f, 0, w), ...[0, 1, 2].map(axis => {
@@ -299,7 +314,7 @@ def test_a_handover_hands_over(page):
     }"""
     found = page.evaluate(asked, [field, at])
     assert any(found)
-    best = matching.rank(made.terms[1, 2], Weights(*at), 1)[0]
+    best = matching.rank(made.ranked_terms[1, 2], Weights(*at), 1)[0]
     for axis, handover in enumerate(found):
         if handover is None:
             continue
@@ -307,5 +322,5 @@ def test_a_handover_hands_over(page):
         for side, winner in ((-1, other if below else best), (1, best if below else other)):
             moved = [*at]
             moved[axis] = max(0.0, value + side * 1e-6)
-            scores = matching.total(made.terms[1, 2], Weights(*moved))
+            scores = matching.total(made.ranked_terms[1, 2], Weights(*moved))
             assert scores[winner] > scores[best if winner == other else other]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def ranked(analysis, page):
     """The ranking that the page shows, by Python."""
     now = state(page)
-    return matching.rank(analysis.terms[now["t"], now["peak"]], Weights(*now["weights"]))
+    return matching.rank(analysis.ranked_terms[now["t"], now["peak"]], Weights(*now["weights"]))
 
 
 def test_rows_are_groups_and_unfold(visit, site):
@@ -85,7 +85,7 @@ def test_the_ring_is_dragged_and_regions_are_picked(visit, site):
 def test_a_slider_spends_its_travel_where_masks_change(visit, site):
     page = visit()
     analysis, now = site.analysis(page), state(page)
-    terms = analysis.terms[now["t"], now["peak"]]
+    terms = analysis.ranked_terms[now["t"], now["peak"]]
     values, places = travel.knots(travel.stretches(terms, Weights(*now["weights"]), 0, 1.5), analysis.proposals)
     slider = page.get_by_label("precision", exact=True)
     assert int(slider.input_value()) == round(1000 * np.interp(0.95, values, places))

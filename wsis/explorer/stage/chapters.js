@@ -36,8 +36,8 @@ const chapters = (() => {
     if (!field) return null;
     const entry =
       byPeak.get(state.peak)?.entry ?? match.best(field, right.step * data.peaks.length + state.peak, state.weights);
-    const terms = [0, 1, 2].map(i => field.terms[3 * entry + i]);
-    return {terms, score: terms.reduce((sum, term, i) => sum + term * state.weights[i], 0)};
+    const rate = field.rates[field.slots[entry]];
+    return {terms: match.terms(field, entry), rate, score: match.score(field, entry, state.weights)};
   }
   /** The maps that a peak begins with: its response (Eq. 2) where there is one. @param {Part | undefined} part */
   function first(part) {
@@ -225,7 +225,12 @@ const chapters = (() => {
         const best = `best: a score of ${words.short(score)} (Eq. 5)`;
         return `Of ${words.count(total)} proposed outlines, this one fits the map of ${of} ${best}.`;
       },
-      note: () => 'terms of the chosen outline, 0 to 1; the score is their sum, each times its weight α, β or γ',
+      note: () => {
+        const {rate} = dom.known(winner());
+        const counts =
+          rate === 1 ? '' : `, and counts ${words.short(rate, 2)}-fold, for how likely it is one whole object`;
+        return `terms of the chosen outline, 0 to 1; the score is their sum, each times its weight α, β or γ${counts}`;
+      },
       legend: () =>
         presets.current().meaning.flatMap(([name], i) => {
           if (name === words.UNUSED) return [];

@@ -10,9 +10,10 @@
 //   bits     Uint8Array (n, stride) its regions, bit r of byte r >> 3
 //   offsets  Int32Array (cells+1)  where each cell's entries begin
 //   slots    Uint16Array (m)       which of the n an entry is
-//   terms    Float32Array (m, 3)   its three terms
+//   terms    Float32Array (m, 3)   its three terms, times its proposal's rate
 //   tints    Uint8Array (m)        its colour in the plane of two weights, see pictures.tints
 //   fits     Float32Array (m)      IoU of the binary map and the proposal, times its objectness
+//   rates    Float32Array (n)      by how much the terms of each of the n count, see `wsis.matching.rates`
 const match = (() => {
   const {rules} = wsis.config;
 
@@ -20,6 +21,8 @@ const match = (() => {
   function score(field, i, w) {
     return field.terms[3 * i] * w[0] + field.terms[3 * i + 1] * w[1] + field.terms[3 * i + 2] * w[2];
   }
+  /** The three terms of entry i by themselves, as people read them. @param {Field} field @param {number} i */
+  const terms = (field, i) => [0, 1, 2].map(t => field.terms[3 * i + t] / field.rates[field.slots[i]]);
   /** @param {Field} field @param {number} i */
   const sum = (field, i) => field.terms[3 * i] + field.terms[3 * i + 1] + field.terms[3 * i + 2];
 
@@ -286,7 +289,7 @@ const match = (() => {
   }
 
   return {
-    ...{score, rank, place, best, winner, candidates, inside, extent, iou},
+    ...{score, terms, rank, place, best, winner, candidates, inside, extent, iou},
     ...{instances, regions, plane, handover, decided},
   };
 })();

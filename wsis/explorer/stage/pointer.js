@@ -237,12 +237,19 @@ class Pointer {
     const counts = await measure.of(part, row, partition);
     const terms = measure.terms(counts, members, partition.areas, data.reading);
     if (!terms || this.#draft?.members !== members) return;
-    const score = terms.reduce((sum, term, t) => sum + term * state.weights[t], 0);
+    const score = terms.reduce((sum, term, t) => sum + term * state.weights[t], 0) * this.#rate();
     const told = panels
       .termNames()
       .flatMap((name, t) => (name === words.UNUSED ? [] : [`${name} ${words.short(terms[t], 2)}`]));
     this.terms.textContent = [...told, `score ${words.short(score)}`].join(' · ');
     this.terms.hidden = false;
+  }
+
+  /** By how much the terms of the mask under way count: as those of the proposal that it comes from. */
+  #rate() {
+    const field = page.data.match;
+    const slot = field?.ids.indexOf(touch.mask(page.state.peak).proposal) ?? -1;
+    return field && slot >= 0 ? field.rates[slot] : 1;
   }
 
   // --- drawn --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@ const table = (() => {
     const rated = trust.row(instance);
     const single = instance.hypothesis === 'object' && markup.html` <small title="${OBJECT}">object</small>`;
     const by = instance.byHand && markup.html` <small title="Placed or corrected by hand">✎ by hand</small>`;
-    const cells = terms().map(([t]) => markup.html`<td>${words.short(field.terms[3 * instance.entry + t], 2)}</td>`);
+    const own = match.terms(field, instance.entry);
+    const cells = terms().map(([t]) => markup.html`<td>${words.short(own[t], 2)}</td>`);
     const now = instance.peak === state.peak ? markup.html`class="now"` : '';
     return markup.html`
       <tr data-peak="${instance.peak}" ${now} ${instance.painted ? '' : markup.html`data-unsure`}>

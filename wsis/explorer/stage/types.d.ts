@@ -16,6 +16,7 @@ interface Field extends Bits {
   terms: Float32Array;
   tints: Uint8Array;
   fits: Float32Array;
+  rates: Float32Array;
 }
 /** The winner of a cell: `entry` and `slot` in the field, `id` in the list of proposals. */
 interface Winner {

@@ -47,6 +47,7 @@ const unpack = (() => {
       terms: Float32Array.from(terms),
       tints: Uint8Array.from(tints),
       fits: new Float32Array(0),
+      rates: new Float32Array(0),
     };
   }
   /** @param {string} url */

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from wsis.analysis import Settings
 from wsis.explorer import markup, words
-from wsis.matching import BAND_SHARE, OTSU_RANGE, PRESETS
+from wsis.matching import BAND_SHARE, LEAST_RATE, OTSU_RANGE, PRESETS
 from wsis.provenance import Described
 
 OPEN = ("data", "limits")
@@ -34,6 +34,7 @@ def html(checkpoint: Described) -> Markup:
         least=words.unit(settings.semantic_threshold),
         otsu=" to ".join(words.unit(value) for value in OTSU_RANGE),
         band=f"{BAND_SHARE:.0%}",
+        least_rate=words.unit(LEAST_RATE),
         readings=[
             {
                 "name": name,

@@ -31,7 +31,7 @@ def landscape(scene: Scene, dark: bool) -> go.Figure:
     if scene.empty:
         return _nothing(NO_PEAK, dark)
     tint = _theme(dark)
-    terms = scene.analysis.terms[scene.step, scene.peak]
+    terms = scene.analysis.ranked_terms[scene.step, scene.peak]
     scores, ranks, area = matching.total(terms, scene.weights), sensitivity.places(terms, scene), _area(scene)
     parts = terms.astype(np.float64) * (scene.weights.alpha, scene.weights.beta, scene.weights.gamma)
     front, rest = _thinned(terms, area, scene.best)
@@ -93,7 +93,7 @@ def landscape_table(scene: Scene) -> Markup:
     """The same for the eyes and ears that a plot does not reach: the proposals that can win, best first, as a table."""
     if scene.empty:
         return markup.part("plots.html", "hint", NO_PEAK)
-    terms = scene.analysis.terms[scene.step, scene.peak]
+    terms = scene.analysis.ranked_terms[scene.step, scene.peak]
     scores, ranks, area = matching.total(terms, scene.weights), sensitivity.places(terms, scene), _area(scene)
     parts = terms.astype(np.float64) * (scene.weights.alpha, scene.weights.beta, scene.weights.gamma)
     front = matching.pareto(terms)

@@ -21,11 +21,11 @@ def test_landscape_draws_every_proposal_that_can_win_and_few_others(rng):
     figure = plots.landscape(scene, dark=False)
     by_name = {trace.name: trace for trace in figure.data}
     assert {"α·precision", "β·contour", "γ·recall", "winner"} <= set(by_name)
-    front = matching.pareto(scene.analysis.terms[scene.step, scene.peak])
+    front = matching.pareto(scene.analysis.ranked_terms[scene.step, scene.peak])
     best = scene.best[0]
     shares = scene.analysis.proposals.areas / scene.analysis.proposals.labels.size * 100
     assert by_name["winner"].x == (pytest.approx(shares[best], rel=1e-4),)
-    score = matching.total(scene.analysis.terms[scene.step, scene.peak], scene.weights)[best]
+    score = matching.total(scene.analysis.ranked_terms[scene.step, scene.peak], scene.weights)[best]
     assert by_name["winner"].y == (pytest.approx(score, rel=1e-4),)
     area, terms = rng.uniform(0.1, 90, 3000), rng.random((3000, 3)).astype(np.float32)
     front, rest = plots._thinned(terms, area, [7])
@@ -60,7 +60,7 @@ def test_tables_mirror_the_plots(rng):
     scene = random_scene(rng)
     table = plots.landscape_table(scene)
     assert table.count("<tr>") == 1 + 3
-    scores = matching.total(scene.analysis.terms[scene.step, scene.peak], scene.weights)
+    scores = matching.total(scene.analysis.ranked_terms[scene.step, scene.peak], scene.weights)
     assert [f"{score:.3f}".replace("0.", ".", 1) for score in sorted(scores, reverse=True)] == re.findall(
         r"#\d+</th><td>([\d.]+)", table
     )
@@ -156,7 +156,7 @@ def test_the_small_picture_has_a_polygon_a_region_within_its_frame(rng):
 
 def test_one_proposal_has_one_colour(rng):
     scene = random_scene(rng)
-    terms = scene.analysis.terms[scene.step, scene.peak]
+    terms = scene.analysis.ranked_terms[scene.step, scene.peak]
     front = matching.pareto(terms)
     wears = dict(zip(front, pictures.tints(terms[front], scene.peak), strict=True))
     assert len(set(wears.values())) == len(front) == 3
