@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from wsis.jobs.cluster.storage import Folder, OutputError, opened, remote
 from wsis.jobs.photo import Outcome, outcome
 
 
-def rows(plan: Plan, out: Folder, crew: Crew, left: Sequence[Shard]) -> Iterator[dict[str, Any]]:
-    """What the actors say of each shard, as they finish it."""
+def rows(plan: Plan, out: Folder, crew: Crew, left: Sequence[Shard]) -> Generator[dict[str, Any]]:
+    """What the actors say of each shard, as they finish it; whoever stops early closes it, before Ray is left."""
     shard_rows = [{"number": s.number, "photos": json.dumps([[p.name, p.path] for p in s.photos])} for s in left]
     has = ray.cluster_resources()
     gpus = crew.gpus if crew.gpus is not None else float(bool(has.get("GPU")) and plan.device in (None, "cuda"))

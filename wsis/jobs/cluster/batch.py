@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,8 @@ def _run(plan: Plan, model: Checkpoint, listing: Listing, out: Folder, crew: Cre
     left = [shard for shard in parts if shard.number not in done]
     progress = Progress(len(listing.photos), sum(len(shard.photos) for shard in parts if shard.number in done), quiet)
     if left:
-        with connection.connected(crew.address):
-            for row in actors.rows(plan, out, crew, left):
+        with connection.connected(crew.address), closing(actors.rows(plan, out, crew, left)) as rows:
+            for row in rows:
                 if row["stop"]:
                     raise OutputError(row["stop"])
                 progress.told(row["photos"], row["set_aside"])

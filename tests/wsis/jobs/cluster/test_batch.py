@@ -266,12 +266,16 @@ def test_a_killed_job_goes_on_here(photos: Path, segmented: Path, tiny_checkpoin
 
 @pytest.mark.slow
 def test_a_disk_that_fails_stops_the_job(batch, photos: Path, tmp_path: Path) -> None:
+    import ray  # as the command does, after it has said how
+
     taken = tmp_path / "semantic" / "cat3.png"
     taken.mkdir(parents=True)  # a folder where a file should be
     result = batch(photos, "--out", tmp_path)
     assert result.exit_code == 2
     assert "semantic/cat3.png cannot be written" in result.stderr
     assert "Traceback" not in result.stderr
+    with pytest.raises(RuntimeError, match="has not been initialized"):  # as a thread that goes on would start it
+        ray.get_runtime_context().get_node_id()
     taken.rmdir()
     assert batch(photos, "--out", tmp_path).exit_code == 1
 
