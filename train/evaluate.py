@@ -277,7 +277,7 @@ def main(
     enhancers: Annotated[str, typer.Option(help="comma-separated; all that the checkpoint has by default")] = "",
     naive: Annotated[Naive, typer.Option(help="naive map: class map, response or mixed")] = Settings.naive,
     agreement: Annotated[bool, typer.Option(help="hold an ICN's maps back where others disagree")] = True,
-    objectness: Annotated[bool, typer.Option(help="count in scores how likely a proposal is one object")] = True,
+    objectness: Annotated[bool, typer.Option(help="count how likely a proposal is one object")] = True,
     semantic_threshold: Annotated[
         float, typer.Option(help="least score of what is painted")
     ] = Settings.semantic_threshold,

@@ -308,6 +308,12 @@ class Analysis:
         """(K, N, 3) float32: as `ranked_terms`, of the objects' maps; None where there are none."""
         return None if self.objects is None else self.rated(self.objects.terms, self.settings.reading)
 
+    def terms_of(self, instance: Instance, step: int = -1) -> np.ndarray:
+        """(N, 3) float32: the terms of the map that an instance was matched to at a step, for every proposal."""
+        if self.objects is not None and instance.hypothesis == "object":
+            return self.objects.terms[instance.peak]
+        return self.terms[step, instance.peak]
+
     def rated(self, terms: np.ndarray, reading: Reading) -> np.ndarray:
         """Terms, (..., N, 3) float32, times each proposal's rate: those that Eq. 5 ranks by."""
         rates = self.rates(reading)

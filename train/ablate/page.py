@@ -139,8 +139,8 @@ def markdown(results: Results) -> str:
         "envelope of precision is a maximum. All rows share the resamples, so differences are paired.",
         "*As published*: an ICN's maps as they are, no objectness; *with agreement* (ours): held back where "
         "superpixels or another class disagree. *Objectness* (ours): an instance's score counts how likely its "
-        "proposal is one whole object, and so do offers, objects of a class that no peak was found on, which fill the "
-        "masks of a photo up to so many; without it, by the contours' own ranking.",
+        "proposal is one whole object, and so do Eq. 5 in our reading and offers, objects of a class that no peak was "
+        "found on, which fill the masks of a photo up to so many; without it, by the contours' own ranking.",
         LEARNED_FROM,
         "## Beside the paper",
         "The paper's figures are of other photos and masks (all 1,449 of `val`, official masks), another backbone and "

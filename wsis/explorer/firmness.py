@@ -165,8 +165,10 @@ def decided_by(terms: np.ndarray, weights: Weights) -> tuple[int, float] | None:
 
 def reason(scene: Scene, instance: Instance) -> str:
     """Which term decided for an instance, in words: "recall, .029 ahead of the runner-up"."""
-    term, lead = decided_by(scene.analysis.ranked_terms[scene.step, instance.peak], scene.weights) or (0, None)
-    return words.decided_by(MEANING[scene.analysis.settings.reading][term].name, lead)
+    made, reading = scene.analysis, scene.analysis.settings.reading
+    ranked = made.rated(made.terms_of(instance, scene.step), reading)
+    term, lead = decided_by(ranked, scene.weights) or (0, None)
+    return words.decided_by(MEANING[reading][term].name, lead)
 
 
 def _lines(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from wsis.explorer import words
+from wsis.matching import LEAST_RATE
+
 
 class Number(NamedTuple):
     """A kind of number that the screen shows.
@@ -41,13 +44,19 @@ NUMBERS = (
     ),
     Number(
         "mask score", "", "0 to 1",
-        "Class score times how well the peak’s map and the mask agree: the one number to sort and filter masks by.",
+        "Class score, times how well the peak’s map and the mask agree, times how likely the mask is one whole object: "
+        "the one number to sort and filter masks by.",
         "#peaks .peak",
     ),
     Number(
         "Eq. 5 score", "S(P)", "0 to α + β + γ",
         "Three terms, each times its weight: it ranks proposals of one peak and says nothing across peaks.",
         "#ranking .proposal",
+    ),
+    Number(
+        "rate", "r", f"{words.unit(LEAST_RATE)} to 1",
+        "By how much a proposal’s Eq. 5 score counts: 1 where it surely is one whole object. Ours, not the paper’s.",
+        ".formula i",
     ),
     Number(
         "firmness", "", "0 to 100%",

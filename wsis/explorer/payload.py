@@ -299,7 +299,8 @@ def levels(made: Analysis, k: int, proposal: int) -> Packed:
 def _runners(made: Analysis, k: int) -> Packed:
     """All proposals of peak k at every step, so that the page can rank, group and show any of them.
 
-    `terms` (steps, count, 3); `tints` (steps, count) as in a field, `pictures.GREY` where a proposal cannot win.
+    `terms` (steps, count, 3), times `rates` (count); `tints` (steps, count) as in a field, `pictures.GREY` where a
+    proposal cannot win.
     """
     terms = np.stack([step[k] for step in made.ranked_terms])
     tints = np.full(terms.shape[:2], pictures.GREY, np.uint8)
@@ -311,6 +312,7 @@ def _runners(made: Analysis, k: int) -> Packed:
         "steps": len(terms),
         "terms": pack(terms, "f4"),
         "tints": pack(tints, "u1"),
+        "rates": pack(_rates(made), "f4"),
     }
 
 

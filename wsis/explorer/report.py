@@ -21,7 +21,7 @@ from wsis.explorer.scene import Scene
 from wsis.explorer.words import PAIRS, short, unit, weight
 from wsis.image import resized
 from wsis.instances import Instance
-from wsis.matching import PRESETS
+from wsis.matching import LEAST_RATE, PRESETS
 from wsis.provenance import Described
 from wsis.trust import Unrated
 
@@ -185,7 +185,7 @@ def _photo(scene: Scene) -> Picture:
 
 def _row(scene: Scene, instance: Instance, model: str | Described) -> dict[str, Any]:
     """An instance's line of the table."""
-    terms = scene.analysis.terms[scene.step, instance.peak, instance.proposal]
+    terms = scene.analysis.terms_of(instance, scene.step)[instance.proposal]
     return {
         "colour": pictures.colour(instance.peak),
         "name": _name(instance),
@@ -207,6 +207,7 @@ def _weights(scene: Scene) -> dict[str, Any]:
         "published": weights == preset.weights,
         "enhancer": settings.enhancer,
         "step": scene.step,
+        "least_rate": "" if scene.analysis.rates(settings.reading) is None else unit(LEAST_RATE),
     }
 
 

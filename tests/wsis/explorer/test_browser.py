@@ -736,8 +736,10 @@ def test_presets_of_others_and_of_ones_own(visit, site):
     found = instances.shown(site.analysis(page).instances(Weights(*now["weights"]), now["t"]))
     assert now["found"] == [[one.peak, one.proposal] for one in found]
     assert "background" in page.locator(".formula").inner_text()
+    assert "r·" not in page.locator(".formula").inner_text()
     page.locator("[data-preset=paper]").click()
     shown(page, "!D.busy && D.reading === 'cover' && S.weights[0] === .95")
+    assert page.locator(".formula").inner_text() == "S(P) = r·(α·precision + β·contour + γ·recall)"
     page.get_by_label("contour, number").fill("0.33")
     page.once("dialog", lambda dialog: dialog.accept("mine"))
     page.get_by_label("More presets").select_option("-save")

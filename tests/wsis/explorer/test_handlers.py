@@ -626,6 +626,8 @@ def test_scores_alone_need_no_networks(handlers, monkeypatch):
     assert made.settings == replace(before.settings, objectness=False, semantic_threshold=0.4)
     assert made.maps is before.maps
     assert (answer["settings"]["objectness"], answer["settings"]["found"]) == (False, 0.4)
+    assert (unpacked(answer["match"]["rates"]) == 1).all()
+    assert (unpacked(message["match"]["rates"]) < 1).all()
 
 
 def test_controls_on_the_screen_stand_in_the_order_in_which_they_are_read(handlers):

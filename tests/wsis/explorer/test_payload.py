@@ -105,6 +105,12 @@ def test_a_peak_brings_its_maps_and_the_second_side_brings_less():
         front = matching.pareto(own)
         np.testing.assert_array_equal(row[front], pictures.tints(own[front], 1))
         assert set(np.delete(row, front)) <= {pictures.GREY}
+    assert (unpacked(sent["runners"]["rates"]) == 1).all()
+    objectness = np.array([0.0, 0.5, 1.0], np.float32)
+    rated = payload.peak(replace(made, evidence=replace(made.evidence, objectness=objectness)), 1)["runners"]
+    np.testing.assert_allclose(unpacked(rated["rates"]), matching.rates(objectness))
+    expected = made.terms[:, 1] * matching.rates(objectness)[:, None]
+    np.testing.assert_allclose(unpacked(rated["terms"]).reshape(2, 3, 3), expected, rtol=1e-6)
     assert payload.peak(made, 1, runners=False)["runners"] is None
     said = {"compare", "enhancer", "steps", "objects", "least", "peaks", "match", "hands"}
     assert set(payload.other(made, "spread")) == said

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.helpers import ROOT
-from tests.helpers.small_analysis import empty_scene, small_analysis
+from tests.helpers.small_analysis import empty_scene, small_analysis, with_objects
 from wsis import cli, export, files, provenance
 from wsis.analysis import Settings
 from wsis.checkpoints import Checkpoint
@@ -87,6 +87,30 @@ def test_each_instance_has_a_row_and_its_strip(scene):
     assert page.text.count("How firm is this choice?") == 2
     first = Page(report.html(replace(scene, chosen_step=0), "tiny"))
     assert first.tags.count("img") == 1 + 2 * (panels - 1)
+
+
+def test_the_row_of_an_object_tells_of_its_own_map(monkeypatch):
+    made = with_objects()
+    terms = made.objects.terms.copy()
+    terms[0] = (0.5, 0.5, 0.5), (0.9, 0.5, 0.6), (0.6, 0.5, 0.7)
+    made = replace(made, objects=replace(made.objects, terms=terms))
+    monkeypatch.setattr("wsis.explorer.scene.shown", tuple)  # found or not
+    region, single = (one for one in Scene(made).found if one.peak == 0)
+    assert (region.hypothesis, single.hypothesis, single.proposal) == ("region", "object", 1)
+    rows = [re.split(r"\s*<[^>]*>\s*", row) for row in report.html(Scene(made), "tiny").split("<tr")]
+    rows = [[cell for cell in row if cell] for row in rows]
+    (row,) = [row for row in rows if "precision, .205 ahead of the runner-up" in row]
+    assert row[1:6] == ["cat", ".225", ".90", ".50", ".60"]
+    (row,) = [row for row in rows if row[1:3] == ["cat", ".900"]]
+    assert row[3:6] == ["1.00"] * 3
+
+
+def test_how_a_proposal_counts_is_said_where_it_does(scene):
+    assert "r·(" not in report.html(scene, "tiny")
+    evidence = replace(scene.analysis.evidence, objectness=np.array([0.2, 0.5, 1.0], np.float32))
+    page = Page(report.html(replace(scene, analysis=replace(scene.analysis, evidence=evidence)), "tiny"))
+    assert "S(P) = r·(α·precision + β·contour + γ·recall)" in " ".join(page.text.split())
+    assert ".60 to 1" in page.text
 
 
 def test_names_are_escaped_and_never_expanded(scene):

@@ -23,6 +23,8 @@ const match = (() => {
   }
   /** The three terms of entry i by themselves, as people read them. @param {Field} field @param {number} i */
   const terms = (field, i) => [0, 1, 2].map(t => field.terms[3 * i + t] / field.rates[field.slots[i]]);
+  /** Whether some proposals count less than others. @param {Field} field */
+  const rated = field => field.rates.some(rate => rate < 1);
   /** @param {Field} field @param {number} i */
   const sum = (field, i) => field.terms[3 * i] + field.terms[3 * i + 1] + field.terms[3 * i + 2];
 
@@ -289,7 +291,7 @@ const match = (() => {
   }
 
   return {
-    ...{score, terms, rank, place, best, winner, candidates, inside, extent, iou},
+    ...{score, terms, rated, rank, place, best, winner, candidates, inside, extent, iou},
     ...{instances, regions, plane, handover, decided},
   };
 })();

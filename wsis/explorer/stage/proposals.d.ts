@@ -9,6 +9,7 @@ interface PackedRunners {
   steps: number;
   terms: Packed;
   tints: Packed;
+  rates: Packed;
 }
 
 /** Pixels of each region. */

@@ -85,6 +85,7 @@ const ranking = (() => {
     const told = names.flatMap((name, t) => (name === words.UNUSED ? [] : [`${name} ${words.short(three[t])}`]));
     const said = i ? difference(dom.one(b, 'small', HTMLElement), field, slot) : size(b, field, slot);
     b.dataset.preview = String(slot);
+    if (match.rated(field)) told.push(`r ${words.short(field.rates[slot], 2)}`);
     const never = field.tints[entries[0]] >= wsis.config.tints.length - 1 && 'No weights let it win';
     b.title = [said, told.join(', '), never].filter(Boolean).join('\n');
     b.setAttribute('aria-label', `Proposal ${places[0]}, score ${score}: ${said}; ${told.join(', ')}`);

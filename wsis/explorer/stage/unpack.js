@@ -36,7 +36,7 @@ const unpack = (() => {
    */
   async function runners(packed, bits) {
     if (!packed) return null;
-    const [terms, tints] = await Promise.all([array(packed.terms), array(packed.tints)]);
+    const [terms, tints, rates] = await Promise.all([packed.terms, packed.tints, packed.rates].map(array));
     const {count, steps} = packed;
     return {
       ids: Int32Array.from({length: count}, (_, i) => i),
@@ -47,7 +47,7 @@ const unpack = (() => {
       terms: Float32Array.from(terms),
       tints: Uint8Array.from(tints),
       fits: new Float32Array(0),
-      rates: new Float32Array(0),
+      rates: Float32Array.from(rates),
     };
   }
   /** @param {string} url */

@@ -42,7 +42,9 @@ const weights = (() => {
       if (name === words.UNUSED) return [];
       return [markup.html`<b class="${words.TERMS[i]}">${words.SYMBOLS[i]}</b>·${name}`];
     });
-    dom.fill(home, markup.html`S(P) = ${terms.map((one, i) => [i > 0 && ' + ', one])}`);
+    const sum = terms.map((one, i) => [i > 0 && ' + ', one]);
+    const rated = data.match && match.rated(data.match);
+    dom.fill(home, rated ? markup.html`S(P) = <i>r</i>·(${sum})` : markup.html`S(P) = ${sum}`);
     home.title = `${formula || ''} — ${note || ''}`;
   }
   /** @param {HTMLElement} row */

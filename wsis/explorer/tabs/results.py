@@ -302,7 +302,7 @@ def _differences(checkpoint: Described) -> tuple[tuple[str, str, str], ...]:
         ("proposals", "MCG", "built-in: contours, superpixels, trees; at most 3,000"),
         ("Eq. 5", "as printed, its scale left open", "our reading: precision, contour coverage, recall"),
         ("agreement", "–", "ours: maps held back where superpixels or another class disagree"),
-        ("objectness", "–", "ours: scores count how likely a proposal is one whole object"),
+        ("objectness", "–", "ours: Eq. 5 and scores count how likely a proposal is one whole object"),
         ("masks that Ours-saliency learned from", "1,000 photos of salient instances", "see the model's card"),
     )  # fmt: skip
 
