@@ -16,6 +16,8 @@ from wsis.trust import RIGHT, Curve
 LEAST = (15, 25, 40, 60, 90, 130)
 """How few masks a range may hold: what cross-validation chooses from."""
 FOLDS = 10
+DEALS = 10
+"""How often photos are dealt into folds: what one deal says of a few hundred masks is mostly which photos it put where."""
 BINS = 10
 """Of the expected calibration error: predicted shares from 0 to 1 in ranges of one width."""
 Curves = Mapping[Hypothesis, Curve]
@@ -82,9 +84,7 @@ def predicted(curves: Curves, masks: Masks) -> np.ndarray:
 def chosen_least(masks: Masks) -> dict[Hypothesis, int]:
     """Of `LEAST` for each kind what predicts photos best that had no part in the curve, by squared error."""
     right = masks.ious >= RIGHT
-    errors = {least: np.zeros(len(masks)) for least in LEAST}
-    for least, error in errors.items():
-        error[:] = (crossed(masks, dict.fromkeys(HYPOTHESES, least)) - right) ** 2
+    errors = {least: ((crossed(masks, dict.fromkeys(HYPOTHESES, least)) - right) ** 2).mean(0) for least in LEAST}
     return {
         name: min(LEAST, key=lambda least: round(float(errors[least][masks.kinds == kind].sum()), 9))
         for kind, name in enumerate(HYPOTHESES)
@@ -92,19 +92,28 @@ def chosen_least(masks: Masks) -> dict[Hypothesis, int]:
 
 
 def crossed(masks: Masks, least: Mapping[Hypothesis, int], trained: np.ndarray | None = None) -> np.ndarray:
-    """(M,) predicted shares of every mask, each by curves that its photo had no part in (`FOLDS`-fold, by photo).
+    """(DEALS, M) predicted shares of every mask, each by curves that its photo had no part in.
+
+    The photos are dealt into `FOLDS` folds, by chance but always the same, and that `DEALS` times.
 
     Args:
         masks: of any weights.
         least: see `fit_each`.
         trained: (M,) bool, masks that curves may be fitted on; None takes all.
     """
-    fold, shares = masks.photos % FOLDS, np.zeros(len(masks))
+    shares = np.zeros((DEALS, len(masks)))
     allowed = np.ones(len(masks), bool) if trained is None else trained
-    for one in range(FOLDS):
-        out = fold == one
-        shares[out] = predicted(fit_each(masks[allowed & ~out], least), masks[out])
+    for deal, dealt in zip(shares, deals(int(masks.photos.max(initial=0)) + 1), strict=True):
+        for one in range(FOLDS):
+            out = dealt[masks.photos] == one
+            deal[out] = predicted(fit_each(masks[allowed & ~out], least), masks[out])
     return shares
+
+
+def deals(photos: int) -> np.ndarray:
+    """(DEALS, photos) int64, the fold of each photo in each deal; folds are as large as can be."""
+    rng = np.random.default_rng(0)
+    return np.stack([rng.permutation(photos) % FOLDS for _ in range(DEALS)])
 
 
 @dataclass(frozen=True)

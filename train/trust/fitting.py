@@ -78,7 +78,7 @@ def count(masks: Masks) -> Counted:
     for place, away in enumerate((0.0, *DISTANCES)):
         here = _at(masks, place)
         every, shown = (here & group(masks) for group in (GROUPS["all masks"], GROUPS["shown in pictures"]))
-        drift[away] = calibrate.error(shares[every], right[every]), calibrate.error(shares[shown], right[shown])
+        drift[away] = _error(shares, right, every), _error(shares, right, shown)
     reach = 0.0
     for away in DISTANCES:
         if max(drift[away]) > MOST_DRIFT:
@@ -150,6 +150,11 @@ def markdown(counted: Counted, checked: Mapping[str, Any]) -> str:
         each = zip(curve.starts, curve.right, curve.counts, strict=True)
         lines.append(f"{kind}: " + ", ".join(f"from {_bare(start)} {r} of {n}" for start, r, n in each))
     return "\n".join(lines)
+
+
+def _error(shares: np.ndarray, right: np.ndarray, chosen: np.ndarray) -> float:
+    """Mean over deals of the expected calibration error of the (M,) bool chosen masks; `shares` (DEALS, M)."""
+    return float(np.mean([calibrate.error(deal[chosen], right[chosen]) for deal in shares]))
 
 
 def _at(masks: Masks, place: int) -> np.ndarray:

@@ -93,9 +93,20 @@ def test_cross_validation_never_asks_a_photo_about_itself():
     before = calibrate.crossed(masks, dict.fromkeys(records.HYPOTHESES, 5))
     masks.ious[masks.photos == 3] = 0.0
     after = calibrate.crossed(masks, dict.fromkeys(records.HYPOTHESES, 5))
-    same_fold = masks.photos % calibrate.FOLDS == 3
-    np.testing.assert_array_equal(before[same_fold], after[same_fold])
-    assert (before[~same_fold] != after[~same_fold]).any()
+    deals = calibrate.deals(30)
+    assert before.shape == (len(deals), len(masks))
+    for fold, one, other in zip(deals, before, after, strict=True):
+        same_fold = (fold == fold[3])[masks.photos]
+        np.testing.assert_array_equal(one[same_fold], other[same_fold])
+        assert (one[~same_fold] != other[~same_fold]).any()
+
+
+def test_photos_are_dealt_anew_and_evenly():
+    deals = calibrate.deals(47)
+    assert len({tuple(deal) for deal in deals}) == calibrate.DEALS
+    for deal in deals:
+        assert set(np.bincount(deal, minlength=calibrate.FOLDS)) == {4, 5}
+    np.testing.assert_array_equal(calibrate.deals(47), deals)
 
 
 def test_weights_lie_where_they_are_said_to():
