@@ -17,7 +17,7 @@ LEAST = (15, 25, 40, 60, 90, 130)
 """How few masks a range may hold: what cross-validation chooses from."""
 FOLDS = 10
 DEALS = 10
-"""How often photos are dealt into folds: what one deal says of a few hundred masks is mostly which photos it put where."""
+"""How often photos are dealt into folds: one deal of a few hundred masks says much of which photos it put where."""
 BINS = 10
 """Of the expected calibration error: predicted shares from 0 to 1 in ranges of one width."""
 Curves = Mapping[Hypothesis, Curve]
