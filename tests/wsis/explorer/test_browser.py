@@ -495,7 +495,7 @@ def test_views_and_film(visit):
 
 
 def test_the_unsure_are_dashed_and_in_a_group_of_their_own(visit, site, tmp_path):
-    page = visit("#view=instances&w=1,0,0")  # precision alone picks small proposals, of low scores
+    page = visit("#view=instances&w=0,1,0")  # contour alone picks proposals of low scores
     analysis, now = site.analysis(page), state(page)
     found = analysis.instances(Weights(*now["weights"]), now["t"])
     unsure = [one for one in found if not one.painted]
@@ -528,7 +528,7 @@ def test_the_unsure_are_dashed_and_in_a_group_of_their_own(visit, site, tmp_path
 
 
 def test_pictures_leave_out_the_unsure_and_the_peaks_say_so(visit, site):
-    page = visit("#view=instances&w=1,0,0")  # precision alone picks small proposals, of low scores
+    page = visit("#view=instances&w=0,1,0&found=0.2")  # contour alone picks proposals of low scores
     analysis, now = site.analysis(page), state(page)
     found = analysis.instances(Weights(*now["weights"]), now["t"])
     shown_peaks = {one.peak for one in instances.shown(found)}
@@ -1234,7 +1234,7 @@ def test_who_does_not_fit_may_go_on_and_try_again(browser, cat, site):
                 assert re.match(r"The server is busy: 1 are waiting, and it takes no more\. Try again in about ", text)
             assert refused.locator(".toast-body").count() == 0  # Gradio's own way to say it
             assert refused.evaluate("document.documentElement.scrollWidth") <= 400
-            changed(refused, lambda: refused.evaluate("wsis.setWeights([0, 0, 1])"))
+            changed(refused, lambda: refused.evaluate("wsis.setWeights([0, 1, 0])"))
             last = refused.evaluate("wsis.data.peaks.length - 1")
             refused.evaluate(f"wsis.pick({last})")
             shown(refused, f"now.part && S.peak === {last}")
