@@ -207,6 +207,7 @@ def _weights(scene: Scene) -> dict[str, Any]:
         "published": weights == preset.weights,
         "enhancer": settings.enhancer,
         "step": scene.step,
+        "whole": settings.objectness and scene.analysis.evidence.objectness is not None,
         "least_rate": "" if scene.analysis.rates(settings.reading) is None else unit(LEAST_RATE),
     }
 

@@ -111,6 +111,11 @@ def test_how_a_proposal_counts_is_said_where_it_does(scene):
     page = Page(report.html(replace(scene, analysis=replace(scene.analysis, evidence=evidence)), "tiny"))
     assert "S(P) = r·(α·precision + β·contour + γ·recall)" in " ".join(page.text.split())
     assert ".60 to 1" in page.text
+    assert "times how likely the mask is one whole object, at most 1" in page.text
+    of_others = replace(scene.analysis, evidence=evidence, settings=replace(scene.analysis.settings, reading="iou"))
+    page = Page(report.html(replace(scene, analysis=of_others), "tiny"))  # which counts it in scores alone
+    assert "r·(" not in page.text
+    assert "times how likely the mask is one whole object, at most 1" in page.text
 
 
 def test_names_are_escaped_and_never_expanded(scene):
