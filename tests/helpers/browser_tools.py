@@ -130,7 +130,7 @@ class Visitors:
         """A page, open and ready; `link` is what follows the address."""
         page = (context or self.context(**options)).new_page()
         page.goto(self.site.address + link)
-        page.wait_for_function(wait)
+        wait_until(page, wait)
         return page
 
     def reload(self, page: Any) -> None:
@@ -138,7 +138,7 @@ class Visitors:
         forgiven = self.forgiven
         self.answered(page)
         page.reload()
-        page.wait_for_function(READY)
+        wait_until(page, READY)
         self.forgiven = forgiven
 
     def answered(self, page: Any) -> None:
@@ -191,7 +191,7 @@ def upload(page: Any, name: str, content: bytes, *, wait: bool = True) -> None:
     serial = page.evaluate("wsis.data.photo?.serial ?? 0")
     page.set_input_files("#photo input.file", {"name": name, "mimeType": "image/*", "buffer": content})
     if wait:
-        page.wait_for_function(f"() => wsis.data.photo?.serial > {serial} && ({READY})()")
+        wait_until(page, f"() => wsis.data.photo?.serial > {serial} && ({READY})()")
 
 
 def state(page: Any) -> dict[str, Any]:
@@ -203,12 +203,25 @@ def changed(page: Any, act: Callable[[], object]) -> None:
     """Do it, and wait until the stage shows other pixels."""
     before = page.evaluate(PIXELS)
     act()
-    page.wait_for_function(f"() => ({PIXELS})() !== {before}")
+    wait_until(page, f"() => ({PIXELS})() !== {before}")
+
+
+def wait_until(page: Any, predicate: str, **options: Any) -> None:
+    """Wait until it is true in the page; what it reads may not be there yet, which is no error but "not yet"."""
+    page.wait_for_function(
+        f"""asked => {{
+  try {{
+    const told = ({predicate});
+    return typeof told === 'function' ? told(asked) : told;
+  }} catch {{ return false; }}
+}}""",
+        **options,
+    )
 
 
 def shown(page: Any, condition: str) -> None:
     """Wait until it is so, in terms of what the page knows."""
-    page.wait_for_function(f"() => {{ const S = wsis.state, D = wsis.data, now = wsis.now; return {condition}; }}")
+    wait_until(page, f"() => {{ const S = wsis.state, D = wsis.data, now = wsis.now; return {condition}; }}")
 
 
 def anew(page: Any, act: Callable[[], object]) -> None:

@@ -47,6 +47,17 @@ def _imported(files: Iterable[Path]) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"app", "benchmarks", "train", "wsis"}
 
 
+def test_browser_tests_wait_for_what_is_not_there_yet() -> None:
+    """Playwright's own wait ends with an error if its predicate reads an element that the page has not drawn yet."""
+    waits = {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "wait_for_function"
+    }
+    assert waits == {"tests/helpers/browser_tools.py"}
+
+
 @pytest.mark.parametrize("name", [*LISTS, OPTIONAL])
 def test_every_requirement_has_a_lower_and_an_upper_bound(name: str) -> None:
     for requirement in _requirements(name):

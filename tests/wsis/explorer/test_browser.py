@@ -40,7 +40,8 @@ from tests.helpers.browser_tools import (
     until,
     upload,
     violations,
-)  # fmt: skip
+    wait_until,
+)
 from tests.helpers.small_analysis import crowd, with_class_maps
 from wsis import instances, trust
 from wsis.analysis import Settings
@@ -97,7 +98,13 @@ def test_light_and_dark_follow_the_system(visit):
     page = visit(color_scheme="dark")
     assert page.evaluate(RED) < 60
     page.emulate_media(color_scheme="light")
-    page.wait_for_function(f"() => {RED} > 200")
+    wait_until(page, f"() => {RED} > 200")
+
+
+def test_what_is_waited_for_may_not_be_there_yet(visit):
+    page = visit()
+    page.evaluate("setTimeout(() => document.body.insertAdjacentHTML('beforeend', '<p id=late>here</p>'), 300)")
+    wait_until(page, "document.querySelector('#late').textContent === 'here'")
 
 
 def test_on_a_phone_the_stage_comes_first_and_nothing_scrolls_sideways(visit):
@@ -110,7 +117,7 @@ def test_on_a_phone_the_stage_comes_first_and_nothing_scrolls_sideways(visit):
     for name in ("Results", "Method and model", "Tune on a data set", "Score landscape"):
         tab(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 400, name
-        page.wait_for_function("() => document.querySelector('#below').clientHeight > 200")
+        wait_until(page, "() => document.querySelector('#below').clientHeight > 200")
 
 
 SCREENS = [(1920, 1080), (1440, 900), (1280, 720), (1024, 768), (768, 1024), (400, 860)]
@@ -279,7 +286,7 @@ def test_a_camera_allowed_after_cancelling_goes_off(visit):
     page.locator(".camera").click()
     page.locator("dialog .cancel").click()
     page.evaluate("allow()")
-    page.wait_for_function(OFF)
+    wait_until(page, OFF)
 
 
 def test_another_example(visit):
@@ -321,7 +328,7 @@ def test_bad_files_get_one_plain_sentence_and_the_screen_stays(visit):
     for name, (content, pattern) in bad().items():
         upload(page, name, content, wait=False)
         page.wait_for_selector(".notice:not([hidden])")
-        page.wait_for_function("() => !wsis.data.busy")
+        wait_until(page, "() => !wsis.data.busy")
         text = page.locator(".notice span").inner_text()
         assert pattern in text, (name, text)
         assert text.endswith("."), (name, text)
@@ -581,7 +588,7 @@ def test_steps_by_button_slider_and_played(visit):
         }"""
     )
     page.get_by_role("button", name="Play the steps").click()
-    page.wait_for_function("() => steps.filter((s, i) => s && s !== steps[i - 1]).join('').endsWith('01234')")
+    wait_until(page, "() => steps.filter((s, i) => s && s !== steps[i - 1]).join('').endsWith('01234')")
     assert state(page)["t"] == 4
 
 
@@ -610,7 +617,7 @@ def test_swipe_against_naive_and_against_another_enhancer(visit):
     assert state(page)["split"] == pytest.approx(split - 0.02)
     page.locator(".compare select").select_option("spread")
     shown(page, "!D.busy && D.other?.enhancer === 'spread'")
-    page.wait_for_function("() => document.querySelector('.tag.left').textContent === 'spread over superpixels'")
+    wait_until(page, "() => document.querySelector('.tag.left').textContent === 'spread over superpixels'")
     assert "compare=spread" in page.url
     page.get_by_role("button", name="Compare", exact=True).click()
     shown(page, "!S.swipe")
@@ -622,15 +629,16 @@ def test_hovering_reads_values(visit):
     box = page.locator(".box").bounding_box()
     spot = box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.5
     page.mouse.move(*spot)
-    page.wait_for_function(
-        r"() => /x \d+ · y \d+ · response (\.\d\d|1\.00)/.test(document.querySelector('.tag.read').textContent)"
+    wait_until(
+        page,
+        r"() => /x \d+ · y \d+ · response (\.\d\d|1\.00)/.test(document.querySelector('.tag.read').textContent)",
     )
     page.locator(".views [data-view=classmap]").click()
     page.mouse.move(spot[0] + 3, spot[1])
-    page.wait_for_function(r"() => /logit -?\d+\.\d/.test(document.querySelector('.tag.read').textContent)")
+    wait_until(page, r"() => /logit -?\d+\.\d/.test(document.querySelector('.tag.read').textContent)")
     page.locator(".views [data-view=instances]").click()
     page.mouse.move(*spot)
-    page.wait_for_function(r"() => /cat \.\d\d/.test(document.querySelector('.tag.read').textContent)")
+    wait_until(page, r"() => /cat \.\d\d/.test(document.querySelector('.tag.read').textContent)")
 
 
 STILL = """() => new Promise(done => {
@@ -659,7 +667,7 @@ def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
 
     def apart(times, within):
         """What else repaints the stage, or makes it higher, may come at any time: the next frame has it right."""
-        page.wait_for_function(f"() => Math.abs(({APART})() / {whole} - {times}) < {within * times}")
+        wait_until(page, f"() => Math.abs(({APART})() / {whole} - {times}) < {within * times}")
 
     page.locator(".box").hover()
     page.evaluate(STILL)
@@ -678,7 +686,7 @@ def test_zoom_and_pan_and_peaks_stay_in_reach(visit):
     page.mouse.down()
     changed(page, lambda: page.mouse.move(box["x"] + 360, box["y"] + 150, steps=4))
     page.mouse.up()
-    page.wait_for_function(f"() => Math.abs({MARK}.getBoundingClientRect().x - {left + 60}) < 3")
+    wait_until(page, f"() => Math.abs({MARK}.getBoundingClientRect().x - {left + 60}) < 3")
     marks.nth(1).click()
     shown(page, "S.peak === 1")
     changed(page, lambda: page.locator(".box").press("0"))
@@ -700,7 +708,7 @@ def test_dragging_a_weight_repaints_without_asking_and_python_agrees(visit, site
     page.on("websocket", lambda socket: asked.append(socket.url))
     for i in range(60):
         page.mouse.move(track["x"] + track["width"] * (0.6 - 0.01 * i), y)
-    page.wait_for_function("() => wsis.state.weights[0] < .1")
+    wait_until(page, "() => wsis.state.weights[0] < .1")
     assert page.evaluate(PIXELS) != before
     assert asked == []
     with page.expect_request("**/queue/join**"):
@@ -708,7 +716,7 @@ def test_dragging_a_weight_repaints_without_asking_and_python_agrees(visit, site
     now = state(page)
     found = instances.shown(site.analysis(page).instances(Weights(*now["weights"]), now["t"]))
     assert now["found"] == [[one.peak, one.proposal] for one in found]
-    page.wait_for_function(f"() => location.hash.includes('w={now['weights'][0]},')")
+    wait_until(page, f"() => location.hash.includes('w={now['weights'][0]},')")
 
 
 def test_a_weight_typed(visit, site):
@@ -755,7 +763,7 @@ def test_another_enhancer(visit):
     page.get_by_label("Enhancer: what grows the naive map").select_option("spread")
     shown(page, "!D.busy && D.enhancer === 'spread' && now.part?.maps.length === 2")
     page.locator(".views [data-view=enhanced]").click()
-    page.wait_for_function("document.querySelector('.tag.right').textContent === 'spread over superpixels'")
+    wait_until(page, "document.querySelector('.tag.right').textContent === 'spread over superpixels'")
     assert page.locator(".film b").all_inner_texts()[3] == "spread"
 
 
@@ -788,7 +796,7 @@ def test_landscape_and_sensitivity(visit):
     page.wait_for_selector("#sensitivity-plot .js-plotly-plot .scatterlayer .trace")
     before = page.locator("#sensitivity-words").inner_text()
     page.get_by_label("Weight to the right").select_option("1")
-    page.wait_for_function(f"() => document.querySelector('#sensitivity-words').innerText !== {json.dumps(before)}")
+    wait_until(page, f"() => document.querySelector('#sensitivity-words').innerText !== {json.dumps(before)}")
     assert state(page)["axes"] == [1, 2]
 
 
@@ -856,7 +864,7 @@ def test_tuning_and_its_best_weights_as_a_preset(tuned):
     )
     before, place = page.evaluate(figures), page.evaluate(ring)
     page.get_by_role("slider", name="precision", exact=True).click(position={"x": 2, "y": 8})
-    page.wait_for_function(f"() => {figures} !== {json.dumps(before)} && {ring} !== {json.dumps(place)}")
+    wait_until(page, f"() => {figures} !== {json.dumps(before)} && {ring} !== {json.dumps(place)}")
     best = page.locator(".tune-plane .cells i.best")
     weights = json.loads(best.get_attribute("data-weights"))
     best.click()
@@ -1039,7 +1047,7 @@ def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
         return page.get_by_role("combobox", name="Naive map", exact=True).input_value()
 
     def screen(page):
-        page.wait_for_function("() => !wsis.data.busy && wsis.data.drawn.startsWith(wsis.state.token)")
+        wait_until(page, "() => !wsis.data.busy && wsis.data.drawn.startsWith(wsis.state.token)")
         return [page.locator(one).inner_text() for one in ("#table", "#peaks", "#ranking", "#firmness", "#classes")]
 
     page = visit()
@@ -1058,7 +1066,7 @@ def test_the_controls_tell_the_truth_and_back_goes_back(visit, cat):
     page.get_by_label("Opacity of the overlay").fill("40")
     page.get_by_role("button", name="Compare", exact=True).click()
     page.locator(".divider button").press("ArrowRight")
-    page.wait_for_function("() => location.hash.includes('0.7') && location.hash.includes('split=0.52')")
+    wait_until(page, "() => location.hash.includes('0.7') && location.hash.includes('split=0.52')")
     before, link = screen(page), page.url
     visit.reload(page)
     assert screen(page) == before
@@ -1164,7 +1172,7 @@ def test_a_shared_link_shows_the_same_to_somebody_else(visit, cat):
     upload(page, "cat.jpg", cat)
     page.get_by_label("recall, number").fill("0.2")
     page.locator("[data-share]").click()
-    page.wait_for_function("() => document.querySelector('[data-share]').textContent === 'Link copied'")
+    wait_until(page, "() => document.querySelector('[data-share]').textContent === 'Link copied'")
     link = page.evaluate("navigator.clipboard.readText()")
     other = visit(link.removeprefix(visit.site.address))
     kept = ("photo", "weights", "peak", "view", "found", "on")
@@ -1200,11 +1208,12 @@ def test_who_waits_is_told_so(visit, site, cat, monkeypatch):
     try:
         for number, page in enumerate(pages):
             upload(page, f"{number}.jpg", cat, wait=False)
-            page.wait_for_function("() => wsis.data.busy.startsWith('Finding')")
+            wait_until(page, "() => wsis.data.busy.startsWith('Finding')")
         for number, page in enumerate(pages[1:], 1):
-            page.wait_for_function(
+            wait_until(
+                page,
                 f"""() => document.querySelector('.waiting p').textContent.startsWith(
-                  'The server is busy: place {number}')"""
+                  'The server is busy: place {number}')""",
             )
             assert page.locator("#top .queue").inner_text().startswith(f"place {number}")
             assert page.locator(".waiting p").is_visible()
@@ -1225,7 +1234,7 @@ def test_who_does_not_fit_may_go_on_and_try_again(browser, cat, site):
         try:
             for number, page in enumerate(pages[:2]):
                 upload(page, f"{number}.jpg", cat, wait=False)
-                page.wait_for_function("() => wsis.data.busy.startsWith('Finding')")
+                wait_until(page, "() => wsis.data.busy.startsWith('Finding')")
             until(lambda: pages[0].wait_for_timeout(20) or crowded.handlers.desk.turns.waiting)
             refused, late = pages[2], visit(link="#photo=2-cat&enhancer=spread", wait="globalThis.wsis?.data.empty")
             upload(refused, "late.jpg", cat, wait=False)
@@ -1244,7 +1253,7 @@ def test_who_does_not_fit_may_go_on_and_try_again(browser, cat, site):
         refused.locator(".notice .again").click()
         shown(refused, "!D.busy && D.match && D.photo.name === 'late.jpg' && !D.notice")
         late.locator(".message .primary").click()
-        late.wait_for_function(READY)
+        wait_until(late, READY)
         assert late.evaluate("wsis.data.photo.example") == "2-cat"
         assert late.evaluate("wsis.data.enhancer") == "spread"
         for context in visit.contexts:
@@ -1260,7 +1269,7 @@ def test_closing_the_tab_mid_analysis_frees_its_memory(visit, site, photo, monke
     monkeypatch.setattr(site.handlers.networks, "observe", lambda *photo: begun.append(photo) or observe(*photo))
     page = visit()
     upload(page, "cat.png", encoded(np.ascontiguousarray(photo[:, ::-1]), "PNG"), wait=False)
-    page.wait_for_function("() => wsis.data.photo?.name === 'cat.png' && !wsis.data.match")
+    wait_until(page, "() => wsis.data.photo?.name === 'cat.png' && !wsis.data.match")
     until(lambda: page.wait_for_timeout(20) or begun)  # a page that closes earlier leaves nothing to free
     assert not tokens
     page.close()
@@ -1401,7 +1410,7 @@ def test_no_serious_accessibility_violation_in_what_opens(visit):
         "help": lambda: (page.keyboard.press("Escape"), page.keyboard.press("?")),
     }.items():
         how()
-        page.wait_for_function(READY)
+        wait_until(page, READY)
         found += violations(page, name)
     assert found == []
 
@@ -1412,5 +1421,5 @@ def test_no_serious_accessibility_violation_in_a_filled_tune_tab(tuned):
         summary.click()
     assert violations(page, "tune", "#below") == []
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"() => {RED} < 60")
+    wait_until(page, f"() => {RED} < 60")
     assert violations(page, "tune in the dark", "#below", AXE_COLOURS) == []

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from benchmarks.hands import AT
 from tests.helpers.bad_files import encoded
-from tests.helpers.browser_tools import READY, anew, fetched, shown, state, upload, violations
+from tests.helpers.browser_tools import READY, anew, fetched, shown, state, upload, violations, wait_until
 from wsis import cli
 
 pytestmark = pytest.mark.slow
@@ -152,7 +152,7 @@ def test_an_offer_is_split_or_kept(visit):
     page = visit()
     for example in page.locator(".examples button").all():
         example.click()
-        page.wait_for_function(READY)
+        wait_until(page, READY)
         if page.evaluate("wsis.touch.offer()"):
             break
     page.click("[data-view=instances]")
@@ -201,7 +201,7 @@ def test_by_keyboard_alone_and_with_nothing_that_axe_minds(visit):
     assert violations(page, "hands") == []
     anew(page, lambda: page.keyboard.press("Delete"))
     assert page.evaluate(EDITS)[-1] == "remove peak"
-    page.wait_for_function(READY)
+    wait_until(page, READY)
 
 
 def test_two_tabs_do_not_share_their_hands(visit):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-from tests.helpers.browser_tools import Visitors, serve, shown
+from tests.helpers.browser_tools import Visitors, serve, shown, wait_until
 from wsis import checkpoints
 from wsis.classifier import Classifier
 from wsis.explorer.models import Models
@@ -70,9 +70,9 @@ def _search_before_synonyms_are_there(visit, page):
     page.evaluate(answer, {})
     box = page.get_by_role("combobox", name="Search 42 classes")
     box.fill("feline")
-    page.wait_for_function("document.querySelector('#found-classes').textContent.includes('no such class')")
+    wait_until(page, "document.querySelector('#found-classes').textContent.includes('no such class')")
     page.evaluate(answer, SYNONYMS)
-    page.wait_for_function("document.querySelector('#found-classes [role=option]')?.textContent.includes('cat')")
+    wait_until(page, "document.querySelector('#found-classes [role=option]')?.textContent.includes('cat')")
     box.fill("thing")
     box.press("ArrowDown")
     marked = page.locator("#found-classes [aria-selected=true]").inner_text()
@@ -113,11 +113,11 @@ def _compare(page):
     assert page.input_value(".compare select") == "model:tiny"
     page.locator(".views [data-view=classmap]").click()
     left, right = page.locator(".tag.left"), page.locator(".tag.right")
-    page.wait_for_function("document.querySelector('.tag.left').textContent.includes('class map')")
+    wait_until(page, "document.querySelector('.tag.left').textContent.includes('class map')")
     assert left.inner_text().startswith("tiny: ")
     assert right.inner_text().startswith("many: ")
     page.locator(".views [data-view=instances]").click()
-    page.wait_for_function("document.querySelector('.tag.right').textContent.startsWith('many: final masks')")
+    wait_until(page, "document.querySelector('.tag.right').textContent.startsWith('many: final masks')")
 
 
 def _carried(visit, page):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("playwright.sync_api")
 from app import examples
-from tests.helpers.browser_tools import shown, state, violations
+from tests.helpers.browser_tools import shown, state, violations, wait_until
 from wsis import cli
 from wsis.explorer import glossary
 
@@ -34,11 +34,11 @@ def test_five_pages_by_keys_clicks_and_swipes(visit):
         told.append(page.locator(f"{OPEN} .sentence").inner_text())
         if number < 5:
             page.keyboard.press("ArrowRight")
-            page.wait_for_function(f"document.querySelector('.present .count').textContent === '{number + 1} of 5'")
+            wait_until(page, f"document.querySelector('.present .count').textContent === '{number + 1} of 5'")
     assert len({*told}) == 5
     found = state(page)["found"]
     assert page.locator(f"{OPEN} ol li").count() == len(found)  # the last page lists the masks
-    page.wait_for_function("wsis.now.right.found.every(one => wsis.data.parts.has(one.peak))")
+    wait_until(page, "wsis.now.right.found.every(one => wsis.data.parts.has(one.peak))")
     assert violations(page, "dialog", ".present") == []
     for _ in range(12):  # the focus stays within
         page.keyboard.press("Tab")
@@ -49,11 +49,11 @@ def test_five_pages_by_keys_clicks_and_swipes(visit):
     page.mouse.down()
     page.mouse.move(middle[0] + 200, middle[1])
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.present .count').textContent === '4 of 5'")
+    wait_until(page, "document.querySelector('.present .count').textContent === '4 of 5'")
     page.keyboard.press("ArrowDown")
     shown(page, "D.photo?.example === '1-spoonbills' && !D.busy && now.part")
     page.keyboard.press("Escape")
-    page.wait_for_function("!document.querySelector('dialog.present').open")
+    wait_until(page, "!document.querySelector('dialog.present').open")
 
 
 def test_the_example_that_fails_says_why(visit):

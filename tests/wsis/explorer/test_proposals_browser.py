@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from tests.helpers.browser_tools import PIXELS, SETTLES, changed, shown, state, tab, violations
+from tests.helpers.browser_tools import PIXELS, SETTLES, changed, shown, state, tab, violations, wait_until
 from wsis import instances, matching
 from wsis.explorer import alike, travel
 from wsis.matching import Weights
@@ -113,7 +113,7 @@ def test_plots_are_pointed_at_and_clicked(visit, site):
     tab(page, "Score landscape")
     dot = page.locator("#landscape-plot .scatterlayer .trace").nth(4).locator(".point").first
     dot.wait_for()
-    page.wait_for_function("() => wsis.data.drawn.endsWith('landscape')")
+    wait_until(page, "() => wsis.data.drawn.endsWith('landscape')")
     box = dot.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(middle[0] - 2, middle[1])
@@ -124,7 +124,7 @@ def test_plots_are_pointed_at_and_clicked(visit, site):
     shown(page, "S.preview !== null && S.preview === S.pointed")
     tab(page, "Sensitivity")
     page.wait_for_selector("#sensitivity-plot .js-plotly-plot .scatterlayer .trace")
-    page.wait_for_function("() => wsis.data.drawn.endsWith('sensitivity')")
+    wait_until(page, "() => wsis.data.drawn.endsWith('sensitivity')")
     drag = page.locator("#sensitivity-plot .nsewdrag").first.bounding_box()
     at = drag["x"] + 0.1 * drag["width"], drag["y"] + 0.9 * drag["height"]
     page.mouse.move(at[0] - 3, at[1])

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from tests.helpers.browser_tools import changed, fetched, shown, violations
+from tests.helpers.browser_tools import changed, fetched, shown, violations, wait_until
 from tests.helpers.page_data import decoded
 from wsis import changes
 from wsis.analysis import Settings
@@ -100,7 +100,8 @@ def test_under_each_step_stands_what_it_changed_and_the_stage_outlines_it(visit,
         note = f"+{words.changed(gained)} −{words.changed(lost)}"
         note = note if settled is None or t <= settled else f"settled at {settled}"
         stop = page.locator(".film button", has_text=f"t = {t}")
-        page.wait_for_function(
+        wait_until(
+            page,
             "([t, note]) => [...document.querySelectorAll('.film button')].some(b => "
             "b.querySelector('b').textContent === `t = ${t}` && b.querySelector('small').textContent === note)",
             arg=[t, note],
@@ -159,13 +160,13 @@ def test_as_published_stands_beside_ours_and_goes_with_the_link(visit, site):
     switch.click()
     shown(page, "!D.busy && D.other?.compare === 'published' && now.left")
     assert switch.get_attribute("aria-checked") == "true"
-    page.wait_for_function("document.querySelector('.tag.left').textContent.startsWith('as published · ')")
+    wait_until(page, "document.querySelector('.tag.left').textContent.startsWith('as published · ')")
     assert page.locator(".tag.right").inner_text().startswith("final · ")
     ours = site.analysis(page)
     theirs = site.handlers.store.get(page.evaluate("wsis.state.other")).analysis
     assert theirs.settings == published(ours.settings, page.evaluate("wsis.data.enhancers"))
     assert theirs.responses.shape == ours.responses.shape
-    page.wait_for_function("location.hash.includes('compare=published')")
+    wait_until(page, "location.hash.includes('compare=published')")
     visit.reload(page)
     shown(page, "!D.busy && D.other?.compare === 'published' && now.left")
     switch.click()

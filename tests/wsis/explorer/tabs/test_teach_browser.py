@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 from typer.testing import CliRunner
 
-from tests.helpers.browser_tools import READY, tab
+from tests.helpers.browser_tools import READY, tab, wait_until
 from tests.helpers.explorer_process import started
 from wsis import cli
 
@@ -38,20 +38,20 @@ def files(tmp_path_factory):
 
 def opened(page, address):
     page.goto(address)
-    page.wait_for_function(READY)
+    wait_until(page, READY)
     tab(page, "Teach")
-    page.wait_for_function("document.querySelector('.teach-classes header')")
+    wait_until(page, "document.querySelector('.teach-classes header')")
 
 
 def answered(page, files):
     """Answer the photo on the stage by its key."""
     asked = page.evaluate(ASKED)
     page.keyboard.press("y" if files[asked].name.startswith("red") else "n")
-    page.wait_for_function(f"{ASKED} !== '{asked}' && !document.querySelector('.teach.busy')")
+    wait_until(page, f"{ASKED} !== '{asked}' && !document.querySelector('.teach.busy')")
 
 
 def said(page, text):
-    page.wait_for_function(f"document.querySelector('.teach').innerText.includes({text!r})")
+    wait_until(page, f"document.querySelector('.teach').innerText.includes({text!r})")
 
 
 def check_narrow(page):
@@ -96,13 +96,13 @@ def check_answers_while_photos_arrive(page, folder):
 def begin(page, address, files):
     """Name a class by keyboard, and bring photos."""
     opened(page, address)
-    page.wait_for_function("document.activeElement.id === 'teach-class'")
+    wait_until(page, "document.activeElement.id === 'teach-class'")
     page.keyboard.type("tiny disc")  # no letter acts: T and N and Y are keys elsewhere
     page.keyboard.press("Enter")
     page.wait_for_selector(".teach-class")
     page.set_input_files("[data-teach-input=files]", [str(file) for file in files.values()])
     said(page, "22 photos")
-    page.wait_for_function("!document.querySelector('.teach-progress')", timeout=240_000)
+    wait_until(page, "!document.querySelector('.teach-progress')", timeout=240_000)
 
 
 @pytest.mark.slow
@@ -128,7 +128,7 @@ def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpo
         page.evaluate(f"document.querySelector('[data-teach-photo=\"{photo}\"]')?.click()")
         assert page.evaluate(MAP) != before
         page.reload()
-        page.wait_for_function(READY)
+        wait_until(page, READY)
         tab(page, "Teach")
         said(page, "20 answered")
         page.close()  # or Gradio's script reloads it when the server is back, at a moment of its own
@@ -139,7 +139,7 @@ def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpo
     with started(tiny_checkpoint, *folders, "--port", port) as (_, address):
         opened(page, address)
         said(page, "20 answered")
-        page.wait_for_function("!document.querySelector('.teach-progress')", timeout=240_000)
+        wait_until(page, "!document.querySelector('.teach-progress')", timeout=240_000)
         page.keyboard.press("u")
         said(page, "19 answered")
         answered(page, files)
@@ -150,7 +150,7 @@ def test_a_class_is_taught_by_keyboard_kept_saved_and_used(browser, tiny_checkpo
         said(page, "Saved: my-disc is in the menu of models.")
         page.click("#model")
         page.locator("#models [role^=menuitem]", has_text="my-disc").first.click()
-        page.wait_for_function("wsis.data.model === 'my-disc' && !wsis.data.busy")
+        wait_until(page, "wsis.data.model === 'my-disc' && !wsis.data.busy")
     context.close()
     assert wrong == []
     photo = next(file for file in files.values() if file.name.startswith("red"))

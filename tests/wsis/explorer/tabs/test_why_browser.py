@@ -7,7 +7,7 @@ import re
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-from tests.helpers.browser_tools import AXE_COLOURS, fetched, shown, tab, upload, violations
+from tests.helpers.browser_tools import AXE_COLOURS, fetched, shown, tab, upload, violations, wait_until
 
 pytestmark = pytest.mark.slow
 SCORES = "[...document.querySelectorAll('.why-score :is(span, strong)')].map(one => Number(one.textContent))"
@@ -83,7 +83,7 @@ def test_a_part_is_erased_a_peak_followed_and_a_place_looked_for(visit, cat, tmp
     # the curves, one map after the other, and the report that has them
     page.click("[data-why=curves] [data-why-act=curves]")
     page.wait_for_selector(".faithful .verdict")
-    page.wait_for_function("() => !document.querySelector('[data-why=curves] [role=status]')")
+    wait_until(page, "() => !document.querySelector('[data-why=curves] [role=status]')")
     assert page.locator("[data-why=curves] tbody tr").count() == 4
     found = violations(page, "why, erased", "#below")
     report = fetched(page, '[data-get="Report"]', tmp_path)
@@ -93,7 +93,7 @@ def test_a_part_is_erased_a_peak_followed_and_a_place_looked_for(visit, cat, tmp
     page.select_option("[data-why-example]", index=2)
     page.wait_for_selector("[data-why-frame=second]:visible")
     page.mouse.move(*place(page, 0.5, 0.5))
-    page.wait_for_function("() => /alike .* of the second photo/.test(document.querySelector('.why-note').textContent)")
+    wait_until(page, "() => /alike .* of the second photo/.test(document.querySelector('.why-note').textContent)")
     found += violations(page, "why, alike", "#below")
     assert found == []
 
