@@ -106,6 +106,22 @@ def label(
     return NaiveMaps(naive.maps[chosen], naive.classes[chosen], naive.peaks[chosen], back), stacked
 
 
+def grouped(labelled: Pairs, peaks: NaiveMaps) -> np.ndarray:
+    """Which labels hold more than one peak of their class: most of them are several objects that stand together.
+
+    Args:
+        labelled: a photo's K labels.
+        peaks: all of its peaks, with and without a label.
+
+    Returns:
+        (K,) bool.
+    """
+    size = np.array(labelled.masks.shape[1:])
+    rows, columns = np.minimum((peaks.peaks * size).astype(int), size - 1).T
+    same = labelled.naive.classes[:, None] == peaks.classes
+    return (labelled.masks[:, rows, columns] & same).sum(1) > 1
+
+
 def balanced(labels: ImageLabels, count: int, most: int = 2) -> list[int]:
     """Photos for every class in turn.
 
@@ -146,6 +162,7 @@ class PseudoPairs(PairedData):
         photos: int = 600,
         k: int = 1,
         least_iou: float = 0.5,
+        lone: bool = False,
         **shared: Any,
     ) -> None:
         """Describe the data.
@@ -160,12 +177,14 @@ class PseudoPairs(PairedData):
             photos: how many photos, balanced over the classes.
             k: proposals a label.
             least_iou: least agreement of a label with its map.
+            lone: leave out photos with a label that holds several peaks of its class, see `grouped`: what learns from
+                such labels takes groups for objects.
             shared: see `PairedData`; pseudo labels take the place of masks, their objects are pasted into composites.
         """
         super().__init__(classifier, **shared)
         self.voc_kit, self.splits, self.csv_folders = voc_kit, splits, csv_folders
         self.contours, self.teacher = contours, teacher
-        self.photos, self.k, self.least_iou = photos, k, least_iou
+        self.photos, self.k, self.least_iou, self.lone = photos, k, least_iou, lone
 
     def examples(self) -> list[Example]:
         """Photos with at least one label, which are made where they are not cached yet, and composites of them."""
@@ -177,12 +196,15 @@ class PseudoPairs(PairedData):
         files = self._files(photos, class_maps, classes)
         labelled = [
             (PseudoPhoto(photo, file), maps)
-            for photo, file, maps in zip(photos, files, class_maps, strict=True)
-            if file is not None
+            for photo, file, maps, followed in zip(photos, files, class_maps, classes, strict=True)
+            if file is not None and not (self.lone and self._has_group(PseudoPhoto(photo, file), maps, followed))
         ]
         single = [(photo.item(), maps) for photo, maps in labelled if photo.kind() == "one"]
         pasted = self.composite_photos([item for item, _ in single], [maps for _, maps in single])
         return [*(photo for photo, _ in labelled), *pasted]
+
+    def _has_group(self, photo: PseudoPhoto, maps: Path, followed: Sequence[int]) -> bool:
+        return bool(grouped(photo.pairs(), naive_maps.load(maps, classes=followed)).any())
 
     def _files(
         self, photos: Sequence[Path], maps: Sequence[Path], classes: Sequence[Sequence[int]]

@@ -59,10 +59,13 @@ def main(
     model: Annotated[str, typer.Option(help="checkpoint with classifier and contours")] = "voc-lite",
     split: Annotated[list[str] | None, typer.Option(help="train and train_extra, unless others are named")] = None,
     photos: Annotated[int, typer.Option(min=1, help="so many, balanced over the classes")] = 1200,
+    lone: Annotated[
+        bool, typer.Option("--lone", help="leave out photos with a label that holds several peaks of its class")
+    ] = False,
 ) -> None:
     """Label photos from what their image-level labels name, and write the masks."""
     splits, folder = tuple(split or ("train", "train_extra")), checkpoints.find(model)
-    pairs = PseudoPairs(folder, voc_kit=voc_kit, splits=splits, contours=folder, photos=photos)
+    pairs = PseudoPairs(folder, voc_kit=voc_kit, splits=splits, contours=folder, photos=photos, lone=lone)
     labelled = [example for example in pairs.examples() if isinstance(example, PseudoPhoto)]
     if not labelled:
         raise WsisError(f"No photo of {', '.join(splits)} got a label that its own map agrees with.")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import lightning as L
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from train.hints import ORDER
 from train.icn import Stage2, export, mask_loss
 from train.icn_run import load_icn
 from train.maps import NaiveMaps
-from train.pairs import SaliencyPairs
+from train.pairs import Pairs, SaliencyPairs
 from wsis import checkpoints, voc
 from wsis.classifier import Classifier
 from wsis.errors import WsisError
@@ -223,6 +225,28 @@ def test_peaks_with_the_same_label_count_once():
     naive = scene_maps(made)
     twice = NaiveMaps(*(np.concatenate([part, part]) for part in (naive.maps, naive.classes, naive.peaks)))
     assert len(pseudo_labels.label(made.image, twice)[1]) == len(pseudo_labels.label(made.image, naive)[1])
+
+
+def test_labels_that_hold_several_peaks_of_their_class_are_groups():
+    masks = np.zeros((2, 10, 20), bool)
+    masks[0, :, :10], masks[1, :, 15:] = True, True
+    peaks = np.array([[0.5, 0.25], [0.5, 0.9], [0.2, 0.1], [0.2, 0.8], [0.2, 0.6], [1.0, 0.9]], np.float32)
+    classes = np.array([3, 4, 3, 3, 4, 3])  # a second 3 in the first label; in the second two of another class
+    several = NaiveMaps(np.zeros((6, 4, 4), np.float32), classes, peaks)
+    ours = NaiveMaps(several.maps[:2], classes[:2], peaks[:2])
+    labelled = Pairs(Path("photo"), ours, masks, np.zeros((10, 20), bool), np.arange(2))
+    assert pseudo_labels.grouped(labelled, several).tolist() == [True, False]
+    assert pseudo_labels.grouped(labelled, ours).tolist() == [False, False]
+
+
+def test_photos_with_groups_may_be_left_out(data, monkeypatch):
+    options = {"voc_kit": str(data / "kit"), "splits": ("train",), "least_iou": 0.0, "sizes": (64,)}
+    whole = pseudo_labels.PseudoPairs(str(data / "stage1.ckpt"), **options).examples()
+    unlike = {photo.image: i % 2 == 0 for i, photo in enumerate(whole)}
+    monkeypatch.setattr(pseudo_labels, "grouped", lambda pairs, _: np.array([False, unlike[pairs.image]]))
+    lone = pseudo_labels.PseudoPairs(str(data / "stage1.ckpt"), **options, lone=True).examples()
+    assert [photo.image for photo in lone] == [photo.image for photo in whole if not unlike[photo.image]]
+    assert 0 < len(lone) < len(whole)
 
 
 def test_pseudo_pairs_train_from_image_labels_alone(data):
