@@ -314,6 +314,10 @@ class Analysis:
             return self.objects.terms[instance.peak]
         return self.terms[step, instance.peak]
 
+    def ranked_terms_of(self, instance: Instance, step: int = -1) -> np.ndarray:
+        """(N, 3) float32: those of `terms_of` times each proposal's rate, by which Eq. 5 chose the instance."""
+        return self.rated(self.terms_of(instance, step), self.settings.reading)
+
     def rated(self, terms: np.ndarray, reading: Reading) -> np.ndarray:
         """Terms, (..., N, 3) float32, times each proposal's rate: those that Eq. 5 ranks by."""
         rates = self.rates(reading)

@@ -166,8 +166,7 @@ def decided_by(terms: np.ndarray, weights: Weights) -> tuple[int, float] | None:
 def reason(scene: Scene, instance: Instance) -> str:
     """Which term decided for an instance, in words: "recall, .029 ahead of the runner-up"."""
     made, reading = scene.analysis, scene.analysis.settings.reading
-    ranked = made.rated(made.terms_of(instance, scene.step), reading)
-    term, lead = decided_by(ranked, scene.weights) or (0, None)
+    term, lead = decided_by(made.ranked_terms_of(instance, scene.step), scene.weights) or (0, None)
     return words.decided_by(MEANING[reading][term].name, lead)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
@@ -215,8 +215,7 @@ def _weights(scene: Scene) -> dict[str, Any]:
 def _strip(scene: Scene, instance: Instance, model: str | Described) -> dict[str, Any]:
     """How an instance came about, how often masks like it are right, and how firm its choice is."""
     panels = render.panels(scene.analysis, instance, PANEL_HEIGHT, scene.step)
-    picked = replace(scene, chosen_peak=instance.peak)
-    plane = sensitivity.plane(picked)
+    plane = sensitivity.plane(scene, instance=instance)
     return {
         "colour": pictures.colour(instance.peak),
         "name": _name(instance),
@@ -226,7 +225,7 @@ def _strip(scene: Scene, instance: Instance, model: str | Described) -> dict[str
         "trust": _trust(scene, instance, model),
         "plane": sensitivity.svg(plane, instance.peak, 110),
         "share": f"{plane.share:.0%}",
-        "summary": sensitivity.summary(picked, "alpha", "gamma"),
+        "summary": sensitivity.summary(scene, "alpha", "gamma", instance),
     }
 
 

@@ -13,6 +13,8 @@ from wsis.explorer.firmness import Region, Switch
 from wsis.explorer.pictures import FADED, QUIET, TINTS, colour, tints
 from wsis.explorer.scene import Scene
 from wsis.explorer.words import AXES, MEANING, SYMBOLS, UNUSED, weight
+from wsis.instances import Instance
+from wsis.matching import Weights
 
 LABELLED = 0.12
 """Least width and height, as a share of the plane's, that a region needs to carry its number."""
@@ -22,7 +24,7 @@ SAME_AXES = "Choose two different weights to see who wins between them."
 
 @dataclass(frozen=True)
 class Plane:
-    """Who wins over two weights of a scene's picked peak.
+    """Who wins over two weights, for a map of a scene.
 
     Attributes:
         x: the weight drawn to the right, 0..2 for alpha, beta, gamma.
@@ -52,18 +54,17 @@ class Plane:
         return sum(region.share for region in self.regions if region.proposal == self.winner)
 
 
-def plane(scene: Scene, x: str = "alpha", y: str = "gamma", peak: int | None = None) -> Plane:
-    """Who wins over two weights, for the picked peak of a scene that has one, or for another peak.
+def plane(scene: Scene, x: str = "alpha", y: str = "gamma", instance: Instance | None = None) -> Plane:
+    """Who wins over two weights, for the region of the picked peak of a scene that has one, or for an instance.
 
     Args:
         scene: not empty.
         x: `alpha`, `beta` or `gamma`.
         y: another of these.
-        peak: index of a peak; None takes the picked one.
+        instance: whose choice; None takes the region of the picked peak.
     """
     first, second = AXES.index(x), AXES.index(y)
-    peak = scene.peak if peak is None else peak
-    terms = scene.analysis.ranked_terms[scene.step, peak]
+    peak, terms = (scene.peak if instance is None else instance.peak), _ranked(scene, instance)
     largest = firmness.spans(scene.analysis.settings.reading, scene.weights)
     span, point = (largest[first], largest[second]), (getattr(scene.weights, x), getattr(scene.weights, y))
     regions = firmness.regions(terms, scene.weights, first, second, span)
@@ -71,6 +72,13 @@ def plane(scene: Scene, x: str = "alpha", y: str = "gamma", peak: int | None = N
     winner = int(ranks.argmin())
     switch = firmness.nearest(regions, winner, point, span)
     return Plane(first, second, span, point, regions, winner, switch, ranks, _tints(terms, peak))
+
+
+def _ranked(scene: Scene, instance: Instance | None) -> np.ndarray:
+    """(N, 3) terms by which Eq. 5 chose."""
+    if instance is None:
+        return scene.analysis.ranked_terms[scene.step, scene.peak]
+    return scene.analysis.ranked_terms_of(instance, scene.step)
 
 
 def worn(terms: np.ndarray, which: np.ndarray, winner: int, peak: int) -> list[str]:
@@ -97,11 +105,11 @@ def missing(scene: Scene, x: str, y: str) -> str:
     return NO_PEAK if scene.empty else SAME_AXES if x == y else ""
 
 
-def summary(scene: Scene, x: str, y: str) -> str:
-    """Two plain sentences, as text: what changes the choice, and how far away the nearest change is."""
+def summary(scene: Scene, x: str, y: str, instance: Instance | None = None) -> str:
+    """Two plain sentences, as text: what changes the choice of `plane`, and how far away the nearest change is."""
     if text := missing(scene, x, y):
         return text
-    seen = plane(scene, x, y)
+    seen = plane(scene, x, y, instance)
     if seen.switch is None:
         return (
             f"Proposal #1 wins everywhere in this plane. No {SYMBOLS[seen.x]} up to {weight(seen.span[0], 1)} and no "
@@ -109,16 +117,15 @@ def summary(scene: Scene, x: str, y: str) -> str:
         )
     if seen.switch.distance == 0:
         return f"{switch_words(seen, seen.switch)}."
-    return f"{_alone(scene, seen)} {switch_words(seen, seen.switch)}."
+    return f"{_alone(_ranked(scene, instance), scene.weights, seen)} {switch_words(seen, seen.switch)}."
 
 
-def _alone(scene: Scene, seen: Plane) -> str:
+def _alone(terms: np.ndarray, weights: Weights, seen: Plane) -> str:
     """The smallest move of one of the two weights that changes the choice."""
-    terms = scene.analysis.ranked_terms[scene.step, scene.peak]
     moves = [
         (abs(handover[2] - at) / limit, handover, limit)
         for axis, at, limit in ((seen.x, seen.point[0], seen.span[0]), (seen.y, seen.point[1], seen.span[1]))
-        if (handover := firmness.handover(terms, scene.weights, axis, limit)) is not None
+        if (handover := firmness.handover(terms, weights, axis, limit)) is not None
     ]
     if not moves:
         return f"Moving {SYMBOLS[seen.x]} or {SYMBOLS[seen.y]} alone never changes the choice."

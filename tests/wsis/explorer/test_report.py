@@ -20,9 +20,10 @@ from tests.helpers.small_analysis import empty_scene, small_analysis, with_objec
 from wsis import cli, export, files, provenance
 from wsis.analysis import Settings
 from wsis.checkpoints import Checkpoint
-from wsis.explorer import doubts, downloads, firmness, report, reproduce
+from wsis.explorer import doubts, downloads, firmness, report, reproduce, sensitivity, words
 from wsis.explorer.report import Options
 from wsis.explorer.scene import Scene
+from wsis.instances import Instance
 from wsis.matching import PRESETS, Weights
 from wsis.pipeline import Pipeline
 
@@ -103,6 +104,25 @@ def test_the_row_of_an_object_tells_of_its_own_map(monkeypatch):
     assert row[1:6] == ["cat", ".225", ".90", ".50", ".60"]
     (row,) = [row for row in rows if row[1:3] == ["cat", ".900"]]
     assert row[3:6] == ["1.00"] * 3
+
+
+def test_how_firm_a_choice_is_tells_of_the_map_that_it_was_made_on():
+    made = with_objects()
+    terms = made.objects.terms.copy()
+    terms[0] = (0.5, 0.5, 0.5), (0.9, 0.5, 0.6), (0.6, 0.5, 0.7)  # 1 wins by precision, 2 by what gamma weighs
+    scene = Scene(replace(made, objects=replace(made.objects, terms=terms)))
+    single = Instance(0, "cat", 0.2, 0, 1, "object")
+    region = replace(single, proposal=sensitivity.plane(scene).winner, hypothesis="region")
+    assert np.array_equal(sensitivity.plane(scene, instance=region).places, sensitivity.plane(scene).places)
+    assert sensitivity.summary(scene, "alpha", "gamma", region) == sensitivity.summary(scene, "alpha", "gamma")
+    seen = sensitivity.plane(scene, instance=single)
+    assert seen.winner == 1
+    assert {one.proposal for one in seen.regions} == {1, 2}
+    alpha, gamma = seen.span  # 1 wins where α > γ / 3
+    assert seen.share == pytest.approx(1 - gamma / (6 * alpha))
+    assert f"keeps winning until α falls to {words.weight(scene.weights.gamma / 3, alpha)}" in sensitivity.summary(
+        scene, "alpha", "gamma", single
+    )
 
 
 def test_how_a_proposal_counts_is_said_where_it_does(scene):
